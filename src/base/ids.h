@@ -1,0 +1,47 @@
+// Strong ids. ExchangeId and AttemptId live as long as the process; a CallId is for ever.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/time.h"
+
+namespace hf {
+
+// One request of one client connection, from its head to its answer.
+enum class ExchangeId : std::uint64_t {};
+// One try at the upstream.
+enum class AttemptId : std::uint64_t {};
+// A journal commit, in order of submission.
+enum class CommitId : std::uint64_t {};
+// An operator's request over the admin API.
+enum class CommandId : std::uint64_t {};
+
+template <typename Id>
+constexpr std::uint64_t raw(Id id) {
+  return static_cast<std::uint64_t>(id);
+}
+
+// 48 bits of milliseconds, then 128 random ones: sorts by time of birth, and cannot be guessed.
+// As text 36 characters of lower-case Crockford base32.
+struct CallId {
+  static constexpr std::size_t kSize = 22;
+  static constexpr std::size_t kTextSize = 36;
+  std::array<unsigned char, kSize> bytes{};
+
+  static CallId make(WallTime born, std::uint64_t random_high, std::uint64_t random_low);
+  static Result<CallId> parse(std::string_view text);
+  static Result<CallId> from_bytes(std::string_view raw);
+  [[nodiscard]] std::string text() const;
+  [[nodiscard]] std::string_view raw() const {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+  [[nodiscard]] WallTime born() const;
+  auto operator<=>(const CallId&) const = default;
+};
+
+}  // namespace hf
