@@ -1,0 +1,80 @@
+// Journal records: any bytes are an error or a value, and a value is written back as the same
+// bytes. The first byte picks what the rest is taken for.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/check.h"
+#include "call/record.h"
+#include "call/record_payload.h"
+
+namespace {
+
+using namespace hf::call;
+
+const Sealer& sealer() {
+  static const Sealer kSealer = [] {
+    Sealer::Key key{};
+    for (std::size_t i = 0; i < key.size(); ++i)
+      key[i] = static_cast<unsigned char>(i);
+    return Sealer(key, [] { return Sealer::Nonce{}; });
+  }();
+  return kSealer;
+}
+
+void check_envelope(std::string_view bytes) {
+  const auto head = Sealer::peek(bytes);
+  const auto opened = sealer().open("mmade", bytes);
+  HF_CHECK(head.ok() || !opened.ok());
+  if (opened.ok()) HF_CHECK(opened.value().head == head.value());
+  // And any payload comes back.
+  const auto again = sealer().open("k", sealer().seal({}, "k", bytes));
+  HF_CHECK(again.ok() && again.value().payload == bytes);
+}
+
+void check_keys(std::string_view bytes) {
+  const auto entry = parse_retire_key(bytes);
+  if (entry.ok()) {
+    HF_CHECK(retire_key(entry.value().what, entry.value().since, entry.value().call) == bytes);
+  }
+  (void)due_of_key(bytes);
+  (void)call_of_key(bytes);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
+  const auto same = [&](const auto& decoded, auto encode) {
+    if (decoded.ok()) HF_CHECK(encode(decoded.value()) == bytes);
+  };
+  switch (data[0] % 8) {
+    case 0:
+      same(decode_call(bytes), encode_call);
+      break;
+    case 1:
+      same(decode_body(bytes), encode_body);
+      break;
+    case 2:
+      same(decode_key_entry(bytes), encode_key_entry);
+      break;
+    case 3:
+      same(decode_event(bytes), encode_event);
+      break;
+    case 4:
+      same(decode_pause(bytes), encode_pause);
+      break;
+    case 5:
+      same(decode_meta(bytes), encode_meta);
+      break;
+    case 6:
+      check_envelope(bytes);
+      break;
+    default:
+      check_keys(bytes);
+      break;
+  }
+  return 0;
+}
