@@ -1,0 +1,112 @@
+#include "call/call.h"
+
+#include <algorithm>
+
+namespace hf::call {
+
+Duration elapsed_at_most(const Stamp& since, const Now& now) {
+  const Duration by_wall = now.wall - since.wall;
+  if (since.boot != now.boot) return by_wall;
+  return std::max(by_wall, now.mono - since.mono);
+}
+
+Duration elapsed_at_least(const Stamp& since, const Now& now) {
+  const Duration by_wall = now.wall - since.wall;
+  if (since.boot != now.boot) return by_wall;
+  return std::min(by_wall, now.mono - since.mono);
+}
+
+Indexed indexed(const Call& call) {
+  return {call.state, call.held, call.next_attempt_at};
+}
+
+Effect effect_of(const Call& call) {
+  switch (call.state) {
+    case State::answered:
+      return Effect::applied;
+    case State::dead:
+    case State::cancelled:
+      return Effect::none;
+    case State::unknown:
+      return Effect::unknown;
+    case State::open:
+      return call.unresolved ? Effect::unknown : Effect::none;
+    case State::waiting:
+    case State::sending:
+    case State::verifying:
+      return call.held ? Effect::pending : Effect::unknown;
+  }
+  return Effect::unknown;
+}
+
+std::string_view to_string(State state) {
+  switch (state) {
+    case State::waiting:
+      return "waiting";
+    case State::sending:
+      return "sending";
+    case State::verifying:
+      return "verifying";
+    case State::unknown:
+      return "unknown";
+    case State::open:
+      return "open";
+    case State::answered:
+      return "answered";
+    case State::dead:
+      return "dead";
+    case State::cancelled:
+      return "cancelled";
+  }
+  return "?";
+}
+
+std::optional<State> parse_state(std::string_view text) {
+  for (const State state : {State::waiting, State::sending, State::verifying, State::unknown,
+                            State::open, State::answered, State::dead, State::cancelled}) {
+    if (to_string(state) == text) return state;
+  }
+  return std::nullopt;
+}
+
+std::string_view to_string(WaitReason reason) {
+  switch (reason) {
+    case WaitReason::none:
+      return "none";
+    case WaitReason::first_attempt:
+      return "first_attempt";
+    case WaitReason::backoff:
+      return "backoff";
+    case WaitReason::breaker:
+      return "breaker";
+    case WaitReason::paused:
+      return "paused";
+    case WaitReason::rate:
+      return "rate";
+    case WaitReason::budget:
+      return "budget";
+    case WaitReason::order:
+      return "order";
+    case WaitReason::credentials:
+      return "credentials";
+    case WaitReason::set_aside:
+      return "set_aside";
+  }
+  return "?";
+}
+
+std::string_view to_string(Effect effect) {
+  switch (effect) {
+    case Effect::none:
+      return "none";
+    case Effect::unknown:
+      return "unknown";
+    case Effect::pending:
+      return "pending";
+    case Effect::applied:
+      return "applied";
+  }
+  return "?";
+}
+
+}  // namespace hf::call

@@ -1,0 +1,209 @@
+#include "call/intake.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+#include "call/fingerprint.h"
+#include "call/intake_fields.h"
+#include "call/intake_key.h"
+#include "call/owner.h"
+#include "call/prefer.h"
+#include "call/routing.h"
+
+namespace hf::call {
+namespace {
+
+constexpr std::string_view kOwnRoot = "/.holdfast";
+constexpr std::string_view kCallsRoot = "/.holdfast/calls/";
+// Asked for, understood, and not there yet: ignoring "not before" would send too early.
+constexpr std::array<std::string_view, 3> kNotSupported{"Holdfast-Not-Before", "Holdfast-Deadline",
+                                                        "Holdfast-Order"};
+
+// Refused before anything was sent: there is no effect, and the same request is refused again.
+Reply refuse(Code code, std::string detail) {
+  ProblemSpec spec;
+  spec.code = code;
+  spec.detail = std::move(detail);
+  return problem(spec);
+}
+
+std::optional<CallAsk::What> what_of(std::string_view method, std::string_view rest) {
+  const bool read = method == "GET" || method == "HEAD";
+  if (rest.empty() && read) return CallAsk::What::status;
+  if (rest.empty() && method == "DELETE") return CallAsk::What::cancel;
+  if (rest == "/response" && read) return CallAsk::What::response;
+  return std::nullopt;
+}
+
+HeadVerdict own_request(const Settings& settings, const IncomingHead& head, const Hasher& hasher) {
+  const auto path = path_of(head.target);
+  if (!path.starts_with(kCallsRoot)) {
+    return refuse(Code::no_route, "Below /.holdfast/ there is calls/{id} and calls/{id}/response.");
+  }
+  const auto rest = path.substr(kCallsRoot.size());
+  const auto slash = std::min(rest.find('/'), rest.size());
+  const auto what = what_of(head.method, rest.substr(slash));
+  if (!what) {
+    return refuse(Code::no_route,
+                  "GET calls/{id}, GET calls/{id}/response and DELETE calls/{id} are there.");
+  }
+  auto id = CallId::parse(rest.substr(0, slash));
+  if (!id) return refuse(Code::no_such_call, {});
+  if (ambiguous_credential(head.fields, {})) {
+    return refuse(Code::bad_request, "Send each credential field once.");
+  }
+  CallAsk ask;
+  ask.what = *what;
+  ask.call = *id;
+  ask.owner_credential = owner_of({}, head.fields, hasher);
+  ask.owner_anyone = owner_anyone(hasher);
+  ask.owners = owners_of(settings, head.fields, hasher);
+  return ask;
+}
+
+std::uint64_t head_size(const IncomingHead& head) {
+  std::uint64_t size = head.method.size() + head.target.size() + 12;  // two blanks, version, CRLF
+  for (const auto& field : head.fields)
+    size += field.name.size() + field.value.size() + 4;
+  return size + 2;
+}
+
+// What is wrong with a head whatever its route says of keys and bodies.
+std::optional<Reply> head_fault(const RouteSettings& route, const IncomingHead& head) {
+  if (head_size(head) > route.limits.head) return refuse(Code::head_too_large, {});
+  if (is_loop(head.fields)) {
+    return refuse(Code::loop, "An upstream's address leads back to Holdfast.");
+  }
+  if (const Field* expect = find_field(head.fields, "Expect")) {
+    if (!same_name(trim_blanks(expect->value), "100-continue")) {
+      return refuse(Code::expectation_failed, "Only 100-continue can be met.");
+    }
+  }
+  for (const auto name : kNotSupported) {
+    if (find_field(head.fields, name) != nullptr) {
+      return refuse(Code::not_supported,
+                    std::string(name) + " is not supported yet; leave it out.");
+    }
+  }
+  if (ambiguous_credential(head.fields, route.owner)) {
+    return refuse(Code::bad_request, "Send each credential field once.");
+  }
+  return std::nullopt;
+}
+
+std::shared_ptr<const UpstreamSettings> upstream_of(const Settings& settings,
+                                                    const RouteSettings& route) {
+  const auto at = settings.upstreams.find(route.upstream);
+  HF_CHECK_MSG(at != settings.upstreams.end(), route.upstream);  // config refuses such a route
+  return at->second;
+}
+
+// Keyed and holdable calls are read whole before anything is sent; all others flow.
+bool is_buffered(const RouteSettings& route, const UpstreamSettings& upstream,
+                 std::string_view method) {
+  if (safe_method(method)) return false;
+  return !route.key.from.empty() || route.key.required || route.hold != Hold::never ||
+         upstream.idempotency.mode == Mode::key;
+}
+
+// PUT, PATCH and DELETE overwrite one another: held, a later one could be overtaken by an earlier.
+bool holdable(const RouteSettings& route, const UpstreamSettings& upstream,
+              std::string_view method) {
+  const bool credential = !upstream.inject.empty() || upstream.credentials_stored;
+  return route.hold != Hold::never && method == "POST" && credential;
+}
+
+// A repeat will be recognised, or the client agreed to a 202.
+bool hold_is_safe(const NewCall& call) {
+  const bool agreed = call.respond_async || call.route->hold == Hold::always ||
+                      call.route->held_answer == HeldAnswer::accepted;
+  return agreed || (call.key && (call.key->business || call.key->stable));
+}
+
+void read_prefer(NewCall& call, const IncomingHead& head, Fields& fields) {
+  if (call.route->hold == Hold::never) return;
+  const Preferences asked = read_preferences(head.fields);
+  call.respond_async = asked.respond_async && holdable(*call.route, *call.upstream, head.method);
+  if (asked.wait) call.wait = std::min(*asked.wait, call.route->wait);
+  drop_preferences(fields, call.respond_async, call.wait.has_value());
+}
+
+NewCall new_call(const std::shared_ptr<const RouteSettings>& route,
+                 const std::shared_ptr<const UpstreamSettings>& upstream, const IncomingHead& head,
+                 const Hasher& hasher) {
+  NewCall call;
+  call.route = route;
+  call.upstream = upstream;
+  call.has_body = head.has_body;
+  call.safe = safe_method(head.method);
+  call.owner = owner_of(route->owner, head.fields, hasher);
+  call.account = account_of(*upstream, head.fields, hasher);
+  call.limit_key = limit_key_of(*upstream, call.owner, hasher);
+  call.per_attempt = per_attempt_fields(*route, head);
+  call.client_address = head.client_address;
+  return call;
+}
+
+void freeze(NewCall& call, const IncomingHead& head, Body body) {
+  Request request;
+  request.method = head.method;
+  request.target = upstream_target(*call.route, *call.upstream, head.target);
+  request.fields = frozen_fields(*call.route, *call.upstream, head.fields);
+  read_prefer(call, head, request.fields);
+  if (call.key) put_key_field(request.fields, *call.key);
+  request.body = std::move(body);
+  call.request = std::make_shared<const Request>(std::move(request));
+}
+
+Reply too_large(const RouteSettings& route) {
+  return refuse(Code::body_too_large,
+                "This route reads at most " + format_size(route.limits.body) + ".");
+}
+
+}  // namespace
+
+Intake::Intake(std::shared_ptr<const Settings> settings, Hasher hasher)
+    : settings_(std::move(settings)), hasher_(hasher) {}
+
+HeadVerdict Intake::on_head(const IncomingHead& head) const {
+  const auto path = path_of(head.target);
+  if (below(path, kOwnRoot)) return own_request(*settings_, head, hasher_);
+  const auto route = find_route(*settings_, head);
+  if (!route) return refuse(Code::no_route, {});
+  if (auto fault = head_fault(*route, head)) return *fault;
+  const auto upstream = upstream_of(*settings_, *route);
+  if (!is_buffered(*route, *upstream, head.method)) {
+    Streamed out{new_call(route, upstream, head, hasher_)};
+    out.call.streamed = true;
+    freeze(out.call, head, nullptr);
+    return out;
+  }
+  if (head.length && *head.length > route->limits.body) return too_large(*route);
+  if (auto fault = header_key_fault(*route, *upstream, head)) {
+    return refuse(fault->code, std::move(fault->detail));
+  }
+  return Buffered{route, route->limits.body};
+}
+
+CallVerdict Intake::on_request(const IncomingHead& head, Body body) const {
+  const auto route = find_route(*settings_, head);
+  if (!route) return refuse(Code::no_route, {});  // the configuration changed under the body
+  if (view(body).size() > route->limits.body) return too_large(*route);
+  const auto upstream = upstream_of(*settings_, *route);
+  auto verdict = find_key(*route, *upstream, head, view(body), hasher_);
+  if (auto* fault = std::get_if<KeyFault>(&verdict)) {
+    return refuse(fault->code, std::move(fault->detail));
+  }
+  auto& found = std::get<KeyFound>(verdict);
+  NewCall call = new_call(route, upstream, head, hasher_);
+  call.key = std::move(found.key);
+  if (call.key) {
+    call.fingerprint = fingerprint_of(*route, head, view(body), found.scope, hasher_);
+  }
+  freeze(call, head, std::move(body));
+  call.may_hold = holdable(*route, *upstream, head.method) && hold_is_safe(call);
+  return call;
+}
+
+}  // namespace hf::call

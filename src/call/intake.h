@@ -1,0 +1,88 @@
+// From a client's request to a call: which route, whose, under which key, with which fingerprint,
+// and what goes upstream. Pure; the HTTP server calls it with the head, then with the body.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/fields.h"
+#include "call/hasher.h"
+#include "call/reply.h"
+#include "call/settings.h"
+
+namespace hf::call {
+
+// A parsed head as the server read it; framing has been judged already (http1).
+struct IncomingHead {
+  std::string method;
+  std::string target;  // origin form
+  Fields fields;
+  std::string client_address;  // ip:port
+  std::string listener;        // a route's `listen`, or empty for the main one
+  bool tls = false;
+  bool has_body = false;                // framing announces one, of whatever length
+  std::optional<std::uint64_t> length;  // Content-Length
+};
+
+// Everything the engine needs to know of a new call.
+struct NewCall {
+  std::shared_ptr<const RouteSettings> route;
+  std::shared_ptr<const UpstreamSettings> upstream;
+  std::shared_ptr<const Request> request;
+  bool streamed = false;  // the body is still on its way, the answer flows through
+  bool has_body = false;
+  bool safe = false;  // a safe method (RFC 9110 section 9.2.1)
+  Digest owner;
+  std::optional<KeyUse> key;  // the client's own; a made one is the engine's to add
+  Digest fingerprint;         // of keyed calls
+  std::string account;        // label or hex hash of the credential
+  std::string limit_key;
+  Fields per_attempt;  // traceparent, tracestate, Via, Forwarded
+  std::string client_address;
+  bool respond_async = false;    // Prefer: respond-async, on a route that may hold
+  std::optional<Duration> wait;  // Prefer: wait=N, capped by the route
+  bool may_hold = false;         // the route holds, the method may be held, and a repeat will be
+                          // recognised or a 202 was agreed
+};
+
+// A request to /.holdfast/calls/...
+struct CallAsk {
+  enum class What { status, response, cancel } what = What::status;
+  CallId call;
+  Digest owner_credential;  // owner by credential
+  Digest owner_anyone;
+  // Both of them, and by each owner header that a route names and this request carries: whoever of
+  // these a call belongs to, this request may see it.
+  std::vector<Digest> owners;
+};
+
+struct Streamed {
+  NewCall call;
+};
+struct Buffered {
+  std::shared_ptr<const RouteSettings> route;
+  std::uint64_t body_max = 0;
+};
+using HeadVerdict = std::variant<Reply, CallAsk, Streamed, Buffered>;
+using CallVerdict = std::variant<Reply, NewCall>;
+
+class Intake {
+ public:
+  Intake(std::shared_ptr<const Settings> settings, Hasher hasher);
+
+  // What to do with this head. A Reply refuses before any body byte was read.
+  [[nodiscard]] HeadVerdict on_head(const IncomingHead& head) const;
+  // After Buffered: the whole body (null when none was announced).
+  [[nodiscard]] CallVerdict on_request(const IncomingHead& head, Body body) const;
+
+ private:
+  std::shared_ptr<const Settings> settings_;
+  Hasher hasher_;
+};
+
+}  // namespace hf::call

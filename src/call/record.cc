@@ -1,0 +1,358 @@
+#include "call/record.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "call/record_payload.h"
+
+namespace hf::call {
+namespace {
+
+constexpr std::size_t kUpstreamDigest = 16;
+
+std::string prefixed(Prefix prefix) {
+  return {static_cast<char>(prefix)};
+}
+
+RecordHead head_of(RecordKind kind, const Call& call, const Now& now, std::uint64_t policy) {
+  return {static_cast<std::uint8_t>(kind), call.id, call.epoch, Stamp::of(now), policy};
+}
+
+bool held_or_open(State state, bool held) {
+  return has_due(state) && (state == State::open || held);
+}
+bool at_the_upstream(State state) {
+  return state == State::sending || state == State::verifying;
+}
+
+}  // namespace
+
+std::string end_of(std::string_view prefix) {
+  HF_CHECK(!prefix.empty());
+  std::string out(prefix);
+  while (!out.empty() && static_cast<unsigned char>(out.back()) == 0xff)
+    out.pop_back();
+  HF_CHECK(!out.empty());
+  out.back() = static_cast<char>(static_cast<unsigned char>(out.back()) + 1);
+  return out;
+}
+
+std::uint64_t ordered_ms(WallTime time) {
+  return static_cast<std::uint64_t>(time.ms) ^ (std::uint64_t{1} << 63);
+}
+
+std::string call_key(Prefix prefix, const CallId& call) {
+  std::string out = prefixed(prefix);
+  out.append(call.raw());
+  return out;
+}
+
+std::string key_key(const Digest& identity) {
+  std::string out = prefixed(Prefix::key);
+  out.append(identity.raw());
+  return out;
+}
+
+std::string timeline_prefix(const CallId& call) {
+  return call_key(Prefix::timeline, call);
+}
+
+std::string timeline_key(const CallId& call, std::uint64_t epoch, std::uint16_t n) {
+  std::string out = timeline_prefix(call);
+  put_u64_ordered(out, (epoch << 16) | n);
+  return out;
+}
+
+std::string retire_prefix(Retire what) {
+  std::string out = prefixed(Prefix::retention);
+  out.push_back(static_cast<char>(what));
+  return out;
+}
+
+std::string retire_key(Retire what, WallTime since, const CallId& call) {
+  std::string out = retire_prefix(what);
+  put_u64_ordered(out, ordered_ms(since));
+  out.append(call.raw());
+  return out;
+}
+
+std::string meta_key(std::string_view name) {
+  std::string out = prefixed(Prefix::meta);
+  out.append(name);
+  return out;
+}
+
+Result<CallId> call_of_key(std::string_view key) {
+  if (key.size() < 1 + CallId::kSize) return fail(ErrorKind::corrupt, "storage key without a call");
+  return CallId::from_bytes(key.substr(key.size() - CallId::kSize));
+}
+
+Result<RetireEntry> parse_retire_key(std::string_view key) {
+  ByteReader in(key);
+  const auto prefix = in.u8();
+  const auto what = in.u8();
+  const auto since = in.u64_ordered();
+  const auto call = in.bytes(CallId::kSize);
+  if (!in.at_end() || prefix != static_cast<std::uint8_t>(Prefix::retention) ||
+      what < static_cast<std::uint8_t>(Retire::bodies) ||
+      what > static_cast<std::uint8_t>(Retire::pause)) {
+    return fail(ErrorKind::corrupt, "malformed retention entry");
+  }
+  HF_TRY(const CallId id, CallId::from_bytes(call));
+  return RetireEntry{static_cast<Retire>(what),
+                     WallTime{static_cast<std::int64_t>(since ^ (std::uint64_t{1} << 63))}, id};
+}
+
+Result<WallTime> due_of_key(std::string_view key) {
+  ByteReader in(key);
+  in.bytes(1 + kUpstreamDigest);
+  const auto due = in.u64_ordered();
+  in.bytes(CallId::kSize);
+  if (!in.at_end()) return fail(ErrorKind::corrupt, "malformed due entry");
+  return WallTime{static_cast<std::int64_t>(due ^ (std::uint64_t{1} << 63))};
+}
+
+std::string RecordCodec::due_prefix(std::string_view upstream) const {
+  const Digest digest = sealer_.index_digest("due", upstream);
+  std::string out = prefixed(Prefix::due);
+  out.append(digest.raw().substr(0, kUpstreamDigest));
+  return out;
+}
+
+std::string RecordCodec::due_key(std::string_view upstream, WallTime due,
+                                 const CallId& call) const {
+  std::string out = due_prefix(upstream);
+  put_u64_ordered(out, ordered_ms(due));
+  out.append(call.raw());
+  return out;
+}
+
+std::string RecordCodec::pause_key(std::string_view upstream, std::string_view limit_key) const {
+  std::string text;
+  put_string(text, upstream);
+  put_string(text, limit_key);
+  std::string out = prefixed(Prefix::pause);
+  out.append(sealer_.index_digest("pause", text).raw());
+  return out;
+}
+
+// --- one batch ---
+
+struct RecordCodec::Encoding {
+  const Now& now;
+  std::uint64_t policy;
+  KvOps out;
+  std::map<CallId, std::uint64_t> epochs;  // of calls this batch has written already
+  std::map<Digest, CallId> keys;           // that it has taken
+
+  void put(std::string key, std::string value) {
+    out.ops.push_back({std::move(key), std::move(value)});
+  }
+  void remove(std::string key) { out.ops.push_back({std::move(key), std::nullopt}); }
+  void saw(WallTime time) { out.newest = std::max(out.newest, time); }
+};
+
+KvOps RecordCodec::encode(const Batch& batch, const Now& now, std::uint64_t policy) const {
+  Encoding encoding{now, policy, {}, {}, {}};
+  for (const CallWrite& write : batch.calls)
+    encode_call_write(encoding, write);
+  for (const PauseWrite& write : batch.pauses)
+    encode_pause_write(encoding, write);
+  encoding.saw(now.wall);
+  return std::move(encoding.out);
+}
+
+// What must hold for this write: against the store, or against what the batch has written before
+// it.
+void RecordCodec::require(Encoding& out, const CallWrite& write) const {
+  const Call& call = *write.after;
+  const auto written = out.epochs.find(call.id);
+  if (written != out.epochs.end()) {
+    if (!write.before || written->second != write.before_epoch) out.out.contradictory = true;
+  } else {
+    Precondition head{call_key(Prefix::call_head, call.id), std::nullopt};
+    if (write.before) head.epoch = write.before_epoch;
+    out.out.preconditions.push_back(std::move(head));
+  }
+  out.epochs[call.id] = call.epoch;
+  if (write.before || !has_key_entry(call)) return;
+  if (!out.keys.emplace(call.key->identity, call.id).second) out.out.contradictory = true;
+  out.out.preconditions.push_back({key_key(call.key->identity), std::nullopt});
+}
+
+void RecordCodec::encode_call_write(Encoding& out, const CallWrite& write) const {
+  HF_CHECK(write.after != nullptr);
+  HF_CHECK(write.events.size() <= 0xffff);
+  const Call& call = *write.after;
+  require(out, write);
+
+  const auto put = [&](RecordKind kind, std::string key, std::string_view payload) {
+    std::string value = sealer_.seal(head_of(kind, call, out.now, out.policy), key, payload);
+    out.put(std::move(key), std::move(value));
+  };
+  put(RecordKind::call_head, call_key(Prefix::call_head, call.id), encode_call(call));
+  if (write.write_request_body && call.request && call.request->body) {
+    put(RecordKind::request_body, call_key(Prefix::request_body, call.id),
+        encode_body(*call.request->body));
+  }
+  if (write.write_answer_body && call.answer && call.answer->body) {
+    put(RecordKind::answer_body, call_key(Prefix::answer_body, call.id),
+        encode_body(*call.answer->body));
+  }
+  // Also when a call leaves its end: retention may have begun to take its key away in the meantime.
+  const bool revived = write.before && terminal(write.before->state) && !terminal(call.state);
+  if (has_key_entry(call) && (!write.before || revived)) {
+    const KeyEntry entry{call.id, call.owner, call.fingerprint, false, Effect::none};
+    put(RecordKind::key_entry, key_key(call.key->identity), encode_key_entry(entry));
+  }
+  std::uint16_t n = 0;
+  for (const TimelineEvent& event : write.events) {
+    put(RecordKind::timeline_event, timeline_key(call.id, call.epoch, n++), encode_event(event));
+    out.saw(event.at);
+  }
+  index(out, write);
+  if (terminal(call.state)) retire_later(out, call);
+}
+
+void RecordCodec::index(Encoding& out, const CallWrite& write) const {
+  const Call& call = *write.after;
+  const Indexed after = indexed(call);
+  const bool had_due = write.before && held_or_open(write.before->state, write.before->held);
+  const bool due = held_or_open(after.state, after.held);
+  if (had_due && !(due && after.due == write.before->due)) {
+    out.remove(due_key(call.upstream, write.before->due, call.id));
+  }
+  if (due && !(had_due && after.due == write.before->due)) {
+    out.put(due_key(call.upstream, after.due, call.id), {});
+  }
+  const auto follow = [&](bool had, bool has, Prefix prefix) {
+    if (had == has) return;
+    if (has) {
+      out.put(call_key(prefix, call.id), {});
+    } else {
+      out.remove(call_key(prefix, call.id));
+    }
+  };
+  follow(write.before && at_the_upstream(write.before->state), at_the_upstream(after.state),
+         Prefix::sending);
+  follow(write.before && write.before->state == State::unknown, after.state == State::unknown,
+         Prefix::unknown);
+}
+
+// Entries are only hints: whoever follows one looks at the call first, so a call that leaves its
+// end again needs no clean-up here.
+void RecordCodec::retire_later(Encoding& out, const Call& call) const {
+  const WallTime since = call.ended ? call.ended->wall : out.now.wall;
+  out.saw(since);
+  if (call.has_body || (call.answer && call.answer->body_kept)) {
+    out.put(retire_key(Retire::bodies, since, call.id), {});
+  }
+  if (has_key_entry(call)) out.put(retire_key(Retire::key, since, call.id), {});
+  out.put(retire_key(Retire::timeline, since, call.id), {});
+}
+
+void RecordCodec::encode_pause_write(Encoding& out, const PauseWrite& write) const {
+  std::string key = pause_key(write.upstream, write.limit_key);
+  if (!write.until) {
+    out.remove(std::move(key));
+    return;
+  }
+  // The slot of the call id in the retention entry takes the front of the pause's digest.
+  auto slot = CallId::from_bytes(std::string_view(key).substr(1, CallId::kSize));
+  HF_CHECK(slot.ok());
+  out.put(retire_key(Retire::pause, *write.until, *slot), key);
+  const RecordHead head{
+      static_cast<std::uint8_t>(RecordKind::pause), {}, 0, Stamp::of(out.now), out.policy};
+  std::string value = sealer_.seal(head, key, encode_pause(write));
+  out.put(std::move(key), std::move(value));
+}
+
+KvOp RecordCodec::put_key_entry(const Digest& identity, const KeyEntry& entry,
+                                const Now& now) const {
+  std::string key = key_key(identity);
+  const RecordHead head{static_cast<std::uint8_t>(RecordKind::key_entry), entry.call, 0,
+                        Stamp::of(now), 0};
+  std::string value = sealer_.seal(head, key, encode_key_entry(entry));
+  return {std::move(key), std::move(value)};
+}
+
+KvOp RecordCodec::put_meta(std::string_view name, WallTime time, const Now& now) const {
+  std::string key = meta_key(name);
+  const RecordHead head{static_cast<std::uint8_t>(RecordKind::meta), {}, 0, Stamp::of(now), 0};
+  std::string value = sealer_.seal(head, key, encode_meta(time));
+  return {std::move(key), std::move(value)};
+}
+
+// --- single records ---
+
+Result<std::string> RecordCodec::open(RecordKind kind, std::string_view key,
+                                      std::string_view value) const {
+  HF_TRY(OpenedRecord record, sealer_.open(key, value));
+  if (record.head.kind != static_cast<std::uint8_t>(kind)) {
+    return fail(ErrorKind::invalid, fmt::format("record is of kind {}, expected {}",
+                                                record.head.kind, static_cast<int>(kind)));
+  }
+  return std::move(record.payload);
+}
+
+namespace {
+
+Error about(std::string_view key, Error error) {
+  const auto id = call_of_key(key);
+  return std::move(error).in(id.ok() ? "call " + id.value().text() : std::string("record"));
+}
+
+}  // namespace
+
+Result<OpenedCall> RecordCodec::open_call(std::string_view key, std::string_view value) const {
+  auto payload = open(RecordKind::call_head, key, value);
+  if (!payload.ok()) return about(key, payload.take_error());
+  auto call = decode_call(*payload);
+  if (!call.ok()) return about(key, call.take_error());
+  HF_TRY(const RecordHead head, Sealer::peek(value));
+  return OpenedCall{std::make_shared<Call>(*std::move(call)), head.at};
+}
+
+Result<Body> RecordCodec::open_body(std::string_view key, std::string_view value) const {
+  const auto kind = !key.empty() && key.front() == static_cast<char>(Prefix::answer_body)
+                        ? RecordKind::answer_body
+                        : RecordKind::request_body;
+  auto payload = open(kind, key, value);
+  if (!payload.ok()) return about(key, payload.take_error());
+  auto body = decode_body(*payload);
+  if (!body.ok()) return about(key, body.take_error());
+  return make_body(*std::move(body));
+}
+
+Result<KeyEntry> RecordCodec::open_key_entry(std::string_view key, std::string_view value) const {
+  HF_TRY(const std::string payload, open(RecordKind::key_entry, key, value));
+  return decode_key_entry(payload);
+}
+
+Result<std::optional<TimelineEvent>> RecordCodec::open_event(std::string_view key,
+                                                             std::string_view value) const {
+  HF_TRY(const RecordHead head, Sealer::peek(value));
+  if (head.kind != static_cast<std::uint8_t>(RecordKind::timeline_event)) {
+    return std::optional<TimelineEvent>{};
+  }
+  HF_TRY(const std::string payload, open(RecordKind::timeline_event, key, value));
+  HF_TRY(TimelineEvent event, decode_event(payload));
+  return std::optional<TimelineEvent>{std::move(event)};
+}
+
+Result<PauseWrite> RecordCodec::open_pause(std::string_view key, std::string_view value) const {
+  HF_TRY(const std::string payload, open(RecordKind::pause, key, value));
+  return decode_pause(payload);
+}
+
+Result<WallTime> RecordCodec::open_meta(std::string_view key, std::string_view value) const {
+  HF_TRY(const std::string payload, open(RecordKind::meta, key, value));
+  return decode_meta(payload);
+}
+
+}  // namespace hf::call

@@ -1,0 +1,145 @@
+// How calls, keys and timelines lie in an ordered key-value store: the storage keys, and what one
+// batch writes and requires. Pure; every journal that keeps keys and values in order uses it
+// (docs/formats/journal.md is the same in tables).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "call/batch.h"
+#include "call/record_seal.h"
+
+namespace hf::call {
+
+// The first byte of every storage key. Stored: values never change.
+enum class Prefix : char {
+  answer_body = 'a',
+  request_body = 'b',
+  call_head = 'c',
+  due = 'd',
+  key = 'k',
+  meta = 'm',
+  pause = 'p',
+  retention = 'r',
+  sending = 's',
+  timeline = 't',
+  unknown = 'u',
+};
+
+// What a retention entry makes the sweep look at. Stored: values never change.
+enum class Retire : std::uint8_t {
+  bodies = 1,
+  key = 2,       // to a tombstone
+  timeline = 3,  // and the head with it
+  head = 4,      // its timeline went early
+  tombstone = 5,
+  pause = 6,
+};
+
+struct KvOp {
+  std::string key;
+  std::optional<std::string> value;  // none: delete
+};
+
+struct Precondition {
+  std::string key;
+  std::optional<std::uint64_t> epoch;  // none: the key must be absent
+};
+
+struct KvOps {
+  std::vector<KvOp> ops;  // in order: a later one of the same key wins
+  std::vector<Precondition> preconditions;
+  // The batch contradicts itself (one call or key twice, out of step): nobody can commit it.
+  bool contradictory = false;
+  WallTime newest;  // the newest wall time in it
+};
+
+// A retention entry, read back from its storage key. `since` is the moment the age counts from: the
+// end of the call, the making of a tombstone, the end of a pause.
+struct RetireEntry {
+  Retire what = Retire::bodies;
+  WallTime since;
+  CallId call;
+};
+
+struct OpenedCall {
+  std::shared_ptr<Call> call;
+  Stamp written;
+};
+
+// The first storage key that is greater than every key with this prefix; prefixes here never end in
+// 0xff.
+std::string end_of(std::string_view prefix);
+
+std::string call_key(Prefix prefix, const CallId& call);  // head, bodies, sending, unknown
+std::string key_key(const Digest& identity);
+std::string timeline_prefix(const CallId& call);
+std::string timeline_key(const CallId& call, std::uint64_t epoch, std::uint16_t n);
+std::string retire_key(Retire what, WallTime since, const CallId& call);
+std::string retire_prefix(Retire what);
+std::string meta_key(std::string_view name);
+// Ascending time as ascending bytes, also before 1970.
+std::uint64_t ordered_ms(WallTime time);
+
+// The call id of a key that ends in one; ErrorKind::corrupt else.
+Result<CallId> call_of_key(std::string_view key);
+Result<RetireEntry> parse_retire_key(std::string_view key);
+Result<WallTime> due_of_key(std::string_view key);
+
+class RecordCodec {
+ public:
+  explicit RecordCodec(Sealer sealer) : sealer_(std::move(sealer)) {}
+  [[nodiscard]] const Sealer& sealer() const { return sealer_; }
+
+  // `policy`: a hash of the policy in force, for people who look at a record later; 0 when not
+  // told.
+  [[nodiscard]] KvOps encode(const Batch& batch, const Now& now, std::uint64_t policy = 0) const;
+
+  [[nodiscard]] std::string due_prefix(std::string_view upstream) const;
+  [[nodiscard]] std::string due_key(std::string_view upstream, WallTime due,
+                                    const CallId& call) const;
+  [[nodiscard]] std::string pause_key(std::string_view upstream, std::string_view limit_key) const;
+
+  // For the retention sweep and the journal's own records.
+  [[nodiscard]] KvOp put_key_entry(const Digest& identity, const KeyEntry& entry,
+                                   const Now& now) const;
+  [[nodiscard]] KvOp put_meta(std::string_view name, WallTime time, const Now& now) const;
+
+  // Readers of single records. The key is the one it was stored under. ErrorKind::corrupt and
+  // ErrorKind::invalid as Sealer::open and the payloads say; the context names the call.
+  [[nodiscard]] Result<OpenedCall> open_call(std::string_view key, std::string_view value) const;
+  [[nodiscard]] Result<Body> open_body(std::string_view key, std::string_view value) const;
+  [[nodiscard]] Result<KeyEntry> open_key_entry(std::string_view key, std::string_view value) const;
+  // None: an event of a kind that a later version wrote; it stays where it is.
+  [[nodiscard]] Result<std::optional<TimelineEvent>> open_event(std::string_view key,
+                                                                std::string_view value) const;
+  [[nodiscard]] Result<PauseWrite> open_pause(std::string_view key, std::string_view value) const;
+  [[nodiscard]] Result<WallTime> open_meta(std::string_view key, std::string_view value) const;
+
+ private:
+  struct Encoding;  // one batch in the making
+  void encode_call_write(Encoding& out, const CallWrite& write) const;
+  void encode_pause_write(Encoding& out, const PauseWrite& write) const;
+  void require(Encoding& out, const CallWrite& write) const;
+  void index(Encoding& out, const CallWrite& write) const;
+  void retire_later(Encoding& out, const Call& call) const;
+  [[nodiscard]] Result<std::string> open(RecordKind kind, std::string_view key,
+                                         std::string_view value) const;
+
+  Sealer sealer_;
+};
+
+// Whether a client can ask for this call by key: a key that Holdfast made has no entry.
+inline bool has_key_entry(const Call& call) {
+  return call.key && !call.key->made;
+}
+// Names of the journal's own records.
+inline constexpr std::string_view kMetaMade = "made";      // when the journal was made
+inline constexpr std::string_view kMetaNewest = "newest";  // the newest wall time it has seen
+
+}  // namespace hf::call

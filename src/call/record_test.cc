@@ -1,0 +1,393 @@
+#include "call/record.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/bytes.h"
+#include "base/prng.h"
+#include "call/record_payload.h"
+
+namespace hf::call {
+namespace {
+
+Sealer::Key test_key(unsigned char first = 0) {
+  Sealer::Key key{};
+  for (std::size_t i = 0; i < key.size(); ++i)
+    key[i] = static_cast<unsigned char>(first + i);
+  return key;
+}
+
+Digest digest_of(unsigned char fill) {
+  Digest out;
+  out.bytes.fill(fill);
+  return out;
+}
+
+constexpr Now kNow{Instant{77}, WallTime{1'800'000'000'123}, BootId{9}};
+
+RecordHead some_head() {
+  return {static_cast<std::uint8_t>(RecordKind::meta), CallId::make(WallTime{5}, 6, 7), 3,
+          Stamp::of(kNow), 0x1122334455667788};
+}
+
+// Every member away from its default, so that a forgotten one shows.
+Call full_call() {
+  Call out;
+  out.id = CallId::make(WallTime{1'800'000'000'000}, 11, 12);
+  out.epoch = 42;
+  out.state = State::unknown;
+  out.reason = WaitReason::set_aside;
+  out.held = true;
+  out.route = "/v1/";
+  out.upstream = "stripe";
+  out.owner = digest_of(1);
+  out.key = KeyUse{digest_of(2), "Idempotency-Key", "hf1-abc", true, true, true};
+  out.fingerprint = digest_of(3);
+  auto request = std::make_shared<Request>();
+  request->method = "POST";
+  request->target = "/v1/charges?a=b";
+  request->fields = {{"A", "1"}, {"a", "2"}, {"Empty", ""}};
+  request->body = make_body("not in the head");
+  out.request = request;
+  out.body_bytes = 15;
+  out.has_body = true;
+  out.idempotency = {Mode::key,
+                     "X-Key",
+                     Duration::hours(24),
+                     {421},
+                     {409},
+                     {400, 402},
+                     "request-id",
+                     "idempotency_error",
+                     "Idempotent-Replayed",
+                     {{"stripe-should-retry", "false"}}};
+  out.safe = true;
+  out.head_is_proof = true;
+  out.accepted = {WallTime{1}, BootId{2}, Instant{3}};
+  out.deadline = Duration::hours(23);
+  out.account = "main";
+  out.limit_key = "limit";
+  out.attempts = 4;
+  out.held_attempts = 3;
+  out.unresolved = true;
+  out.proof = Proof::operator_word;
+  out.first_sent = Stamp{WallTime{4}, BootId{5}, Instant{6}};
+  out.first_sent_authority = "api.stripe.com";
+  out.last_cause = Cause::head_timeout;
+  out.last_status = 503;
+  out.crashes = 2;
+  out.next_attempt_at = WallTime{-7};
+  out.no_more_attempts = true;
+  out.answer = Answer{200, {{"Request-Id", "req"}}, nullptr, true, 99, WallTime{8}};
+  out.verdict = Effect::applied;
+  out.ended = Stamp{WallTime{9}, BootId{10}, Instant{11}};
+  return out;
+}
+
+TimelineEvent full_event() {
+  TimelineEvent out;
+  out.at = WallTime{1};
+  out.what = Happening::set_aside;
+  out.who = Actor::upstream;
+  out.attempt = 2;
+  out.status = 503;
+  out.evidence = Evidence::answer_begun;
+  out.proof = Proof::refused_status;
+  out.cause = Cause::idle_timeout;
+  out.reused = true;
+  out.bytes_sent = 3;
+  out.bytes_received = 4;
+  out.took_ms = 5;
+  out.where = "127.0.0.1:1";
+  out.rule = "rule";
+  out.detail = "detail";
+  return out;
+}
+
+TEST(Sealer, OpensWhatItSealed) {
+  const Sealer sealer(test_key());
+  const std::string record = sealer.seal(some_head(), "mkey", "payload");
+  EXPECT_EQ(record.size(), Sealer::kHeadSize + 7 + Sealer::kTagSize);
+  EXPECT_EQ(record.find("payload"), std::string::npos);
+  const auto opened = sealer.open("mkey", record);
+  ASSERT_TRUE(opened.ok()) << opened.error().context;
+  EXPECT_EQ(opened.value().payload, "payload");
+  EXPECT_EQ(opened.value().head, some_head());
+  const auto peeked = Sealer::peek(record);
+  ASSERT_TRUE(peeked.ok());
+  EXPECT_EQ(peeked.value(), some_head());
+  EXPECT_TRUE(sealer.open("", sealer.seal(some_head(), "", "")).ok());
+}
+
+TEST(Sealer, EveryNonceIsNew) {
+  const Sealer sealer(test_key());
+  EXPECT_NE(sealer.seal(some_head(), "k", "p"), sealer.seal(some_head(), "k", "p"));
+}
+
+TEST(Sealer, RefusesEveryChangedBit) {
+  const Sealer sealer(test_key());
+  const std::string record = sealer.seal(some_head(), "key", "payload");
+  for (std::size_t bit = 0; bit < record.size() * 8; ++bit) {
+    std::string changed = record;
+    changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << (bit % 8)));
+    EXPECT_FALSE(sealer.open("key", changed).ok()) << "bit " << bit;
+  }
+}
+
+TEST(Sealer, RefusesEveryCutAndAnyTail) {
+  const Sealer sealer(test_key());
+  const std::string record = sealer.seal(some_head(), "key", "payload");
+  for (std::size_t size = 0; size < record.size(); ++size) {
+    const auto opened = sealer.open("key", std::string_view(record).substr(0, size));
+    ASSERT_FALSE(opened.ok()) << size;
+    EXPECT_EQ(opened.error().kind, ErrorKind::corrupt);
+  }
+  EXPECT_FALSE(sealer.open("key", record + "x").ok());
+}
+
+TEST(Sealer, BindsTheRecordToItsPlace) {
+  const Sealer sealer(test_key());
+  const auto moved = sealer.open("other", sealer.seal(some_head(), "key", "payload"));
+  ASSERT_FALSE(moved.ok());
+  EXPECT_EQ(moved.error().kind, ErrorKind::corrupt);
+}
+
+TEST(Sealer, SaysWhichKeyIsWrong) {
+  const auto other =
+      Sealer(test_key(1)).open("key", Sealer(test_key()).seal(some_head(), "key", "p"));
+  ASSERT_FALSE(other.ok());
+  EXPECT_EQ(other.error().kind, ErrorKind::invalid);
+  EXPECT_THAT(other.error().context, ::testing::HasSubstr("is sealed with key"));
+}
+
+TEST(Sealer, RefusesUnknownFlagsAndVersionsAndKeepsUnknownKinds) {
+  const Sealer sealer(test_key());
+  const std::string record = sealer.seal(some_head(), "key", "p");
+  std::string flagged = record;
+  flagged[3] = '\x80';
+  auto opened = sealer.open("key", flagged);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().kind, ErrorKind::invalid);
+  EXPECT_THAT(opened.error().context, ::testing::HasSubstr("flags 0x8000"));
+  std::string newer = record;
+  newer[0] = '\x02';
+  opened = sealer.open("key", newer);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().kind, ErrorKind::invalid);
+  EXPECT_THAT(opened.error().context, ::testing::HasSubstr("format version 2"));
+  RecordHead later = some_head();
+  later.kind = 200;
+  opened = sealer.open("key", sealer.seal(later, "key", "p"));
+  ASSERT_TRUE(opened.ok());
+  EXPECT_EQ(opened.value().head.kind, 200);
+}
+
+TEST(Sealer, SubkeysAndDigestsDiffer) {
+  const Sealer sealer(test_key());
+  EXPECT_NE(sealer.hash_secret(), test_key());
+  EXPECT_NE(sealer.key_id(), Sealer(test_key(1)).key_id());
+  EXPECT_NE(sealer.index_digest("due", "x"), sealer.index_digest("pause", "x"));
+  EXPECT_NE(sealer.index_digest("due", "x"), Sealer(test_key(1)).index_digest("due", "x"));
+  EXPECT_EQ(sealer.index_digest("due", "x"), Sealer(test_key()).index_digest("due", "x"));
+}
+
+TEST(RecordPayload, CallsKeepEverythingButTheirBodies) {
+  const Call call = full_call();
+  const std::string payload = encode_call(call);
+  EXPECT_EQ(payload.find("not in the head"), std::string::npos);
+  const auto back = decode_call(payload);
+  ASSERT_TRUE(back.ok()) << back.error().context;
+  EXPECT_EQ(encode_call(back.value()), payload);
+  const Call& got = back.value();
+  EXPECT_EQ(got.id, call.id);
+  EXPECT_EQ(got.epoch, 42U);
+  EXPECT_EQ(got.key, call.key);
+  EXPECT_EQ(got.idempotency, call.idempotency);
+  EXPECT_EQ(got.request->fields, call.request->fields);
+  EXPECT_EQ(got.request->target, "/v1/charges?a=b");
+  EXPECT_EQ(got.request->body, nullptr);
+  EXPECT_EQ(got.accepted, call.accepted);
+  EXPECT_EQ(got.first_sent, call.first_sent);
+  EXPECT_EQ(got.ended, call.ended);
+  EXPECT_EQ(got.next_attempt_at, call.next_attempt_at);
+  EXPECT_EQ(got.answer->fields, call.answer->fields);
+  EXPECT_EQ(got.answer->body_bytes, 99U);
+  EXPECT_EQ(got.verdict, Effect::applied);
+  EXPECT_EQ(got.crashes, 2);
+  const auto bare = decode_call(encode_call(Call{}));
+  ASSERT_TRUE(bare.ok());
+  EXPECT_EQ(bare.value().request, nullptr);
+  EXPECT_FALSE(bare.value().key || bare.value().answer || bare.value().ended);
+}
+
+TEST(RecordPayload, TheOthersComeBackToo) {
+  const auto event = decode_event(encode_event(full_event()));
+  ASSERT_TRUE(event.ok());
+  EXPECT_EQ(encode_event(event.value()), encode_event(full_event()));
+  EXPECT_EQ(event.value().detail, "detail");
+  EXPECT_EQ(event.value().cause, Cause::idle_timeout);
+  const KeyEntry entry{full_call().id, digest_of(1), digest_of(2), true, Effect::applied};
+  const auto key = decode_key_entry(encode_key_entry(entry));
+  ASSERT_TRUE(key.ok());
+  EXPECT_EQ(key.value().call, entry.call);
+  EXPECT_EQ(key.value().fingerprint, entry.fingerprint);
+  EXPECT_TRUE(key.value().tombstone);
+  EXPECT_EQ(key.value().verdict, Effect::applied);
+  const auto pause = decode_pause(encode_pause({"stripe", "limit", WallTime{5}}));
+  ASSERT_TRUE(pause.ok());
+  EXPECT_EQ(pause.value().upstream, "stripe");
+  EXPECT_EQ(pause.value().limit_key, "limit");
+  EXPECT_EQ(pause.value().until, WallTime{5});
+  EXPECT_EQ(decode_meta(encode_meta(WallTime{-5})).value(), WallTime{-5});
+  EXPECT_EQ(decode_body(encode_body("")).value(), "");
+  EXPECT_EQ(decode_body(encode_body(std::string_view("\0x", 2))).value(), std::string("\0x", 2));
+}
+
+// Every decoder as one function of bytes: the kind of its failure, or none.
+std::vector<std::function<std::optional<ErrorKind>(std::string_view)>> decoders() {
+  const auto kind_of = [](const auto& result) {
+    return result.ok() ? std::optional<ErrorKind>{} : result.error().kind;
+  };
+  return {[=](std::string_view in) { return kind_of(decode_call(in)); },
+          [=](std::string_view in) { return kind_of(decode_body(in)); },
+          [=](std::string_view in) { return kind_of(decode_key_entry(in)); },
+          [=](std::string_view in) { return kind_of(decode_event(in)); },
+          [=](std::string_view in) { return kind_of(decode_pause(in)); },
+          [=](std::string_view in) { return kind_of(decode_meta(in)); }};
+}
+
+std::vector<std::string> payloads() {
+  return {encode_call(full_call()),
+          encode_body("body"),
+          encode_key_entry({full_call().id, digest_of(1), digest_of(2), true, Effect::applied}),
+          encode_event(full_event()),
+          encode_pause({"stripe", "limit", WallTime{5}}),
+          encode_meta(WallTime{5})};
+}
+
+TEST(RecordPayload, ANewerVersionIsRefusedClearly) {
+  const auto all = payloads();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    std::string newer = all[i];
+    newer[0] = '\x02';
+    EXPECT_EQ(decoders()[i](newer), ErrorKind::invalid) << i;
+    newer[0] = '\0';
+    EXPECT_EQ(decoders()[i](newer), ErrorKind::corrupt) << i;
+  }
+  const auto refused = decode_meta(std::string_view("\x07", 1));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(refused.error().context, ::testing::HasSubstr("newer than this program"));
+}
+
+TEST(RecordPayload, EveryCutAndAnyTailIsCorrupt) {
+  const auto all = payloads();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const bool body = i == 1;  // a body is whatever is there
+    for (std::size_t size = 0; size < all[i].size(); ++size) {
+      if (body && size >= 1) continue;
+      EXPECT_EQ(decoders()[i](std::string_view(all[i]).substr(0, size)), ErrorKind::corrupt) << i;
+    }
+    if (body) continue;
+    EXPECT_EQ(decoders()[i](all[i] + "x"), ErrorKind::corrupt) << i;
+  }
+}
+
+TEST(RecordPayload, DamageIsAnErrorOrAValueNeverMore) {
+  const auto all = payloads();
+  Prng prng(1);
+  int refused = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    std::string bytes = all[prng.below(all.size())];
+    for (std::uint64_t hits = 1 + prng.below(4); hits > 0; --hits) {
+      bytes[prng.below(bytes.size())] = static_cast<char>(prng.next());
+    }
+    for (const auto& decode : decoders()) {
+      if (decode(bytes)) ++refused;
+    }
+  }
+  EXPECT_GT(refused, 20'000);
+}
+
+TEST(RecordPayload, ACountCannotOutgrowItsRecord) {
+  // A claim of four billion fields in a few bytes must not allocate them.
+  Call call;
+  call.request = std::make_shared<Request>(Request{"M", "T", {{"marker-name", "v"}}, nullptr});
+  std::string payload = encode_call(call);
+  const auto at = payload.find("marker-name");
+  ASSERT_NE(at, std::string::npos);
+  payload.replace(at - 8, 4, "\xff\xff\xff\xff");
+  EXPECT_EQ(decoders()[0](payload), ErrorKind::corrupt);
+}
+
+TEST(RecordKeys, SortByTime) {
+  const CallId id = CallId::make(WallTime{1}, 2, 3);
+  EXPECT_LT(retire_key(Retire::bodies, WallTime{-1}, id),
+            retire_key(Retire::bodies, WallTime{0}, id));
+  EXPECT_LT(retire_key(Retire::bodies, WallTime{255}, id),
+            retire_key(Retire::bodies, WallTime{256}, id));
+  EXPECT_LT(timeline_key(id, 1, 65'535), timeline_key(id, 2, 0));
+  const auto back = parse_retire_key(retire_key(Retire::tombstone, WallTime{-5}, id));
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(back.value().what, Retire::tombstone);
+  EXPECT_EQ(back.value().since, WallTime{-5});
+  EXPECT_EQ(back.value().call, id);
+  EXPECT_FALSE(parse_retire_key("r").ok());
+  EXPECT_FALSE(parse_retire_key("").ok());
+  EXPECT_EQ(end_of("a\xff"), "b");
+}
+
+TEST(RecordKeys, NoNameOfAnUpstreamIsInClear) {
+  const RecordCodec codec{Sealer(test_key())};
+  EXPECT_EQ(codec.due_key("stripe", WallTime{1}, CallId{}).find("stripe"), std::string::npos);
+  EXPECT_EQ(codec.pause_key("stripe", "limit").size(), 33U);
+  EXPECT_NE(codec.pause_key("a", "bc"), codec.pause_key("ab", "c"));
+  EXPECT_EQ(due_of_key(codec.due_key("stripe", WallTime{-9}, CallId{})).value(), WallTime{-9});
+}
+
+TEST(RecordBatch, ASettledCallLeavesEveryIndexItWasIn) {
+  const RecordCodec codec{Sealer(test_key())};
+  std::set<std::string> store;
+  const auto apply = [&](const CallWrite& write) {
+    Batch batch;
+    batch.calls.push_back(write);
+    for (const KvOp& op : codec.encode(batch, kNow).ops) {
+      if (op.value) {
+        store.insert(op.key);
+      } else {
+        EXPECT_EQ(store.erase(op.key), 1U);  // what is taken out was in
+      }
+    }
+  };
+  const auto indexes = [&] {
+    std::string out;
+    for (const auto& key : store) {
+      if (key[0] == 'd' || key[0] == 's' || key[0] == 'u') out += key[0];
+    }
+    return out;
+  };
+  Call call = full_call();
+  call.state = State::sending;
+  call.next_attempt_at = WallTime{100};
+  CallWrite write;
+  write.after = std::make_shared<Call>(call);
+  apply(write);
+  EXPECT_EQ(indexes(), "s");
+  const std::pair<State, std::string> path[] = {
+      {State::waiting, "d"}, {State::waiting, "d"}, {State::sending, "s"}, {State::verifying, "s"},
+      {State::waiting, "d"}, {State::open, "d"},    {State::unknown, "u"}, {State::unknown, "u"},
+      {State::dead, ""},     {State::sending, "s"}, {State::answered, ""}};
+  for (const auto& [state, expected] : path) {
+    write.before = indexed(call);
+    write.before_epoch = call.epoch++;
+    call.state = state;
+    call.next_attempt_at = call.next_attempt_at + Duration::millis(state == State::open ? 0 : 1);
+    write.after = std::make_shared<Call>(call);
+    apply(write);
+    EXPECT_EQ(indexes(), expected) << to_string(state);
+  }
+}
+
+}  // namespace
+}  // namespace hf::call

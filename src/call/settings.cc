@@ -1,0 +1,51 @@
+#include "call/settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace hf::call {
+
+std::string Url::authority() const {
+  const bool v6 = host.find(':') != std::string::npos;
+  const std::string name = v6 ? "[" + host + "]" : host;
+  const bool own_port = port == (tls ? 443 : 80);
+  return own_port ? name : fmt::format("{}:{}", name, port);
+}
+
+bool Settings::needs_journal() const {
+  return std::any_of(routes.begin(), routes.end(), [&](const auto& route) {
+    const auto upstream = upstreams.find(route->upstream);
+    const bool keyed_upstream =
+        upstream != upstreams.end() && upstream->second->idempotency.mode == Mode::key;
+    return keyed_upstream || route->hold != Hold::never || !route->key.from.empty();
+  });
+}
+
+std::string_view to_string(Mode mode) {
+  switch (mode) {
+    case Mode::none:
+      return "none";
+    case Mode::key:
+      return "key";
+    case Mode::verify:
+      return "verify";
+    case Mode::repeatable:
+      return "repeatable";
+  }
+  return "?";
+}
+
+std::string_view to_string(Hold hold) {
+  switch (hold) {
+    case Hold::never:
+      return "never";
+    case Hold::on_failure:
+      return "on_failure";
+    case Hold::always:
+      return "always";
+  }
+  return "?";
+}
+
+}  // namespace hf::call

@@ -1,0 +1,202 @@
+// What the configuration says once defaults and presets are filled in: plain data, no YAML. Made by
+// config/, read by everybody. One Settings is immutable; a reload makes another.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fields.h"
+#include "base/quantity.h"
+#include "base/time.h"
+
+namespace hf::call {
+
+// What repeating a request does at an upstream (DESIGN section 4, the columns of the table).
+enum class Mode : std::uint8_t {
+  none,    // a repeat is a second effect, and nobody can be asked
+  key,     // the upstream joins requests that carry one key
+  verify,  // a lookup tells whether the effect is there (decided and tested, not on the wire yet)
+  repeatable,  // repeating only costs money
+};
+
+// One upstream's declared idempotency. Frozen into a call at its acceptance.
+struct Idempotency {
+  Mode mode = Mode::none;
+  std::string header = "Idempotency-Key";   // mode key: the field that carries the key upstream
+  std::optional<Duration> lifetime;         // mode key: how long the upstream remembers a key
+  std::vector<int> refused{421, 425, 429};  // statuses that promise "not applied"
+  std::vector<int> in_progress;             // "an earlier request with this key still runs"
+  std::vector<int> settles;                 // statuses that also settle earlier attempts
+  std::string settles_field;                // ... only on answers that carry this field; empty: any
+  std::string settles_unless_type;          // ... and whose JSON error.type is not this; empty: any
+  std::string replay_marker;                // a field whose value "true" marks a stored answer
+  std::vector<Field> no_retry_advice;       // a field with this value means "do not try again"
+  bool operator==(const Idempotency&) const = default;
+};
+
+struct Timeouts {
+  Duration connect = Duration::seconds(3);  // DNS, TCP and TLS together
+  Duration head = Duration::seconds(30);    // last request byte to the final status line
+  Duration idle = Duration::seconds(15);    // between two reads of an answer's body
+  bool operator==(const Timeouts&) const = default;
+};
+
+struct BreakerSettings {
+  int failure_permille = 500;
+  int of_at_least = 20;
+  Duration within = Duration::seconds(30);
+  int consecutive = 5;
+  DurationRange open{Duration::seconds(5), Duration::seconds(60)};
+  bool operator==(const BreakerSettings&) const = default;
+};
+
+struct Url {
+  bool tls = false;
+  std::string host;  // without brackets
+  std::uint16_t port = 80;
+  std::string base_path;  // "" or "/prefix", never with a slash at its end
+  bool operator==(const Url&) const = default;
+  // host[:port] as the Host field wants it: the port is left out where it is the scheme's own.
+  [[nodiscard]] std::string authority() const;
+};
+
+// A field put in at send time. `value` may hold ${file:...} and ${env:...}; it is resolved at each
+// start and reload by the shell and never printed or journaled.
+struct Injected {
+  std::string name;
+  std::string value;
+  bool operator==(const Injected&) const = default;
+};
+
+struct UpstreamSettings {
+  std::string name;
+  std::vector<Url> urls;
+  bool one_key_store = false;  // several urls answer for one memory of keys
+  std::string ca_file;         // empty: the system's store
+  std::string preset;          // empty: none
+  Idempotency idempotency;
+  std::vector<Injected> inject;
+  bool credentials_stored = false;  // the client's credential is kept, sealed, with a held call
+  std::string account;              // label; empty: a hash of the credential
+  Timeouts timeouts;
+  int concurrency = 64;
+  std::optional<Rate> rate;
+  Duration max_pause = Duration::hours(1);
+  BreakerSettings breaker;
+  bool operator==(const UpstreamSettings&) const = default;
+};
+
+enum class Hold : std::uint8_t { never, on_failure, always };
+enum class HeldAnswer : std::uint8_t { error, accepted };  // 503 `held` or 202
+
+struct OwnerRule {
+  enum class Kind : std::uint8_t { credential, anyone, header } kind = Kind::credential;
+  std::string header;
+  bool operator==(const OwnerRule&) const = default;
+};
+
+// Where one part of a key, or one scope value, comes from.
+struct Part {
+  enum class Kind : std::uint8_t { header, body /* JSON pointer */, form } kind = Kind::header;
+  std::string name;  // field name, JSON pointer, or form field
+  bool operator==(const Part&) const = default;
+};
+
+struct KeyRule {
+  bool required = false;
+  std::vector<Part> from;  // empty: no client keys on this route
+  bool stable = false;     // the application makes a header key once per intent
+  std::vector<Part> scope;
+  std::string space;  // empty: the upstream's name
+  // A lone header is a header key; anything else names the business.
+  [[nodiscard]] bool business() const {
+    return !(from.size() == 1 && from.front().kind == Part::Kind::header) && !from.empty();
+  }
+  bool operator==(const KeyRule&) const = default;
+};
+
+struct RouteLimits {
+  std::uint64_t head = 64 * 1024;
+  std::uint64_t body = 1024 * 1024;           // of buffered calls
+  std::uint64_t stored_answer = 1024 * 1024;  // larger answers of keyed calls are not kept
+  int waiters = 64;
+  bool operator==(const RouteLimits&) const = default;
+};
+
+struct RetrySettings {
+  int live_attempts = 3;
+  DurationRange live_backoff{Duration::millis(100), Duration::seconds(2)};
+  std::uint64_t live_buffer = 64 * 1024;  // of a streamed body kept for a second attempt
+  std::vector<Duration> held{Duration::seconds(5),  Duration::seconds(30), Duration::minutes(2),
+                             Duration::minutes(10), Duration::minutes(30), Duration::hours(2),
+                             Duration::hours(5),    Duration::hours(6)};
+  int budget_permille = 200;
+  bool operator==(const RetrySettings&) const = default;
+};
+
+struct RouteSettings {
+  std::string path = "/";            // prefix, on a segment boundary when it ends without a slash
+  std::string host_match;            // empty: any Host
+  std::vector<std::string> methods;  // empty: any
+  std::string listen;                // empty: the main listener
+  std::string upstream;              // name
+  bool strip_prefix = false;
+  bool host_keep = false;
+  OwnerRule owner;
+  KeyRule key;
+  std::vector<Part> fingerprint_ignore;
+  Hold hold = Hold::never;
+  HeldAnswer held_answer = HeldAnswer::error;
+  Duration wait = Duration::seconds(10);
+  Duration deadline = Duration::hours(23);
+  bool head_is_proof = false;
+  RouteLimits limits;
+  RetrySettings retry;
+  bool operator==(const RouteSettings&) const = default;
+};
+
+struct TlsListen {
+  std::string certificate;  // PEM chain; empty: plain HTTP
+  std::string key;
+  bool operator==(const TlsListen&) const = default;
+};
+
+struct Retention {
+  Duration keys = Duration::hours(24);  // from the call's end
+  Duration bodies = Duration::hours(24 * 7);
+  Duration timeline = Duration::hours(24 * 30);
+  Duration tombstones = Duration::hours(24 * 30);
+  bool operator==(const Retention&) const = default;
+};
+
+struct JournalSettings {
+  std::string path = "./holdfast-data";
+  std::uint64_t max_bytes = 10ULL << 30;
+  Retention retention;
+  std::string key_file;  // empty: <path>/seal.key
+  bool operator==(const JournalSettings&) const = default;
+};
+
+struct Settings {
+  std::string listen = "127.0.0.1:8080";
+  TlsListen tls;
+  std::string admin;   // empty: no admin listener
+  std::string health;  // empty: none
+  std::uint64_t buffers = 256ULL << 20;
+  int connections_max = 20000;
+  Duration drain = Duration::seconds(20);
+  JournalSettings journal;
+  std::map<std::string, std::shared_ptr<const UpstreamSettings>> upstreams;
+  std::vector<std::shared_ptr<const RouteSettings>> routes;
+
+  // True where some route needs the journal: keyed, holding, or an upstream of mode key.
+  [[nodiscard]] bool needs_journal() const;
+};
+
+std::string_view to_string(Mode mode);
+std::string_view to_string(Hold hold);
+
+}  // namespace hf::call
