@@ -1,0 +1,499 @@
+// What the driver may rely on, the same for every journal.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "adapters/journal/journal_fixture.h"
+
+namespace hf::adapters {
+namespace {
+
+using namespace testing;  // NOLINT: the fixture of this very test
+using call::State;
+using ports::CommitResult;
+using ports::ReadId;
+using ports::Want;
+
+call::Retention short_ages() {
+  call::Retention out;
+  out.keys = Duration::hours(1);
+  out.bodies = Duration::minutes(10);
+  out.timeline = Duration::hours(2);
+  out.tombstones = Duration::hours(5);
+  return out;
+}
+
+template <typename Harness>
+class JournalContract : public ::testing::Test {
+ protected:
+  Harness harness{short_ages()};
+  std::uint64_t asked = 0;
+  std::uint64_t next = 1;
+
+  Now now() const { return harness.clock.read(); }
+  std::uint64_t ask_commit(call::Batch batch) {
+    harness.journal().commit(CommitId{next}, std::move(batch));
+    ++asked;
+    return next++;
+  }
+  CommitResult commit(call::Batch batch) {
+    const auto id = ask_commit(std::move(batch));
+    harness.settle(asked);
+    return harness.recorder->commits.at(id);
+  }
+  CommitResult commit(call::CallWrite write) {
+    call::Batch batch;
+    batch.calls.push_back(std::move(write));
+    return commit(std::move(batch));
+  }
+  ports::KeyFound find(const call::Digest& identity) {
+    harness.journal().find_key(ReadId{next}, identity);
+    return answer(harness.recorder->keys);
+  }
+  std::shared_ptr<const call::Call> read(const CallId& id, Want want = Want::with_bodies) {
+    harness.journal().read_call(ReadId{next}, id, want);
+    return answer(harness.recorder->calls);
+  }
+  ports::DuePage due(const std::string& upstream, std::int64_t until, std::size_t limit) {
+    harness.journal().page_due(ReadId{next}, upstream, WallTime{until}, limit);
+    return answer(harness.recorder->dues);
+  }
+  ports::CallPage list(ports::CallFilter filter) {
+    harness.journal().list(ReadId{next}, std::move(filter));
+    return answer(harness.recorder->lists);
+  }
+  ports::CallDetail detail(const CallId& id) {
+    harness.journal().detail(ReadId{next}, id);
+    return answer(harness.recorder->details);
+  }
+  template <typename Map>
+  auto answer(Map& map) {
+    ++asked;
+    harness.settle(asked);
+    auto& found = map.at(next++);
+    EXPECT_TRUE(found.ok()) << found.error().context;
+    return *found;
+  }
+  void reopen() {
+    harness.reopen();
+    asked = 0;
+    ASSERT_TRUE(harness.recovered->ok()) << harness.recovered->error().context;
+  }
+  call::Call created(std::uint64_t n) {
+    const call::Call call = sample_call(n, now());
+    EXPECT_EQ(commit(create(call, now())), CommitResult::ok);
+    return call;
+  }
+  call::Call then(const call::Call& before, call::Call after,
+                  call::Happening what = call::Happening::attempt_ended) {
+    const auto write = update(before, std::move(after), what, now());
+    EXPECT_EQ(commit(write), CommitResult::ok);
+    return *write.after;
+  }
+};
+
+using Journals = ::testing::Types<MemoryHarness, RocksdbHarness>;
+TYPED_TEST_SUITE(JournalContract, Journals);
+
+TYPED_TEST(JournalContract, FreshThenNot) {
+  ASSERT_TRUE(this->harness.recovered->ok());
+  EXPECT_TRUE((*this->harness.recovered)->fresh);
+  this->reopen();
+  EXPECT_FALSE((*this->harness.recovered)->fresh);
+}
+
+TYPED_TEST(JournalContract, ReadsBackWhatWasWritten) {
+  const call::Call call = this->created(1);
+  const auto found = this->find(call.key->identity);
+  ASSERT_TRUE(found.entry);
+  EXPECT_EQ(found.entry->call, call.id);
+  EXPECT_EQ(found.entry->owner, call.owner);
+  EXPECT_EQ(found.entry->fingerprint, call.fingerprint);
+  ASSERT_TRUE(found.call);
+  EXPECT_EQ(found.call->state, State::sending);
+  EXPECT_EQ(found.call->key, call.key);
+  EXPECT_EQ(found.call->idempotency, call.idempotency);
+  EXPECT_EQ(found.call->request->fields, call.request->fields);
+  EXPECT_EQ(view(found.call->request->body), "canary-body-1");
+  const auto head = this->read(call.id, Want::head);
+  ASSERT_TRUE(head);
+  EXPECT_EQ(head->request->body, nullptr);
+  EXPECT_TRUE(head->has_body);
+  EXPECT_EQ(this->read(sample_call(99, this->now()).id), nullptr);
+  EXPECT_FALSE(this->find(digest_of(999)).entry);
+}
+
+TYPED_TEST(JournalContract, ASecondCallWithTheKeyConflicts) {
+  const call::Call call = this->created(1);
+  call::Call second = sample_call(2, this->now());
+  second.key = call.key;
+  EXPECT_EQ(this->commit(create(second, this->now())), CommitResult::conflict);
+  EXPECT_EQ(this->read(second.id), nullptr);
+  EXPECT_EQ(this->find(call.key->identity).entry->call, call.id);
+}
+
+TYPED_TEST(JournalContract, TheSameCallTwiceConflicts) {
+  call::Call call = this->created(1);
+  call.key.reset();
+  EXPECT_EQ(this->commit(create(call, this->now())), CommitResult::conflict);
+}
+
+TYPED_TEST(JournalContract, AMadeKeyHasNoEntry) {
+  call::Call call = sample_call(1, this->now());
+  call.key->made = true;
+  EXPECT_EQ(this->commit(create(call, this->now())), CommitResult::ok);
+  EXPECT_FALSE(this->find(call.key->identity).entry);
+  call::Call other = sample_call(2, this->now());
+  other.key = call.key;
+  EXPECT_EQ(this->commit(create(other, this->now())), CommitResult::ok);
+}
+
+TYPED_TEST(JournalContract, AnOldEpochChangesNothing) {
+  const call::Call first = this->created(1);
+  const call::Call second = this->then(first, held_waiting(first, WallTime{kStart + 5}));
+  call::Call late = first;
+  late.state = State::dead;
+  EXPECT_EQ(this->commit(update(first, late, call::Happening::died, this->now())),
+            CommitResult::conflict);
+  EXPECT_EQ(this->read(first.id)->state, State::waiting);
+  this->reopen();  // and without anything remembered
+  EXPECT_EQ(this->commit(update(first, late, call::Happening::died, this->now())),
+            CommitResult::conflict);
+  EXPECT_EQ(this->read(first.id)->epoch, second.epoch);
+}
+
+TYPED_TEST(JournalContract, AConflictWritesNothingOfItsBatch) {
+  const call::Call call = this->created(1);
+  call::Batch batch;
+  batch.calls.push_back(create(sample_call(2, this->now()), this->now()));
+  call::Call clash = sample_call(3, this->now());
+  clash.key = call.key;
+  batch.calls.push_back(create(clash, this->now()));
+  batch.pauses.push_back({"stripe", "limit", WallTime{kStart + 1000}});
+  EXPECT_EQ(this->commit(std::move(batch)), CommitResult::conflict);
+  EXPECT_EQ(this->read(sample_call(2, this->now()).id), nullptr);
+  this->reopen();
+  EXPECT_TRUE((*this->harness.recovered)->pauses.empty());
+}
+
+TYPED_TEST(JournalContract, ABatchMayWriteOneCallTwice) {
+  const call::Call first = sample_call(1, this->now());
+  call::Batch batch;
+  batch.calls.push_back(create(first, this->now()));
+  auto second =
+      update(first, held_waiting(first, WallTime{kStart + 9}), call::Happening::held, this->now());
+  batch.calls.push_back(second);
+  EXPECT_EQ(this->commit(batch), CommitResult::ok);
+  EXPECT_EQ(this->read(first.id)->epoch, 2U);
+  EXPECT_EQ(this->due("stripe", kStart + 100, 10).calls.size(), 1U);
+  batch.calls.erase(batch.calls.begin());
+  batch.calls.push_back(second);  // out of step with itself
+  EXPECT_EQ(this->commit(std::move(batch)), CommitResult::conflict);
+}
+
+TYPED_TEST(JournalContract, OneKeyTwiceInABatchConflicts) {
+  call::Batch batch;
+  batch.calls.push_back(create(sample_call(1, this->now()), this->now()));
+  call::Call clash = sample_call(2, this->now());
+  clash.key = sample_call(1, this->now()).key;
+  batch.calls.push_back(create(clash, this->now()));
+  EXPECT_EQ(this->commit(std::move(batch)), CommitResult::conflict);
+  EXPECT_FALSE(this->find(clash.key->identity).entry);
+}
+
+TYPED_TEST(JournalContract, AReadSeesTheCommitsAskedForBeforeIt) {
+  const call::Call call = sample_call(1, this->now());
+  call::Batch first;
+  first.calls.push_back(create(call, this->now()));
+  call::Batch second;
+  second.calls.push_back(
+      update(call, held_waiting(call, WallTime{kStart}), call::Happening::held, this->now()));
+  auto& journal = this->harness.journal();
+  journal.read_call(ReadId{101}, call.id, Want::head);
+  journal.commit(CommitId{1}, std::move(first));
+  journal.read_call(ReadId{102}, call.id, Want::head);
+  journal.page_due(ReadId{103}, "stripe", WallTime{kStart}, 10);
+  journal.commit(CommitId{2}, std::move(second));
+  journal.read_call(ReadId{104}, call.id, Want::head);
+  journal.page_due(ReadId{105}, "stripe", WallTime{kStart}, 10);
+  this->harness.settle(7);
+  auto& seen = *this->harness.recorder;
+  EXPECT_EQ(*seen.calls.at(101), nullptr);
+  EXPECT_EQ((*seen.calls.at(102))->epoch, 1U);
+  EXPECT_TRUE(seen.dues.at(103)->calls.empty());
+  EXPECT_EQ((*seen.calls.at(104))->epoch, 2U);
+  EXPECT_EQ(seen.dues.at(105)->calls.size(), 1U);
+  EXPECT_THAT(seen.order, ::testing::ElementsAre(101, 1, 102, 103, 2, 104, 105));
+}
+
+TYPED_TEST(JournalContract, DueCallsComeInOrderOfTimePageByPage) {
+  const std::int64_t dues[] = {50, 20, 40, -30, 10};
+  for (std::uint64_t n = 0; n < 5; ++n) {
+    const call::Call call = this->created(n);
+    this->then(call, held_waiting(call, WallTime{dues[n] == -30 ? -30 : kStart + dues[n]}));
+  }
+  call::Call other = sample_call(7, this->now());
+  other.upstream = "sms";
+  EXPECT_EQ(this->commit(create(other, this->now())), CommitResult::ok);
+  this->then(other, held_waiting(other, WallTime{kStart + 1}));
+
+  auto page = this->due("stripe", kStart + 45, 2);
+  ASSERT_EQ(page.calls.size(), 2U);
+  EXPECT_EQ(page.calls[0]->next_attempt_at.ms, -30);
+  EXPECT_EQ(page.calls[1]->next_attempt_at.ms, kStart + 10);
+  ASSERT_TRUE(page.next);
+  EXPECT_EQ(page.next->ms, kStart + 20);
+  page = this->due("stripe", kStart + 45, 10);
+  EXPECT_EQ(page.calls.size(), 4U);
+  ASSERT_TRUE(page.next);
+  EXPECT_EQ(page.next->ms, kStart + 50);
+  page = this->due("sms", kStart + 45, 10);
+  EXPECT_EQ(page.calls.size(), 1U);
+  EXPECT_FALSE(page.next);
+}
+
+TYPED_TEST(JournalContract, DueFollowsTheCall) {
+  const call::Call first = this->created(1);
+  EXPECT_TRUE(this->due("stripe", kStart + 1000, 10).calls.empty());  // sending
+  call::Call live = first;
+  live.state = State::waiting;
+  live = this->then(first, live);
+  EXPECT_TRUE(this->due("stripe", kStart + 1000, 10).calls.empty());  // its client waits with it
+  const call::Call held = this->then(live, held_waiting(live, WallTime{kStart + 10}));
+  const call::Call later = this->then(held, held_waiting(held, WallTime{kStart + 500}));
+  EXPECT_TRUE(this->due("stripe", kStart + 100, 10).calls.empty());
+  EXPECT_EQ(this->due("stripe", kStart + 500, 10).calls.size(), 1U);
+  call::Call open = later;
+  open.state = State::open;
+  open.held = false;
+  open = this->then(later, open);
+  EXPECT_EQ(this->due("stripe", kStart + 500, 10).calls.size(), 1U);  // to expire
+  call::Call dead = open;
+  dead.state = State::dead;
+  dead.ended = call::Stamp::of(this->now());
+  this->then(open, dead);
+  const auto page = this->due("stripe", kStart + 1000, 10);
+  EXPECT_TRUE(page.calls.empty());
+  EXPECT_FALSE(page.next);
+}
+
+TYPED_TEST(JournalContract, ListsNewestFirstAndByState) {
+  for (std::uint64_t n = 0; n < 6; ++n) {
+    const call::Call call = this->created(n);
+    if (n % 2 == 0) {
+      call::Call unknown = call;
+      unknown.state = State::unknown;
+      this->then(call, unknown, call::Happening::became_unknown);
+    }
+  }
+  ports::CallFilter filter;
+  filter.limit = 4;
+  auto page = this->list(filter);
+  ASSERT_EQ(page.calls.size(), 4U);
+  EXPECT_TRUE(page.more);
+  EXPECT_EQ(page.calls[0]->id, sample_call(5, this->now()).id);
+  filter.after = page.next;
+  page = this->list(filter);
+  EXPECT_EQ(page.calls.size(), 2U);
+  EXPECT_FALSE(page.more);
+  filter = {};
+  filter.state = State::unknown;
+  page = this->list(filter);
+  ASSERT_EQ(page.calls.size(), 3U);
+  EXPECT_EQ(page.calls[0]->id, sample_call(4, this->now()).id);
+  filter.limit = 1;
+  filter.after = page.calls[0]->id;
+  page = this->list(filter);
+  ASSERT_EQ(page.calls.size(), 1U);
+  EXPECT_TRUE(page.more);
+  EXPECT_EQ(page.calls[0]->id, sample_call(2, this->now()).id);
+  filter = {};
+  filter.upstream = "sms";
+  EXPECT_TRUE(this->list(filter).calls.empty());
+}
+
+TYPED_TEST(JournalContract, DetailHasTheTimelineInOrder) {
+  const call::Call call = this->created(1);
+  this->then(call, answered(call, this->now()), call::Happening::answered);
+  const auto found = this->detail(call.id);
+  ASSERT_TRUE(found.call);
+  ASSERT_EQ(found.timeline.size(), 3U);
+  EXPECT_EQ(found.timeline[0].what, call::Happening::accepted);
+  EXPECT_EQ(found.timeline[1].what, call::Happening::attempt_started);
+  EXPECT_EQ(found.timeline[2].what, call::Happening::answered);
+  EXPECT_FALSE(this->detail(sample_call(9, this->now()).id).call);
+}
+
+TYPED_TEST(JournalContract, RecoversWhatWasCutPausesAndCounts) {
+  const call::Call cut = this->created(1);
+  const call::Call done = this->created(2);
+  this->then(done, answered(done, this->now()));
+  const call::Call lost = this->created(3);
+  call::Call unknown = lost;
+  unknown.state = State::unknown;
+  this->then(lost, unknown);
+  call::Batch batch;
+  batch.pauses.push_back({"stripe", "a", WallTime{kStart + 60'000}});
+  batch.pauses.push_back({"stripe", "b", WallTime{kStart + 60'000}});
+  EXPECT_EQ(this->commit(batch), CommitResult::ok);
+  batch.pauses = {{"stripe", "b", std::nullopt}};
+  EXPECT_EQ(this->commit(batch), CommitResult::ok);
+  this->harness.clock.advance(Duration::seconds(5));
+  this->created(4);
+
+  this->reopen();
+  const call::Recovered& found = **this->harness.recovered;
+  ASSERT_EQ(found.sending.size(), 2U);
+  EXPECT_EQ(found.sending[0]->id, cut.id);
+  EXPECT_EQ(view(found.sending[0]->request->body), "canary-body-1");
+  ASSERT_EQ(found.pauses.size(), 1U);
+  EXPECT_EQ(found.pauses[0].limit_key, "a");
+  EXPECT_EQ(found.pauses[0].until, WallTime{kStart + 60'000});
+  EXPECT_EQ(found.unknown_calls, 1U);
+  ASSERT_TRUE(found.newest);
+  EXPECT_EQ(found.newest->ms, kStart + 5000);
+}
+
+TYPED_TEST(JournalContract, AnsweredReadsBackByteForByte) {
+  const call::Call call = this->created(1);
+  const std::string body("\0binary\xff\r\n", 10);
+  this->then(call, answered(call, this->now(), body));
+  this->reopen();
+  const auto found = this->find(call.key->identity);
+  ASSERT_TRUE(found.call && found.call->answer);
+  EXPECT_TRUE(found.call->answer->body_kept);
+  EXPECT_EQ(view(found.call->answer->body), body);
+  EXPECT_EQ(found.call->answer->fields[1].value, "req_1");
+}
+
+TYPED_TEST(JournalContract, RetentionTakesBodiesThenKeysThenTimelinesThenTombstones) {
+  const call::Call call = this->created(1);
+  this->then(call, answered(call, this->now()), call::Happening::answered);
+  const call::Call standing = this->created(2);  // never ends
+
+  this->harness.clock.advance(Duration::minutes(9));
+  this->harness.maintain();
+  EXPECT_TRUE(this->find(call.key->identity).call->answer->body_kept);
+
+  this->harness.clock.advance(Duration::minutes(2));
+  this->harness.maintain();
+  auto found = this->find(call.key->identity);
+  ASSERT_TRUE(found.call && found.call->answer);
+  EXPECT_FALSE(found.call->answer->body_kept);
+  EXPECT_EQ(found.call->answer->body, nullptr);
+  EXPECT_EQ(found.call->answer->status, 200);
+  EXPECT_EQ(found.call->request->body, nullptr);
+  EXPECT_TRUE(found.call->has_body);
+  EXPECT_FALSE(this->read(call.id, Want::head)->answer->body_kept);
+
+  this->harness.clock.advance(Duration::hours(1));
+  this->harness.maintain();
+  found = this->find(call.key->identity);
+  ASSERT_TRUE(found.entry);
+  EXPECT_TRUE(found.entry->tombstone);
+  EXPECT_EQ(found.entry->verdict, call::Effect::applied);
+  EXPECT_EQ(found.entry->owner, call.owner);
+  EXPECT_EQ(found.call, nullptr);
+  EXPECT_EQ(this->detail(call.id).timeline.size(), 3U);
+  call::Call again = sample_call(3, this->now());  // a tombstone is an answer, not a free place
+  again.key = call.key;
+  EXPECT_EQ(this->commit(create(again, this->now())), CommitResult::conflict);
+
+  this->harness.clock.advance(Duration::hours(1));
+  this->harness.maintain();
+  EXPECT_EQ(this->detail(call.id).call, nullptr);
+  EXPECT_TRUE(this->detail(call.id).timeline.empty());
+  EXPECT_TRUE(this->find(call.key->identity).entry->tombstone);
+
+  this->harness.clock.advance(Duration::hours(4));
+  this->harness.maintain();
+  EXPECT_FALSE(this->find(call.key->identity).entry);
+  EXPECT_EQ(this->commit(create(again, this->now())), CommitResult::ok);
+  EXPECT_EQ(view(this->find(standing.key->identity).call->request->body), "canary-body-2");
+}
+
+TYPED_TEST(JournalContract, NothingIsRetiredWithTheWallClockBehind) {
+  const call::Call call = this->created(1);
+  this->then(call, answered(call, this->now()));
+  this->harness.clock.set_wall(WallTime{kStart + 10 * 3'600'000});  // stepped, not elapsed
+  this->created(2);
+  this->harness.maintain();  // by the monotonic clock nothing is old
+  EXPECT_TRUE(this->find(call.key->identity).call->answer->body_kept);
+  this->harness.clock.set_wall(WallTime{kStart});
+  this->harness.clock.advance(Duration::hours(9));  // elapsed, but behind the newest
+  this->harness.maintain();
+  EXPECT_TRUE(this->find(call.key->identity).call->answer->body_kept);
+  this->harness.clock.advance(Duration::hours(2));
+  this->harness.maintain();
+  EXPECT_TRUE(this->find(call.key->identity).entry->tombstone);
+}
+
+TYPED_TEST(JournalContract, AnUnknownCallIsNeverRetired) {
+  const call::Call call = this->created(1);
+  call::Call unknown = answered(call, this->now());
+  unknown.state = State::unknown;
+  this->then(call, unknown);
+  this->harness.clock.advance(Duration::hours(24 * 365));
+  this->harness.maintain();
+  const auto found = this->find(call.key->identity);
+  ASSERT_TRUE(found.call);
+  EXPECT_EQ(view(found.call->request->body), "canary-body-1");
+  EXPECT_TRUE(found.call->answer->body_kept);
+}
+
+TYPED_TEST(JournalContract, ARevivedCallKeepsItsKey) {
+  const call::Call call = this->created(1);
+  call::Call dead = call;
+  dead.state = State::dead;
+  dead.ended = call::Stamp::of(this->now());
+  dead = this->then(call, dead);
+  this->harness.clock.advance(Duration::minutes(61));
+  this->harness.maintain();
+  EXPECT_TRUE(this->find(call.key->identity).entry->tombstone);
+  // The engine had read the call before the sweep, and its revival crosses it.
+  call::Call revived = dead;
+  revived.state = State::sending;
+  revived.ended.reset();
+  revived = this->then(dead, revived, call::Happening::revived);
+  EXPECT_FALSE(this->find(call.key->identity).entry->tombstone);
+  this->harness.clock.advance(Duration::hours(24));
+  this->harness.maintain();
+  const auto found = this->find(call.key->identity);
+  ASSERT_TRUE(found.call);
+  EXPECT_EQ(found.call->state, State::sending);
+}
+
+TYPED_TEST(JournalContract, EvictionTakesBodiesAndTimelinesOfEndedCallsOnly) {
+  const call::Call call = this->created(1);
+  this->then(call, answered(call, this->now()), call::Happening::answered);
+  const call::Call standing = this->created(2);
+  this->harness.evict_all();
+  this->asked = this->harness.recorder->order.size();
+  const auto found = this->find(call.key->identity);
+  ASSERT_TRUE(found.call);
+  EXPECT_FALSE(found.call->answer->body_kept);
+  EXPECT_TRUE(this->detail(call.id).timeline.empty());
+  EXPECT_EQ(view(this->find(standing.key->identity).call->request->body), "canary-body-2");
+  EXPECT_EQ(this->detail(standing.id).timeline.size(), 2U);
+  // The head still goes with its age.
+  this->harness.clock.advance(Duration::hours(3));
+  this->harness.maintain();
+  EXPECT_EQ(this->detail(call.id).call, nullptr);
+  EXPECT_TRUE(this->find(call.key->identity).entry->tombstone);
+}
+
+TYPED_TEST(JournalContract, APauseGoesWhenItIsOver) {
+  call::Batch batch;
+  batch.pauses.push_back({"stripe", "a", WallTime{kStart + 60'000}});
+  batch.pauses.push_back({"stripe", "b", WallTime{kStart + 60'000}});
+  EXPECT_EQ(this->commit(batch), CommitResult::ok);
+  batch.pauses = {{"stripe", "b", WallTime{kStart + 120'000}}};  // made longer
+  EXPECT_EQ(this->commit(batch), CommitResult::ok);
+  this->harness.clock.advance(Duration::seconds(61));
+  this->harness.maintain();
+  this->reopen();
+  ASSERT_EQ((*this->harness.recovered)->pauses.size(), 1U);
+  EXPECT_EQ((*this->harness.recovered)->pauses[0].limit_key, "b");
+}
+
+}  // namespace
+}  // namespace hf::adapters

@@ -1,0 +1,265 @@
+#include "adapters/journal/reads.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace hf::adapters {
+
+using call::Prefix;
+
+namespace {
+
+std::string one_letter(Prefix prefix) {
+  return {static_cast<char>(prefix)};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<call::Call>> JournalReads::head(const CallId& id) const {
+  const std::string key = call::call_key(Prefix::call_head, id);
+  HF_TRY(const auto value, kv_.get(key));
+  if (!value) return std::shared_ptr<call::Call>{};
+  HF_TRY(auto opened, codec_.open_call(key, *value));
+  return std::move(opened.call);
+}
+
+Result<void> JournalReads::add_bodies(call::Call& call) const {
+  if (call.request && call.has_body) {
+    const std::string key = call::call_key(Prefix::request_body, call.id);
+    HF_TRY(const auto value, kv_.get(key));
+    if (value) {
+      auto request = std::make_shared<call::Request>(*call.request);
+      HF_TRY(request->body, codec_.open_body(key, *value));
+      call.request = std::move(request);
+    }
+  }
+  if (call.answer && call.answer->body_kept) {
+    const std::string key = call::call_key(Prefix::answer_body, call.id);
+    HF_TRY(const auto value, kv_.get(key));
+    if (value) {
+      HF_TRY(call.answer->body, codec_.open_body(key, *value));
+    } else {
+      call.answer->body_kept = false;
+    }
+  }
+  return {};
+}
+
+Result<void> JournalReads::mark_dropped(call::Call& call) const {
+  if (!call.answer || !call.answer->body_kept) return {};
+  HF_TRY(const auto value, kv_.get(call::call_key(Prefix::answer_body, call.id)));
+  if (!value) call.answer->body_kept = false;
+  return {};
+}
+
+Result<std::shared_ptr<const call::Call>> JournalReads::read_call(const CallId& id,
+                                                                  ports::Want want) const {
+  HF_TRY(auto call, head(id));
+  if (call && want == ports::Want::with_bodies) HF_TRY_VOID(add_bodies(*call));
+  if (call && want == ports::Want::head) HF_TRY_VOID(mark_dropped(*call));
+  return std::shared_ptr<const call::Call>(std::move(call));
+}
+
+Result<ports::KeyFound> JournalReads::find_key(const call::Digest& identity) const {
+  const std::string key = call::key_key(identity);
+  HF_TRY(const auto value, kv_.get(key));
+  ports::KeyFound out;
+  if (!value) return out;
+  HF_TRY(out.entry, codec_.open_key_entry(key, *value));
+  if (out.entry->tombstone) return out;
+  HF_TRY(out.call, read_call(out.entry->call, ports::Want::with_bodies));
+  if (!out.call) {
+    return fail(ErrorKind::corrupt,
+                "a key names call " + out.entry->call.text() + ", which the journal does not have");
+  }
+  return out;
+}
+
+Result<ports::DuePage> JournalReads::page_due(const std::string& upstream, WallTime until,
+                                              std::size_t limit) const {
+  limit = std::min(limit, kDuePageMax);
+  const std::string prefix = codec_.due_prefix(upstream);
+  std::vector<CallId> due;
+  ports::DuePage out;
+  Result<void> seen;
+  HF_TRY_VOID(kv_.scan(prefix, call::end_of(prefix), Direction::ascending,
+                       [&](std::string_view key, std::string_view) {
+                         const auto at = call::due_of_key(key);
+                         const auto id = call::call_of_key(key);
+                         if (!at.ok() || !id.ok()) {
+                           seen = fail(ErrorKind::corrupt, "malformed due entry");
+                           return false;
+                         }
+                         if (due.size() == limit || at.value() > until) {
+                           out.next = at.value();
+                           return false;
+                         }
+                         due.push_back(id.value());
+                         return true;
+                       }));
+  if (!seen.ok()) return seen.error();
+  for (const CallId& id : due) {
+    HF_TRY(auto call, head(id));
+    if (!call) {
+      return fail(ErrorKind::corrupt,
+                  "the due index names call " + id.text() + ", which the journal does not have");
+    }
+    out.calls.push_back(std::move(call));
+  }
+  return out;
+}
+
+// One entry of a list; false when the page is full.
+Result<bool> JournalReads::list_entry(std::string_view key, std::string_view value,
+                                      const ports::CallFilter& filter,
+                                      ports::CallPage& page) const {
+  std::shared_ptr<call::Call> call;
+  if (key.front() == static_cast<char>(Prefix::call_head)) {
+    HF_TRY(auto opened, codec_.open_call(key, value));
+    call = std::move(opened.call);
+  } else {
+    HF_TRY(const CallId id, call::call_of_key(key));
+    HF_TRY(call, head(id));
+    if (!call) return fail(ErrorKind::corrupt, "an index names a call that is not there");
+  }
+  if (filter.state && call->state != *filter.state) return true;
+  if (!filter.upstream.empty() && call->upstream != filter.upstream) return true;
+  page.calls.push_back(std::move(call));
+  return page.calls.size() < std::clamp<std::size_t>(filter.limit, 1, kListPageMax);
+}
+
+Result<ports::CallPage> JournalReads::list(const ports::CallFilter& filter) const {
+  // `unknown` and `sending` have an index of their own; the other states are found by looking.
+  Prefix prefix = Prefix::call_head;
+  if (filter.state == call::State::unknown) prefix = Prefix::unknown;
+  if (filter.state == call::State::sending) prefix = Prefix::sending;
+  const std::string from = one_letter(prefix);
+  const std::string until =
+      filter.after ? call::call_key(prefix, *filter.after) : call::end_of(from);
+
+  ports::CallPage page;
+  Result<void> seen;
+  std::size_t examined = 0;
+  bool full = false;
+  std::optional<CallId> last;
+  HF_TRY_VOID(kv_.scan(from, until, Direction::descending,
+                       [&](std::string_view key, std::string_view value) {
+                         if (full || examined == kListExaminedMax) {
+                           page.more = true;
+                           return false;
+                         }
+                         ++examined;
+                         auto more = list_entry(key, value, filter, page);
+                         if (!more.ok()) {
+                           seen = more.take_error();
+                           return false;
+                         }
+                         full = !*more;
+                         const auto id = call::call_of_key(key);
+                         if (id.ok()) last = id.value();
+                         return true;
+                       }));
+  if (!seen.ok()) return seen.error();
+  if (page.more) page.next = last;
+  return page;
+}
+
+Result<ports::CallDetail> JournalReads::detail(const CallId& id) const {
+  ports::CallDetail out;
+  HF_TRY(out.call, read_call(id, ports::Want::head));
+  const std::string prefix = call::timeline_prefix(id);
+  Result<void> seen;
+  HF_TRY_VOID(kv_.scan(prefix, call::end_of(prefix), Direction::ascending,
+                       [&](std::string_view key, std::string_view value) {
+                         auto event = codec_.open_event(key, value);
+                         if (!event.ok()) {
+                           seen = event.take_error().in("timeline of call " + id.text());
+                           return false;
+                         }
+                         if (*event) out.timeline.push_back(**std::move(event));
+                         return out.timeline.size() < kTimelineMax;
+                       }));
+  if (!seen.ok()) return seen.error();
+  return out;
+}
+
+Result<call::Recovered> JournalReads::recover() const {
+  call::Recovered out;
+  const std::string made = call::meta_key(call::kMetaMade);
+  HF_TRY(const auto birth, kv_.get(made));
+  if (!birth) {
+    bool any = false;
+    HF_TRY_VOID(kv_.scan(std::string_view("\0", 1), "\xff", Direction::ascending,
+                         [&](std::string_view, std::string_view) {
+                           any = true;
+                           return false;
+                         }));
+    if (any) return fail(ErrorKind::corrupt, "the journal has records, but not its own first one");
+    out.fresh = true;
+    return out;
+  }
+  const auto opened = codec_.open_meta(made, *birth);
+  if (!opened.ok()) return Error(opened.error()).in("the journal's first record");
+  const std::string newest = call::meta_key(call::kMetaNewest);
+  HF_TRY(const auto stamp, kv_.get(newest));
+  if (stamp) {
+    HF_TRY(out.newest, codec_.open_meta(newest, *stamp));
+  }
+
+  Result<void> seen;
+  std::vector<CallId> cut;
+  const std::string sending = one_letter(Prefix::sending);
+  HF_TRY_VOID(kv_.scan(sending, call::end_of(sending), Direction::ascending,
+                       [&](std::string_view key, std::string_view) {
+                         const auto id = call::call_of_key(key);
+                         if (!id.ok()) {
+                           seen = id.error();
+                           return false;
+                         }
+                         cut.push_back(id.value());
+                         return true;
+                       }));
+  const std::string pauses = one_letter(Prefix::pause);
+  HF_TRY_VOID(kv_.scan(pauses, call::end_of(pauses), Direction::ascending,
+                       [&](std::string_view key, std::string_view value) {
+                         auto pause = codec_.open_pause(key, value);
+                         if (!pause.ok()) {
+                           seen = pause.take_error().in("a pause");
+                           return false;
+                         }
+                         out.pauses.push_back(*std::move(pause));
+                         return true;
+                       }));
+  const std::string unknown = one_letter(Prefix::unknown);
+  HF_TRY_VOID(kv_.scan(
+      unknown, call::end_of(unknown), Direction::ascending,
+      [&](std::string_view, std::string_view) { return ++out.unknown_calls < kUnknownCountMax; }));
+  if (!seen.ok()) return seen.error();
+  for (const CallId& id : cut) {
+    HF_TRY(auto call, read_call(id, ports::Want::with_bodies));
+    if (!call) return fail(ErrorKind::corrupt, "call " + id.text() + " is indexed but not there");
+    out.sending.push_back(std::move(call));
+  }
+  return out;
+}
+
+Result<bool> holds(const KvView& kv, const call::KvOps& ops, const KnownEpoch& known_epoch) {
+  if (ops.contradictory) return false;
+  for (const call::Precondition& condition : ops.preconditions) {
+    if (condition.epoch) {
+      if (const auto known = known_epoch(condition.key)) {
+        if (*known != *condition.epoch) return false;
+        continue;
+      }
+    }
+    HF_TRY(const auto value, kv.get(condition.key));
+    if (value.has_value() != condition.epoch.has_value()) return false;
+    if (!value) continue;
+    HF_TRY(const call::RecordHead head, call::Sealer::peek(*value));
+    if (head.epoch != *condition.epoch) return false;
+  }
+  return true;
+}
+
+}  // namespace hf::adapters

@@ -1,0 +1,56 @@
+// The read side of the Journal port over any KvView: what each question reads, and how it is
+// bounded. Runs on the thread that owns the store.
+#pragma once
+
+#include <string>
+
+#include "adapters/journal/kv.h"
+#include "base/result.h"
+#include "call/batch.h"
+#include "call/record.h"
+#include "ports/journal.h"
+
+namespace hf::adapters {
+
+// Call heads looked at for one page of a filtered list.
+inline constexpr std::size_t kListExaminedMax = 10'000;
+inline constexpr std::size_t kListPageMax = 1000;
+inline constexpr std::size_t kDuePageMax = 4096;
+// Entries counted at a start, and events shown of one call.
+inline constexpr std::uint64_t kUnknownCountMax = 100'000;
+inline constexpr std::size_t kTimelineMax = 10'000;
+
+class JournalReads {
+ public:
+  // Both outlive the reader.
+  JournalReads(const KvView& kv, const call::RecordCodec& codec) : kv_(kv), codec_(codec) {}
+
+  Result<ports::KeyFound> find_key(const call::Digest& identity) const;
+  Result<std::shared_ptr<const call::Call>> read_call(const CallId& id, ports::Want want) const;
+  Result<ports::DuePage> page_due(const std::string& upstream, WallTime until,
+                                  std::size_t limit) const;
+  Result<ports::CallPage> list(const ports::CallFilter& filter) const;
+  Result<ports::CallDetail> detail(const CallId& id) const;
+
+  // What a start must know; `fresh` when there is no record at all. An error when there are records
+  // but not the journal's own, or when the key is another.
+  Result<call::Recovered> recover() const;
+
+ private:
+  Result<std::shared_ptr<call::Call>> head(const CallId& id) const;
+  Result<void> add_bodies(call::Call& call) const;
+  // An answer whose body was dropped since says so.
+  Result<void> mark_dropped(call::Call& call) const;
+  Result<bool> list_entry(std::string_view key, std::string_view value,
+                          const ports::CallFilter& filter, ports::CallPage& page) const;
+
+  const KvView& kv_;
+  const call::RecordCodec& codec_;
+};
+
+// Whether all of a commit's preconditions hold. `epoch_of` may know an epoch without a read, or
+// not.
+using KnownEpoch = std::function<std::optional<std::uint64_t>(std::string_view head_key)>;
+Result<bool> holds(const KvView& kv, const call::KvOps& ops, const KnownEpoch& known_epoch);
+
+}  // namespace hf::adapters

@@ -1,0 +1,227 @@
+#include "adapters/journal/retention.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hf::adapters {
+
+using call::Prefix;
+using call::Retire;
+
+Result<std::vector<Retention::Entry>> Retention::entries(Retire what, std::optional<WallTime> until,
+                                                         std::size_t limit) const {
+  const std::string from = call::retire_prefix(what);
+  std::string end = call::end_of(from);
+  if (until) end = call::retire_key(what, WallTime{until->ms + 1}, CallId{});
+  std::vector<Entry> out;
+  Result<void> seen;
+  HF_TRY_VOID(
+      kv_.scan(from, end, Direction::ascending, [&](std::string_view key, std::string_view value) {
+        if (out.size() == limit) return false;
+        auto parsed = call::parse_retire_key(key);
+        if (!parsed.ok()) {
+          seen = parsed.take_error();
+          return false;
+        }
+        out.push_back({std::string(key), std::string(value), *parsed});
+        return true;
+      }));
+  if (!seen.ok()) return seen.error();
+  return out;
+}
+
+Result<void> Retention::drop(std::string key, RetentionTurn& turn) const {
+  HF_TRY(const auto value, kv_.get(key));
+  if (!value) return {};
+  turn.bytes_freed += key.size() + value->size();
+  turn.ops.push_back({std::move(key), std::nullopt});
+  return {};
+}
+
+Result<void> Retention::drop_bodies(const CallId& id, RetentionTurn& turn) const {
+  HF_TRY_VOID(drop(call::call_key(Prefix::request_body, id), turn));
+  return drop(call::call_key(Prefix::answer_body, id), turn);
+}
+
+Result<void> Retention::drop_timeline(const CallId& id, RetentionTurn& turn) const {
+  const std::string prefix = call::timeline_prefix(id);
+  return kv_.scan(prefix, call::end_of(prefix), Direction::ascending,
+                  [&](std::string_view key, std::string_view value) {
+                    turn.bytes_freed += key.size() + value.size();
+                    turn.ops.push_back({std::string(key), std::nullopt});
+                    return true;
+                  });
+}
+
+Result<std::shared_ptr<call::Call>> Retention::ended_call(const Entry& entry,
+                                                          call::Stamp& since) const {
+  const std::string key = call::call_key(Prefix::call_head, entry.parsed.call);
+  HF_TRY(const auto value, kv_.get(key));
+  if (!value) return std::shared_ptr<call::Call>{};
+  HF_TRY(auto opened, codec_.open_call(key, *value));
+  since = opened.call->ended.value_or(opened.written);
+  if (!call::terminal(opened.call->state) || since.wall != entry.parsed.since) {
+    return std::shared_ptr<call::Call>{};
+  }
+  return std::move(opened.call);
+}
+
+// The key becomes a tombstone: owner and verdict stay, so that a late repeat is told the truth.
+Result<void> Retention::bury_key(const call::Call& call, const Now& now,
+                                 RetentionTurn& turn) const {
+  if (!call::has_key_entry(call)) return {};
+  const std::string key = call::key_key(call.key->identity);
+  HF_TRY(const auto value, kv_.get(key));
+  if (!value) return {};
+  HF_TRY(call::KeyEntry entry, codec_.open_key_entry(key, *value));
+  if (entry.call != call.id || entry.tombstone) return {};
+  entry.tombstone = true;
+  entry.fingerprint = {};
+  entry.verdict = call.verdict == call::Effect::none ? call::effect_of(call) : call.verdict;
+  turn.ops.push_back(codec_.put_key_entry(call.key->identity, entry, now));
+  turn.ops.push_back({call::retire_key(Retire::tombstone, now.wall, call.id), key});
+  return {};
+}
+
+Result<bool> Retention::retire_call(const Entry& entry, Duration age, const Now& now,
+                                    RetentionTurn& turn) const {
+  call::Stamp since;
+  HF_TRY(const auto call, ended_call(entry, since));
+  if (!call) {  // the entry outlived its reason
+    turn.ops.push_back({entry.key, std::nullopt});
+    return true;
+  }
+  // The monotonic clock may know better than the wall; later entries ended later still.
+  if (call::elapsed_at_least(since, now) < age) return false;
+  switch (entry.parsed.what) {
+    case Retire::bodies:
+      HF_TRY_VOID(drop_bodies(call->id, turn));
+      break;
+    case Retire::key:
+      HF_TRY_VOID(bury_key(*call, now, turn));
+      break;
+    case Retire::timeline:
+    case Retire::head:
+      HF_TRY_VOID(bury_key(*call, now, turn));
+      HF_TRY_VOID(drop_bodies(call->id, turn));
+      HF_TRY_VOID(drop_timeline(call->id, turn));
+      HF_TRY_VOID(drop(call::call_key(Prefix::call_head, call->id), turn));
+      break;
+    case Retire::tombstone:
+    case Retire::pause:
+      break;
+  }
+  turn.ops.push_back({entry.key, std::nullopt});
+  ++turn.retired;
+  return true;
+}
+
+Result<void> Retention::drop_tombstone(const Entry& entry, RetentionTurn& turn) const {
+  HF_TRY(const auto value, kv_.get(entry.value));
+  if (value) {
+    HF_TRY(const call::KeyEntry found, codec_.open_key_entry(entry.value, *value));
+    // A revived call has taken its key back; it will be buried again in its time.
+    if (found.tombstone && found.call == entry.parsed.call) {
+      HF_TRY_VOID(drop(entry.value, turn));
+      ++turn.retired;
+    }
+  }
+  turn.ops.push_back({entry.key, std::nullopt});
+  return {};
+}
+
+Result<void> Retention::drop_pause(const Entry& entry, RetentionTurn& turn) const {
+  HF_TRY(const auto value, kv_.get(entry.value));
+  if (value) {
+    HF_TRY(const call::PauseWrite pause, codec_.open_pause(entry.value, *value));
+    if (pause.until == entry.parsed.since) {
+      HF_TRY_VOID(drop(entry.value, turn));
+      ++turn.retired;
+    }
+  }
+  turn.ops.push_back({entry.key, std::nullopt});
+  return {};
+}
+
+// False: this entry and those after it are not old enough.
+Result<bool> Retention::retire(const Entry& entry, Duration age, const Now& now,
+                               RetentionTurn& turn) const {
+  if (entry.parsed.what == Retire::tombstone) {
+    HF_TRY_VOID(drop_tombstone(entry, turn));
+    return true;
+  }
+  if (entry.parsed.what == Retire::pause) {
+    HF_TRY_VOID(drop_pause(entry, turn));
+    return true;
+  }
+  return retire_call(entry, age, now, turn);
+}
+
+Result<void> Retention::sweep_kind(Retire what, Duration age, const Now& now, std::size_t limit,
+                                   RetentionTurn& turn) const {
+  const WallTime until{now.wall.ms - std::min(age.ms(), now.wall.ms)};
+  HF_TRY(const auto found, entries(what, until, limit));
+  for (const Entry& entry : found) {
+    HF_TRY(const bool old, retire(entry, age, now, turn));
+    if (!old) return {};
+  }
+  turn.more = turn.more || found.size() == limit;
+  return {};
+}
+
+Result<RetentionTurn> Retention::sweep(const Now& now, std::optional<WallTime> newest,
+                                       std::size_t limit) const {
+  RetentionTurn turn;
+  if (newest && now.wall < *newest) return turn;
+  // A head is needed as long as its key or its bodies are.
+  const Duration head = std::max({ages_.timeline, ages_.keys, ages_.bodies});
+  const struct {
+    Retire what;
+    Duration age;
+  } kinds[] = {{Retire::bodies, ages_.bodies},
+               {Retire::key, ages_.keys},
+               {Retire::timeline, head},
+               {Retire::head, head},
+               {Retire::tombstone, ages_.tombstones},
+               {Retire::pause, Duration{}}};
+  for (const auto& kind : kinds) {
+    HF_TRY_VOID(sweep_kind(kind.what, kind.age, now, limit, turn));
+  }
+  return turn;
+}
+
+Result<RetentionTurn> Retention::evict(std::uint64_t bytes, std::size_t limit) const {
+  RetentionTurn turn;
+  std::size_t looked = 0;
+  for (const Retire what : {Retire::bodies, Retire::timeline}) {
+    HF_TRY(const auto found, entries(what, std::nullopt, limit - looked));
+    looked += found.size();
+    for (const Entry& entry : found) {
+      if (turn.bytes_freed >= bytes) {
+        turn.more = true;
+        return turn;
+      }
+      call::Stamp since;
+      HF_TRY(const auto call, ended_call(entry, since));
+      turn.ops.push_back({entry.key, std::nullopt});
+      if (!call) continue;
+      ++turn.retired;
+      turn.first = std::min(turn.first.value_or(call->id), call->id);
+      turn.last = std::max(turn.last.value_or(call->id), call->id);
+      if (what == Retire::bodies) {
+        HF_TRY_VOID(drop_bodies(call->id, turn));
+      } else {
+        HF_TRY_VOID(drop_timeline(call->id, turn));
+        turn.ops.push_back(
+            {call::retire_key(Retire::head, entry.parsed.since, call->id), std::string()});
+      }
+    }
+    if (looked == limit) {
+      turn.more = true;
+      return turn;
+    }
+  }
+  return turn;
+}
+
+}  // namespace hf::adapters

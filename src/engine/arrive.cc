@@ -1,0 +1,406 @@
+// A request comes in: a new call, or one more request under a key that is known (the key table of
+// DESIGN section 3).
+#include <algorithm>
+#include <utility>
+
+#include "engine/core.h"
+
+namespace hf::engine {
+namespace {
+
+bool wants_journal(const call::NewCall& call) {
+  if (call.streamed || call.safe) return false;
+  return call.key.has_value() || call.may_hold ||
+         call.upstream->idempotency.mode == call::Mode::key;
+}
+
+std::shared_ptr<call::Call> make_call(const Arrival& arrival, const Now& now) {
+  const call::NewCall& fresh = arrival.call;
+  auto made = std::make_shared<call::Call>();
+  made->id = arrival.fresh_id;
+  made->reason = call::WaitReason::first_attempt;
+  made->route = fresh.route->path;
+  made->upstream = fresh.upstream->name;
+  made->owner = fresh.owner;
+  if (!fresh.safe) made->key = fresh.key;
+  made->fingerprint = fresh.fingerprint;
+  made->request = fresh.request;
+  made->has_body = fresh.has_body;
+  made->body_bytes = view(fresh.request->body).size();
+  made->idempotency = fresh.upstream->idempotency;
+  made->safe = fresh.safe;
+  made->head_is_proof = fresh.route->head_is_proof;
+  made->accepted = call::Stamp::of(now);
+  made->deadline = fresh.route->deadline;
+  made->account = fresh.account;
+  made->limit_key = fresh.limit_key;
+  return made;
+}
+
+}  // namespace
+
+void Core::on(CallArrived&& event) {
+  Arrival arrival{event.exchange, std::move(event.call), event.fresh_id};
+  stats_.requests_by_route[arrival.call.route->path] += 1;
+  if (draining_) {
+    call::ProblemSpec spec;
+    spec.code = call::Code::draining;
+    spec.safe_to_retry = true;
+    spec.retry_after = Duration::seconds(1);
+    send_problem(arrival.exchange, spec, false);
+    return;
+  }
+  if (!wants_journal(arrival.call) || !arrival.call.key) {
+    begin_call(std::move(arrival));
+    return;
+  }
+  const call::Digest identity = arrival.call.key->identity;
+  KeySlot& slot = keys_[identity];
+  if (slot.active) {
+    Active* active = find_active(*slot.active);
+    HF_CHECK(active != nullptr);
+    meet_active(*active, std::move(arrival));
+    return;
+  }
+  const bool first = slot.waiting.empty();
+  if (slot.waiting.size() >= static_cast<std::size_t>(arrival.call.route->limits.waiters) + 1) {
+    call::ProblemSpec spec;
+    spec.code = call::Code::in_progress;
+    spec.effect = call::Effect::unknown;
+    spec.safe_to_retry = true;
+    spec.retry_after = Duration::seconds(1);
+    send_problem(arrival.exchange, spec, false);
+    return;
+  }
+  slot.waiting.push_back(std::move(arrival));
+  if (first) {
+    slot.read = reads_.begin();
+    act(FindKey{identity}, false);
+  }
+}
+
+void Core::on(KeyRead&& found) {
+  const auto slot = keys_.find(found.identity);
+  HF_CHECK(slot != keys_.end());
+  // What was read is old if that very call has left memory meanwhile: ask again.
+  const bool stale = found.entry && reads_.stale(slot->second.read, found.entry->call);
+  reads_.end(slot->second.read);
+  if (stale && !found.failed) {
+    slot->second.read = reads_.begin();
+    act(FindKey{found.identity}, false);
+    return;
+  }
+  std::vector<Arrival> waiting = std::exchange(slot->second.waiting, {});
+  if (!slot->second.active) keys_.erase(slot);
+  for (Arrival& arrival : waiting) {
+    if (found.failed) {
+      call::ProblemSpec spec;
+      spec.code = call::Code::journal_unavailable;
+      spec.safe_to_retry = true;
+      spec.retry_after = Duration::seconds(5);
+      spec.detail = "The key could not be looked up; nothing was sent.";
+      send_problem(arrival.exchange, spec, false);
+      continue;
+    }
+    const auto now_known = keys_.find(found.identity);
+    if (now_known != keys_.end() && now_known->second.active) {
+      Active* active = find_active(*now_known->second.active);
+      HF_CHECK(active != nullptr);
+      meet_active(*active, std::move(arrival));
+    } else if (found.entry) {
+      meet_stored(found, std::move(arrival));
+    } else if (now_known == keys_.end()) {
+      begin_call(std::move(arrival));
+      // The first of them may have ended at once (refused): then the next begins anew.
+    }
+  }
+}
+
+void Core::begin_call(Arrival arrival) {
+  const bool journaled = wants_journal(arrival.call);
+  call::ProblemSpec refused;
+  refused.safe_to_retry = true;
+  refused.retry_after = Duration::seconds(1);
+  if (active_.size() >= kActiveMax) {
+    refused.code = call::Code::overloaded;
+    send_problem(arrival.exchange, refused, false);
+    return;
+  }
+  if (journaled && (!accepting_ || !journal_)) {
+    refused.code = call::Code::journal_unavailable;
+    refused.retry_after = Duration::seconds(10);
+    refused.detail = refusing_why_;
+    send_problem(arrival.exchange, refused, false);
+    return;
+  }
+  Active fresh;
+  fresh.call = make_call(arrival, now_);
+  fresh.route = arrival.call.route;
+  fresh.upstream = arrival.call.upstream;
+  fresh.per_attempt = std::move(arrival.call.per_attempt);
+  fresh.client_address = arrival.call.client_address;
+  fresh.journaled = journaled;
+  fresh.may_hold = arrival.call.may_hold && journaled;
+  if (arrival.call.streamed && arrival.call.has_body) fresh.stream_of = arrival.exchange;
+  const CallId id = fresh.call->id;
+  Active& active = active_.emplace(id, std::move(fresh)).first->second;
+  if (journaled && !active.call->key && active.call->idempotency.mode == call::Mode::key) {
+    add_made_key(active);
+  } else if (active.call->key) {
+    keys_[active.call->key->identity].active = id;
+  }
+  call::TimelineEvent accepted;
+  accepted.what = call::Happening::accepted;
+  accepted.who = call::Actor::client;
+  accepted.where = active.client_address;
+  record(active, std::move(accepted));
+  attach(active, arrival.exchange, arrival.call, true);
+  start_fresh(active, arrival.exchange);
+}
+
+// From here on new, resumed and revived calls are alike.
+void Core::start_fresh(Active& active, ExchangeId first) {
+  const Exchange exchange = exchanges_.at(first);
+  const bool held_at_once =
+      active.may_hold && (exchange.async || active.route->hold == call::Hold::always);
+  if (!held_at_once) {
+    try_start(active);
+    return;
+  }
+  call::Call& call = *active.call;
+  call.held = true;
+  call.state = call::State::waiting;
+  call.reason = call::WaitReason::first_attempt;
+  call.next_attempt_at = now_.wall;
+  active.phase = Phase::idle;
+  record(active, call::Happening::held, call::Actor::client, "hold-asked");
+  upstream_of(active).stats.held += 1;
+  const CallId id = call.id;
+  if (!try_start_held(upstream_of(active), active)) write(active);
+  // The promise goes out once the call is synced; who asked for a while to wait gets it later.
+  if (!exchange.wait_given) reply_held(first, active);
+  if (Active* still = find_active(id)) unload_if_idle(*still);
+}
+
+void Core::add_made_key(Active& active) {
+  call::Call& call = *active.call;
+  call::KeyUse key;
+  key.field = call.idempotency.header;
+  key.value = "hf-" + call.id.text();
+  key.made = true;
+  auto request = std::make_shared<call::Request>(*call.request);
+  set_field(request->fields, key.field, key.value);
+  call.request = std::move(request);
+  call.key = std::move(key);
+}
+
+bool Core::refuse_stranger(const call::Digest& owner, const call::Digest& fingerprint,
+                           const CallId& id, const Arrival& arrival) {
+  call::ProblemSpec spec;
+  if (owner != arrival.call.owner) {
+    spec.code = call::Code::key_owned_by_another;  // nothing of the other's call is shown
+    send_problem(arrival.exchange, spec, true);
+    return true;
+  }
+  if (fingerprint != arrival.call.fingerprint) {
+    spec.code = call::Code::key_reused;
+    spec.call = id;
+    send_problem(arrival.exchange, spec, true);
+    return true;
+  }
+  return false;
+}
+
+void Core::meet_active(Active& active, Arrival arrival) {
+  const call::Call& call = *active.call;
+  if (refuse_stranger(call.owner, call.fingerprint, call.id, arrival)) return;
+  stats_.joined += 1;
+  if (active.exchanges.size() > static_cast<std::size_t>(active.route->limits.waiters)) {
+    call::ProblemSpec spec;
+    spec.code = call::Code::in_progress;
+    spec.effect = call::Effect::unknown;
+    spec.safe_to_retry = true;
+    spec.call = call.id;
+    spec.retry_after = Duration::seconds(1);
+    send_problem(arrival.exchange, spec, true);
+    return;
+  }
+  call::TimelineEvent joined;
+  joined.what = call::Happening::joined;
+  joined.who = call::Actor::client;
+  joined.where = arrival.call.client_address;
+  record(active, std::move(joined));
+  attach(active, arrival.exchange, arrival.call, false);
+  if (call.held && exchanges_.at(arrival.exchange).async && !arrival.call.wait) {
+    reply_held(arrival.exchange, active);
+  }
+}
+
+void Core::meet_stored(const KeyRead& found, Arrival arrival) {
+  const call::KeyEntry& entry = *found.entry;
+  call::ProblemSpec spec;
+  spec.call = entry.call;
+  if (entry.tombstone || !found.call) {
+    if (entry.owner != arrival.call.owner) {
+      refuse_stranger(entry.owner, entry.fingerprint, entry.call, arrival);
+      return;
+    }
+    spec.code = call::Code::key_expired;
+    spec.effect = entry.verdict;
+    send_problem(arrival.exchange, spec, true);
+    return;
+  }
+  if (refuse_stranger(entry.owner, entry.fingerprint, entry.call, arrival)) return;
+  const call::Call& call = *found.call;
+  spec.attempts = call.attempts;
+  if (!call::terminal(call.state) && find_upstream(call.upstream) == nullptr) {
+    spec.code = call::Code::outcome_unknown;
+    spec.effect = call::effect_of(call);
+    spec.detail = "The upstream of this call is no longer configured.";
+    send_problem(arrival.exchange, spec, true);
+    return;
+  }
+  switch (call.state) {
+    case call::State::unknown:
+      spec.code = call::Code::outcome_unknown;
+      spec.effect = call::Effect::unknown;
+      send_problem(arrival.exchange, spec, true);
+      return;
+    case call::State::answered:
+      replay(call, arrival);
+      return;
+    case call::State::cancelled:
+      spec.code = call::Code::cancelled;
+      send_problem(arrival.exchange, spec, true);
+      return;
+    case call::State::open:
+    case call::State::dead:
+      if (find_upstream(call.upstream) == nullptr) {
+        spec.code = call::Code::dead;
+        send_problem(arrival.exchange, spec, true);
+        return;
+      }
+      resume(found.call, std::move(arrival));
+      return;
+    case call::State::waiting:
+    case call::State::sending:
+    case call::State::verifying: {
+      Active& active = activate(found.call);
+      meet_active(active, std::move(arrival));
+      if (active.phase == Phase::idle) {
+        alarms_.arm({AlarmKind::call, {}, call.id, {}}, wall_to_mono(call.next_attempt_at));
+      }
+      return;
+    }
+  }
+}
+
+// The stored answer byte for byte, marked; or the word that there was one.
+void Core::replay(const call::Call& call, const Arrival& arrival) {
+  stats_.replayed += 1;
+  if (call.answer && call.answer->body_kept) {
+    call::AnswerMarks marks;
+    marks.call = call.id;
+    marks.attempts = call.attempts;
+    marks.replayed_from = call.answer->at;
+    send(arrival.exchange, call::upstream_answer(*call.answer, marks), true);
+    return;
+  }
+  call::ProblemSpec spec;
+  spec.code = call::Code::answer_not_kept;
+  spec.effect = call::Effect::applied;
+  spec.call = call.id;
+  spec.attempts = call.attempts;
+  if (call.answer) spec.upstream_status = call.answer->status;
+  send_problem(arrival.exchange, spec, true);
+}
+
+// An open call is asked for again, or a dead one revived: new attempts of the same call.
+void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
+  const bool revived = stored->state == call::State::dead;
+  if (!revived && !may_resume(*stored, *arrival.call.upstream)) {
+    if (key_over(*stored, *arrival.call.upstream) && stored->unresolved) {
+      Active& over = activate(stored);
+      over.phase = Phase::idle;
+      become_unknown(over, "key-lifetime-over");
+    }
+    call::ProblemSpec spec;
+    spec.code = call::Code::outcome_unknown;
+    spec.effect = stored->unresolved ? call::Effect::unknown : call::Effect::none;
+    spec.call = stored->id;
+    spec.attempts = stored->attempts;
+    send_problem(arrival.exchange, spec, true);
+    return;
+  }
+  Active& active = activate(std::move(stored));
+  active.route = arrival.call.route;
+  active.upstream = arrival.call.upstream;
+  active.per_attempt = std::move(arrival.call.per_attempt);
+  active.client_address = arrival.call.client_address;
+  active.may_hold = arrival.call.may_hold;
+  call::Call& call = *active.call;
+  if (revived) {
+    // Every attempt of it is proven not applied, so its deadline and its key begin anew.
+    call.accepted = call::Stamp::of(now_);
+    call.first_sent.reset();
+    call.held = false;
+    call.held_attempts = 0;
+    call.no_more_attempts = false;
+    call.ended.reset();
+    if (call.has_body && !call.request->body) {
+      // Its body was retired; the fingerprint says that this one is the same.
+      call.request = arrival.call.request;
+      active.body_is_new = true;
+    }
+  }
+  record(active, revived ? call::Happening::revived : call::Happening::resumed,
+         call::Actor::client);
+  attach(active, arrival.exchange, arrival.call, true);
+  start_fresh(active, arrival.exchange);
+}
+
+Active& Core::activate(std::shared_ptr<const call::Call> stored) {
+  Active fresh;
+  fresh.call = std::make_shared<call::Call>(*stored);
+  fresh.journaled = true;
+  fresh.stored = call::indexed(*stored);
+  fresh.per_attempt = {{"Via", "1.1 holdfast"}};
+  const UpstreamState* upstream = find_upstream(stored->upstream);
+  HF_CHECK(upstream != nullptr);
+  fresh.upstream = upstream->settings;
+  for (const auto& route : settings_->routes) {
+    if (route->upstream != stored->upstream) continue;
+    if (!fresh.route || route->path == stored->route) fresh.route = route;
+  }
+  if (!fresh.route) {
+    auto plain = std::make_shared<call::RouteSettings>();
+    plain->path = stored->route;
+    plain->upstream = stored->upstream;
+    fresh.route = std::move(plain);
+  }
+  const bool stable = stored->key && (stored->key->business || stored->key->stable);
+  fresh.may_hold = stored->held || (stable && fresh.route->hold != call::Hold::never &&
+                                    stored->request->method == "POST");
+  const CallId id = stored->id;
+  if (stored->key && !stored->key->made) keys_[stored->key->identity].active = id;
+  const auto [at, inserted] = active_.emplace(id, std::move(fresh));
+  HF_CHECK(inserted);
+  return at->second;
+}
+
+// Section 4, "Must still match": an unresolved call may only go where its earlier copies went.
+bool Core::may_resume(const call::Call& call, const call::UpstreamSettings& upstream) const {
+  if (!call.unresolved) return true;
+  if (call::column_of(call.idempotency.mode, call.safe) == call::Column::safe) return true;
+  if (call.idempotency.mode != call::Mode::key) return false;
+  if (key_over(call, upstream)) return false;
+  if (upstream.idempotency.mode != call::Mode::key) return false;
+  if (upstream.idempotency.header != call.idempotency.header) return false;
+  if (!upstream.account.empty() && upstream.account != call.account) return false;
+  if (upstream.one_key_store || call.first_sent_authority.empty()) return true;
+  return std::any_of(upstream.urls.begin(), upstream.urls.end(), [&](const call::Url& url) {
+    return url.authority() == call.first_sent_authority;
+  });
+}
+
+}  // namespace hf::engine

@@ -1,0 +1,338 @@
+// Admission, launch, and what the transport reports.
+#include <algorithm>
+#include <utility>
+
+#include "engine/core.h"
+#include "policy/retry_after.h"
+
+namespace hf::engine {
+namespace {
+
+bool carries_retry_after(int status) {
+  return status == 429 || status >= 500;
+}
+
+}  // namespace
+
+void Core::try_start(Active& active) {
+  if (end_if_over(active)) return;
+  UpstreamState& upstream = upstream_of(active);
+  // Nobody overtakes those who queue already.
+  if (active.phase != Phase::queued && !upstream.live_queue.empty()) {
+    wait_for_gate(active, {Hurdle::concurrency, false, std::nullopt});
+    return;
+  }
+  const Entry entry = upstream.gate->try_enter(policy::Lane::live, active.call->attempts > 0,
+                                               active.call->limit_key, now_);
+  if (entry.hurdle == Hurdle::none) {
+    launch(active, policy::Lane::live, entry.probe);
+  } else {
+    wait_for_gate(active, entry);
+  }
+}
+
+// `wait` covers queueing for pause, breaker, rate, concurrency and budget; queueing whose end is
+// known to lie beyond it is not begun.
+void Core::wait_for_gate(Active& active, const Entry& entry) {
+  active.hurdle = entry.hurdle;
+  UpstreamState& upstream = upstream_of(active);
+  if (entry.not_before && *entry.not_before >= active.patience_until) {
+    const WallTime until = now_.wall + (*entry.not_before - now_.mono);
+    stop_waiting(active, until);
+    return;
+  }
+  const bool alone = entry.hurdle == Hurdle::paused || entry.hurdle == Hurdle::budget ||
+                     (entry.hurdle == Hurdle::breaker && entry.not_before);
+  if (alone && entry.not_before) {
+    // Its own hurdle must not stand in others' way: it waits beside the queue.
+    active.phase = Phase::backing_off;
+    alarms_.arm({AlarmKind::call, {}, active.call->id, {}},
+                std::max(*entry.not_before, now_.mono + Duration::millis(1)));
+  } else if (upstream.live_queue.size() >= kLiveQueueMax && active.phase != Phase::queued) {
+    stop_waiting(active, std::nullopt);
+    return;
+  } else {
+    if (active.phase != Phase::queued) upstream.live_queue.push_back(active.call->id);
+    active.phase = Phase::queued;
+    if (entry.not_before) wake_upstream_at(upstream, *entry.not_before);
+  }
+  for (const ExchangeId id : active.exchanges) {
+    alarms_.arm({AlarmKind::exchange, id, {}, {}}, exchanges_.at(id).patience_until);
+  }
+  // With no client left, patience still ends the wait.
+  if (active.exchanges.empty() && active.phase == Phase::queued) {
+    alarms_.arm({AlarmKind::call, {}, active.call->id, {}}, active.patience_until);
+  }
+}
+
+void Core::stop_waiting(Active& active, std::optional<WallTime> not_before) {
+  alarms_.disarm({AlarmKind::call, {}, active.call->id, {}});
+  if (active.may_hold) {
+    call::WaitReason reason = call::WaitReason::backoff;
+    switch (active.hurdle) {
+      case Hurdle::paused:
+        reason = call::WaitReason::paused;
+        break;
+      case Hurdle::breaker:
+        reason = call::WaitReason::breaker;
+        break;
+      case Hurdle::budget:
+        reason = call::WaitReason::budget;
+        break;
+      case Hurdle::rate:
+      case Hurdle::ramp:
+      case Hurdle::concurrency:
+        reason = call::WaitReason::rate;
+        break;
+      case Hurdle::none:
+        break;
+    }
+    hold(active, reason, not_before);
+    return;
+  }
+  end_live(active, "patience-over");
+}
+
+void Core::pump(UpstreamState& upstream) {
+  while (!upstream.live_queue.empty()) {
+    Active* active = find_active(upstream.live_queue.front());
+    if (active == nullptr || active->phase != Phase::queued) {
+      upstream.live_queue.pop_front();
+      continue;
+    }
+    const Entry entry = upstream.gate->try_enter(policy::Lane::live, active->call->attempts > 0,
+                                                 active->call->limit_key, now_);
+    if (entry.hurdle == Hurdle::none) {
+      upstream.live_queue.pop_front();
+      launch(*active, policy::Lane::live, entry.probe);
+      continue;
+    }
+    const bool everybodys = entry.hurdle == Hurdle::concurrency || entry.hurdle == Hurdle::rate ||
+                            (entry.hurdle == Hurdle::breaker && !entry.not_before);
+    if (everybodys) {
+      if (entry.not_before) wake_upstream_at(upstream, *entry.not_before);
+      break;
+    }
+    upstream.live_queue.pop_front();
+    active->phase = Phase::idle;
+    wait_for_gate(*active, entry);
+  }
+  pump_held(upstream);
+}
+
+std::size_t Core::choose_url(const Active& active) const {
+  const call::UpstreamSettings& upstream = *active.upstream;
+  const std::size_t count = upstream.urls.size();
+  if (count <= 1) return 0;
+  const call::Call& call = *active.call;
+  // Several urls are several key stores unless declared one: an unresolved call stays.
+  if (call.unresolved && !upstream.one_key_store) {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (upstream.urls[i].authority() == call.first_sent_authority) return i;
+    }
+  }
+  return static_cast<std::size_t>(call.attempts) % count;
+}
+
+void Core::launch(Active& active, policy::Lane lane, bool probe) {
+  call::Call& call = *active.call;
+  UpstreamState& upstream = upstream_of(active);
+  alarms_.disarm({AlarmKind::call, {}, call.id, {}});
+  const std::size_t url = choose_url(active);
+  const AttemptId id{next_attempt_++};
+  upstream.stats.attempts += 1;
+  if (call.attempts > 0) upstream.stats.retries += 1;
+  call.attempts += 1;
+  if (lane == policy::Lane::held) {
+    call.held_attempts += 1;
+  } else {
+    active.live_attempts += 1;
+  }
+  active.attempt = id;
+  active.lane = lane;
+  active.probe = probe;
+  active.phase = Phase::attempting;
+  active.hurdle = Hurdle::none;
+  attempts_.emplace(id, call.id);
+  if (active.journaled) {
+    call.state = call::State::sending;
+    call.reason = call::WaitReason::none;
+    if (!call.first_sent) {
+      // The key's lifetime counts from the first byte; taken back if no byte left.
+      call.first_sent = call::Stamp::of(now_);
+      call.first_sent_authority = active.upstream->urls[url].authority();
+      active.first_sent_is_tentative = true;
+    }
+    record(active, call::Happening::attempt_started, call::Actor::holdfast);
+    write(active);  // intent before bytes: the start below waits for it
+  }
+  const call::Column column = call::column_of(call.idempotency.mode, call.safe);
+  StartAttempt start;
+  start.id = id;
+  start.call = call.id;
+  start.upstream = active.upstream;
+  start.url = url;
+  start.request = call.request;
+  start.per_attempt = active.per_attempt;
+  start.stream_of = active.stream_of;
+  start.host_keep = active.route->host_keep;
+  start.careful_reuse = column == call::Column::none || column == call::Column::verify;
+  start.capture_max = active.journaled ? active.route->limits.stored_answer : 0;
+  act(std::move(start), active.journaled);
+}
+
+bool Core::can_try_again_live(const Active& active, bool replayable) const {
+  if (active.call->held || active.call->no_more_attempts || draining_) return false;
+  if (active.stream_of && !replayable) return false;
+  if (active.exchanges.empty() && !active.journaled) return false;
+  return active.live_attempts < active.route->retry.live_attempts &&
+         now_.mono < active.patience_until;
+}
+
+// The head of an answer is there and its body waits: forward it, or look at it before another try.
+void Core::on(AnswerHeadSeen&& event) {
+  const auto found = attempts_.find(event.attempt);
+  if (found == attempts_.end()) return;
+  Active& active = active_.at(found->second);
+  if (active.abandoned) return;  // its cancel is on the way
+  call::AttemptOutcome seen;
+  seen.evidence = call::Evidence::answer_complete;
+  seen.head = event.head;
+  const call::Decision decision = call::decide(
+      seen, {&active.call->idempotency, active.call->safe, active.lane == policy::Lane::held,
+             active.call->unresolved, active.route->head_is_proof});
+  const bool once_more = decision.ruling == call::Ruling::again ||
+                         decision.ruling == call::Ruling::again_not_before ||
+                         decision.ruling == call::Ruling::again_later;
+  if (once_more && !event.overflow && can_try_again_live(active, true)) {
+    act(CaptureAnswer{event.attempt, kRetryPeek}, active.journaled);
+    return;
+  }
+  if (active.journaled && decision.ruling != call::Ruling::final_answer) {
+    // Too large to keep, and not an end: what counts is its status.
+    act(CancelAttempt{event.attempt}, true);
+    return;
+  }
+  active.phase = Phase::forwarding;
+  const auto primary = std::find_if(active.exchanges.begin(), active.exchanges.end(),
+                                    [&](ExchangeId id) { return exchanges_.at(id).primary; });
+  if (primary == active.exchanges.end()) {
+    act(DiscardAnswer{event.attempt}, active.journaled);
+    return;
+  }
+  const ExchangeId to = *primary;
+  active.forwarding_to = to;
+  active.call->unresolved = decision.unresolved;
+  call::AnswerMarks marks = marks_of(active);
+  marks.effect.reset();
+  if (decision.ruling != call::Ruling::final_answer) {
+    marks.effect = decision.unresolved ? call::Effect::unknown : call::Effect::none;
+    marks.advise_no_retry = decision.ruling == call::Ruling::unresolved_end;
+  }
+  call::AnswerHead head = std::move(event.head);
+  call::mark_answer(head.fields, marks);
+  detach(to);
+  act(ForwardAnswer{event.attempt, to, std::move(head)}, active.journaled);
+}
+
+void Core::on(AttemptEnded&& event) {
+  const auto found = attempts_.find(event.attempt);
+  HF_CHECK(found != attempts_.end());
+  const CallId id = found->second;
+  attempts_.erase(found);
+  Active& active = active_.at(id);
+  UpstreamState& upstream = upstream_of(active);
+  upstream.gate->leave(active.lane);
+  active.attempt.reset();
+  const call::Decision decision =
+      call::decide(event.outcome,
+                   {&active.call->idempotency, active.call->safe, active.lane == policy::Lane::held,
+                    active.call->unresolved && active.journaled, active.route->head_is_proof});
+  upstream.stats.attempts_by_row[static_cast<std::size_t>(decision.row)] += 1;
+  feed_policies(active, event.outcome, decision.row);
+  if (active.abandoned) {
+    drop(id);
+    pump(upstream);
+    return;
+  }
+  const auto paused = pause_from(active, event.outcome);
+  take_evidence(active, event.outcome);
+  call::Call& call = *active.call;
+  call.unresolved = decision.unresolved;
+  call.proof = decision.proof;
+  call::TimelineEvent ended;
+  ended.what = call::Happening::attempt_ended;
+  ended.who = call::Actor::upstream;
+  ended.attempt = static_cast<std::uint32_t>(call.attempts);
+  ended.status = static_cast<std::uint16_t>(call.last_status);
+  ended.evidence = event.outcome.evidence;
+  ended.proof = decision.proof;
+  ended.cause = event.outcome.cause;
+  ended.reused = event.outcome.reused;
+  ended.bytes_sent = event.outcome.bytes_sent;
+  ended.bytes_received = event.outcome.bytes_received;
+  ended.took_ms = static_cast<std::uint32_t>(event.outcome.took.ms());
+  ended.where = event.outcome.address;
+  ended.rule = std::string(decision.rule);
+  record(active, std::move(ended));
+  active.last = std::move(event.outcome);
+  follow(active, decision, event.body_replayable, paused);
+  pump(upstream);
+}
+
+void Core::take_evidence(Active& active, call::AttemptOutcome& outcome) {
+  call::Call& call = *active.call;
+  call.last_cause = outcome.cause;
+  call.last_status = outcome.evidence >= call::Evidence::answer_begun ? outcome.head.status : 0;
+  if (active.first_sent_is_tentative && outcome.evidence == call::Evidence::nothing_sent) {
+    call.first_sent.reset();
+    call.first_sent_authority.clear();
+  }
+  active.first_sent_is_tentative = false;
+}
+
+void Core::feed_policies(Active& active, const call::AttemptOutcome& outcome, call::Row row) {
+  UpstreamState& upstream = upstream_of(active);
+  Gate& gate = *upstream.gate;
+  const bool failed = row == call::Row::nothing_sent || row == call::Row::retry_status ||
+                      row == call::Row::no_status || row == call::Row::answer_cut;
+  if (outcome.cause == call::Cause::cancelled || outcome.cause == call::Cause::client_body) {
+    if (failed && outcome.evidence < call::Evidence::answer_begun) {
+      // We gave it up ourselves: it says nothing about the upstream.
+      if (active.probe) gate.abandon_probe(now_.mono);
+      active.probe = false;
+      return;
+    }
+  }
+  if (!failed) gate.earn(now_.mono);
+  const bool counts = row != call::Row::refused && !(failed && active.breaker_counted);
+  gate.record(!failed, active.probe, counts, active.lane, now_.mono, prng_);
+  if (failed) active.breaker_counted = true;
+  active.probe = false;
+}
+
+// A 429 or a Retry-After pauses its limit key (DESIGN section 4, Pauses).
+std::optional<WallTime> Core::pause_from(Active& active, const call::AttemptOutcome& outcome) {
+  if (outcome.evidence < call::Evidence::answer_begun) return std::nullopt;
+  const int status = outcome.head.status;
+  if (!carries_retry_after(status)) return std::nullopt;
+  std::optional<Duration> asked;
+  if (const Field* field = find_field(outcome.head.fields, "Retry-After")) {
+    asked = policy::parse_retry_after(field->value, now_.wall);
+  }
+  if (!asked && status == 429) asked = Duration::seconds(1);
+  if (!asked || asked->ns <= 0) return std::nullopt;
+  const Duration pause = policy::clamp_pause(*asked, active.upstream->max_pause);
+  const WallTime until = now_.wall + pause;
+  UpstreamState& upstream = upstream_of(active);
+  if (upstream.gate->pause(active.call->limit_key, until, now_)) {
+    upstream.stats.pauses += 1;
+    // Short ones are over before a restart is.
+    if (journal_ && pause > Duration::seconds(5)) {
+      out_->writes.pauses.push_back({active.call->upstream, active.call->limit_key, until});
+    }
+  }
+  return until;
+}
+
+}  // namespace hf::engine

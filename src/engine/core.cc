@@ -1,0 +1,314 @@
+#include "engine/core.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hf::engine {
+namespace {
+
+int budget_permille_of(const call::Settings& settings, const std::string& upstream) {
+  // One budget an upstream: the most careful of the routes that lead there.
+  int permille = 1000;
+  bool any = false;
+  for (const auto& route : settings.routes) {
+    if (route->upstream != upstream) continue;
+    permille = std::min(permille, route->retry.budget_permille);
+    any = true;
+  }
+  return any ? permille : 200;
+}
+
+}  // namespace
+
+Core::Core(EngineOptions options, const call::Recovered& recovered)
+    : settings_(std::move(options.settings)),
+      prng_(Prng(options.seed).fork("engine")),
+      journal_(options.journal) {
+  for (const auto& [name, upstream] : settings_->upstreams) {
+    UpstreamState state;
+    state.settings = upstream;
+    state.gate = std::make_unique<Gate>(*upstream, budget_permille_of(*settings_, name));
+    upstreams_.emplace(name, std::move(state));
+  }
+  stats_.unknown_calls = recovered.unknown_calls;
+}
+
+Active* Core::find_active(const CallId& id) {
+  const auto found = active_.find(id);
+  return found == active_.end() ? nullptr : &found->second;
+}
+
+UpstreamState& Core::upstream_of(const Active& active) {
+  const auto found = upstreams_.find(active.call->upstream);
+  HF_CHECK(found != upstreams_.end());
+  return found->second;
+}
+
+UpstreamState* Core::find_upstream(const std::string& name) {
+  const auto found = upstreams_.find(name);
+  return found == upstreams_.end() ? nullptr : &found->second;
+}
+
+void Core::write(Active& active) {
+  HF_CHECK(active.journaled);
+  call::Call& call = *active.call;
+  call::CallWrite write;
+  write.before = active.stored;
+  write.before_epoch = call.epoch;
+  call.epoch += 1;
+  write.write_request_body =
+      !active.stored.has_value() || std::exchange(active.body_is_new, false);
+  write.write_answer_body = std::exchange(active.answer_is_new, false);
+  write.events = std::exchange(active.news, {});
+  write.after = std::make_shared<const call::Call>(call);
+  active.stored = call::indexed(call);
+  out_->writes.calls.push_back(std::move(write));
+}
+
+void Core::record(Active& active, call::TimelineEvent event) {
+  if (!active.journaled) return;
+  event.at = now_.wall;
+  active.news.push_back(std::move(event));
+}
+
+void Core::record(Active& active, call::Happening what, call::Actor who, std::string_view rule) {
+  call::TimelineEvent event;
+  event.what = what;
+  event.who = who;
+  event.attempt = static_cast<std::uint32_t>(active.call->attempts);
+  event.rule = std::string(rule);
+  record(active, std::move(event));
+}
+
+void Core::note(const Active& active, Note::Level level, std::string what, std::string_view rule) {
+  const call::Call& call = *active.call;
+  Note line;
+  line.level = level;
+  line.what = std::move(what);
+  line.call = call.id;
+  line.route = call.route;
+  line.upstream = call.upstream;
+  line.rule = std::string(rule);
+  line.evidence = active.last ? active.last->evidence : call::Evidence::nothing_sent;
+  line.cause = call.last_cause;
+  line.status = call.last_status;
+  line.attempts = call.attempts;
+  act(std::move(line), active.journaled);
+}
+
+void Core::drop(const CallId& id) {
+  const auto found = active_.find(id);
+  HF_CHECK(found != active_.end());
+  Active& active = found->second;
+  HF_CHECK(!active.attempt.has_value());
+  HF_CHECK(active.exchanges.empty());
+  if (active.call->key && !active.call->key->made) {
+    const auto slot = keys_.find(active.call->key->identity);
+    if (slot != keys_.end() && slot->second.active == id) {
+      slot->second.active.reset();
+      if (slot->second.waiting.empty()) keys_.erase(slot);  // else a read of it is under way
+    }
+  }
+  alarms_.disarm({AlarmKind::call, {}, id, {}});
+  if (active.journaled) reads_.left(id);
+  active_.erase(found);
+}
+
+void Core::unload_if_idle(Active& active) {
+  if (active.phase != Phase::idle || !active.exchanges.empty()) return;
+  const call::Call& call = *active.call;
+  if (call.held && call.state == call::State::waiting) {
+    expect_due(upstream_of(active), call.next_attempt_at);
+  }
+  drop(call.id);
+}
+
+void Core::attach(Active& active, ExchangeId id, const call::NewCall& call, bool primary) {
+  const Duration patience = call.wait ? std::min(*call.wait, call.route->wait) : call.route->wait;
+  Exchange exchange;
+  exchange.call = active.call->id;
+  exchange.patience_until = now_.mono + patience;
+  exchange.primary = primary;
+  exchange.async = call.respond_async && call.may_hold;
+  exchange.agreed_202 =
+      call.may_hold && (call.respond_async || call.route->hold == call::Hold::always ||
+                        call.route->held_answer == call::HeldAnswer::accepted);
+  exchange.wait_given = call.wait.has_value();
+  active.exchanges.push_back(id);
+  active.patience_until = std::max(active.patience_until, exchange.patience_until);
+  if (active.journaled) {
+    alarms_.arm({AlarmKind::exchange, id, {}, {}}, exchange.patience_until);
+  }
+  exchanges_.emplace(id, std::move(exchange));
+}
+
+void Core::detach(ExchangeId id) {
+  const auto found = exchanges_.find(id);
+  if (found == exchanges_.end()) return;
+  if (Active* active = find_active(found->second.call)) {
+    std::erase(active->exchanges, id);
+  }
+  alarms_.disarm({AlarmKind::exchange, id, {}, {}});
+  exchanges_.erase(found);
+}
+
+void Core::send(ExchangeId id, call::Reply reply, bool after_writes) {
+  detach(id);
+  act(SendReply{id, std::move(reply)}, after_writes);
+}
+
+void Core::send_problem(ExchangeId id, call::ProblemSpec spec, bool after_writes) {
+  stats_.problems_by_code[std::string(call::to_string(spec.code))] += 1;
+  send(id, call::problem(spec), after_writes);
+}
+
+void Core::send_to_all(Active& active, const call::Reply& reply) {
+  const std::vector<ExchangeId> all = active.exchanges;
+  for (const ExchangeId id : all)
+    send(id, reply, active.journaled);
+}
+
+void Core::on(ClientGone&& event) {
+  const auto found = exchanges_.find(event.exchange);
+  if (found == exchanges_.end()) return;
+  const CallId id = found->second.call;
+  detach(event.exchange);
+  Active* active = find_active(id);
+  if (active == nullptr) return;
+  if (active->journaled) {
+    // The call runs on without its client (DESIGN section 3, Streaming).
+    unload_if_idle(*active);
+    return;
+  }
+  if (!active->exchanges.empty()) return;
+  if (active->attempt) {
+    active->abandoned = true;
+    act(CancelAttempt{*active->attempt}, false);
+    return;
+  }
+  drop(id);
+}
+
+void Core::on(JournalHealthSeen&& event) {
+  if (accepting_ == event.accepting) return;
+  accepting_ = event.accepting;
+  refusing_why_ = event.why;
+  Note line;
+  line.level = accepting_ ? Note::Level::info : Note::Level::error;
+  line.what = accepting_ ? "journal_accepting" : "journal_refusing";
+  line.detail = event.why;
+  act(std::move(line), false);
+}
+
+void Core::on(Woke&&) {
+  // Bounded: an alarm that re-arms itself for the past must not keep the loop here for ever.
+  for (int i = 0; i < 10'000; ++i) {
+    const auto alarm = alarms_.pop_due(now_.mono);
+    if (!alarm) return;
+    run_alarm(*alarm);
+  }
+}
+
+void Core::on(DrainBegun&&) {
+  draining_ = true;
+  // Whoever still queues is answered now: held where the call may be, else refused.
+  std::vector<CallId> waiting;
+  for (const auto& [id, active] : active_) {
+    if (active.phase == Phase::queued || active.phase == Phase::backing_off) waiting.push_back(id);
+  }
+  for (const CallId& id : waiting) {
+    Active* active = find_active(id);
+    if (active != nullptr && !active->call->held) stop_waiting(*active, std::nullopt);
+  }
+  std::vector<ExchangeId> held;
+  for (const auto& [id, exchange] : exchanges_) {
+    const Active* active = find_active(exchange.call);
+    if (active != nullptr && active->call->held) held.push_back(id);
+  }
+  for (const ExchangeId id : held)
+    out_of_patience(id);
+}
+
+void Core::run_alarm(const Alarm& alarm) {
+  switch (alarm.kind) {
+    case AlarmKind::exchange:
+      out_of_patience(alarm.exchange);
+      return;
+    case AlarmKind::upstream: {
+      UpstreamState* upstream = find_upstream(alarm.upstream);
+      HF_CHECK(upstream != nullptr);
+      pump(*upstream);
+      look_for_due(*upstream);
+      return;
+    }
+    case AlarmKind::call: {
+      Active* active = find_active(alarm.call);
+      if (active == nullptr) return;
+      if (active->phase == Phase::backing_off) {
+        active->phase = Phase::idle;
+        try_start(*active);
+      } else if (active->phase == Phase::queued) {
+        stop_waiting(*active, std::nullopt);  // its client is gone, its patience with it
+      } else if (active->phase == Phase::idle && active->call->held) {
+        if (!end_if_over(*active)) try_start_held(upstream_of(*active), *active);
+      }
+      return;
+    }
+  }
+}
+
+void Core::out_of_patience(ExchangeId id) {
+  const auto found = exchanges_.find(id);
+  if (found == exchanges_.end()) return;
+  Active* active = find_active(found->second.call);
+  HF_CHECK(active != nullptr);
+  if (active->call->held) {
+    reply_held(id, *active);
+    unload_if_idle(*active);
+    return;
+  }
+  if (!found->second.primary) {
+    call::ProblemSpec spec;
+    spec.code = call::Code::in_progress;
+    spec.effect = call::Effect::unknown;
+    spec.safe_to_retry = true;
+    spec.call = active->call->id;
+    spec.attempts = active->call->attempts;
+    spec.retry_after = Duration::seconds(1);
+    send_problem(id, spec, true);
+    return;
+  }
+  // A live attempt in progress is cut only by its own timeouts; its end finds patience used up.
+  if (active->phase == Phase::queued || active->phase == Phase::backing_off) {
+    stop_waiting(*active, std::nullopt);
+  }
+}
+
+Instant Core::wall_to_mono(WallTime when) const {
+  return now_.mono + (when - now_.wall);
+}
+
+void Core::wake_upstream_at(const UpstreamState& upstream, Instant when) {
+  const Alarm alarm{AlarmKind::upstream, {}, {}, upstream.settings->name};
+  alarms_.arm_earlier(alarm, when);
+}
+
+const Stats& Core::refresh_stats(const Now& now) {
+  stats_.active_calls = active_.size();
+  stats_.exchanges = exchanges_.size();
+  for (auto& [name, upstream] : upstreams_) {
+    UpstreamStats& out = upstream.stats;
+    out.live_queue = upstream.live_queue.size();
+    out.in_flight = static_cast<std::uint64_t>(upstream.gate->in_use());
+    const auto state = upstream.gate->breaker_state(now.mono);
+    out.breaker_open = state == policy::BreakerState::closed      ? 0
+                       : state == policy::BreakerState::half_open ? 1
+                                                                  : 2;
+    out.held_loaded = upstream.ready.size();
+    out.next_due_ms = upstream.next_due ? upstream.next_due->ms : 0;
+    stats_.upstreams[name] = out;
+  }
+  return stats_;
+}
+
+}  // namespace hf::engine

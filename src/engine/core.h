@@ -1,0 +1,303 @@
+// The inside of the engine: its state, and its rooms. Each .cc holds one part of a call's life:
+//   arrive.cc   a request comes in: new call, join, replay, resume (the key table of DESIGN section
+//   3) attempt.cc  admission, launch, and what the transport reports follow.cc   after the
+//   decision: again, held, open, unknown, dead, answered held.cc     the backlog: paging by due
+//   time, loading, held attempts ask.cc      the owner's status and cancel, the operator's commands
+//   recover.cc  what a start finds
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/prng.h"
+#include "call/decide.h"
+#include "engine/engine.h"
+#include "engine/gate.h"
+#include "engine/timers.h"
+#include "policy/backoff.h"
+
+namespace hf::engine {
+
+// Named limits (invariant 7).
+inline constexpr std::size_t kLiveQueueMax = 10'000;  // calls of one upstream that wait for a slot
+inline constexpr std::size_t kHeldReadyMax = 256;     // due calls of one upstream in memory
+inline constexpr std::size_t kDuePage = 128;
+inline constexpr std::size_t kActiveMax = 200'000;      // calls in memory
+inline constexpr std::uint64_t kRetryPeek = 64 * 1024;  // of an answer read before a live retry
+inline constexpr int kCrashesMax = 3;
+
+// Tells whether what a read found may be older than what memory held meanwhile.
+class ReadClock {
+ public:
+  using Ticket = std::uint64_t;
+  Ticket begin() {
+    open_.insert(++now_);
+    return now_;
+  }
+  void left(const CallId& call) {
+    if (!open_.empty()) left_[call] = ++now_;
+  }
+  [[nodiscard]] bool stale(Ticket ticket, const CallId& call) const {
+    const auto found = left_.find(call);
+    return found != left_.end() && found->second > ticket;
+  }
+  void end(Ticket ticket) {
+    open_.erase(ticket);
+    if (open_.empty()) {
+      left_.clear();
+    } else {
+      std::erase_if(left_, [&](const auto& entry) { return entry.second < *open_.begin(); });
+    }
+  }
+
+ private:
+  Ticket now_ = 0;
+  std::set<Ticket> open_;
+  std::map<CallId, Ticket> left_;
+};
+
+struct Exchange {
+  CallId call;
+  Instant patience_until;
+  bool primary = false;     // its request began (or resumed) the call's present attempts
+  bool agreed_202 = false;  // Prefer: respond-async, hold: always, or held_answer: 202
+  bool async = false;       // Prefer: respond-async was honoured
+  bool wait_given = false;  // Prefer: wait=N was honoured
+};
+
+enum class Phase : std::uint8_t {
+  idle,         // held, in memory only because somebody waits for it
+  queued,       // in its upstream's live queue
+  backing_off,  // its timer will ask again
+  loading,      // a slot is taken, the body is being read
+  attempting,
+  forwarding,  // the answer flows to a client
+};
+
+// A call in memory: with a client, or with an attempt, or being loaded.
+struct Active {
+  std::shared_ptr<call::Call> call;  // the working copy; writes take a snapshot of it
+  std::shared_ptr<const call::RouteSettings> route;
+  std::shared_ptr<const call::UpstreamSettings> upstream;
+  Fields per_attempt;
+  std::string client_address;
+  bool journaled = false;
+  bool may_hold = false;
+  std::optional<ExchangeId> stream_of;
+  std::optional<call::Indexed> stored;    // what the journal indexes now; none: not written yet
+  std::vector<call::TimelineEvent> news;  // to ride with the next write
+
+  std::vector<ExchangeId> exchanges;
+  Instant patience_until;  // of the most patient client that ever waited; live attempts end there
+  Phase phase = Phase::idle;
+  Hurdle hurdle = Hurdle::none;
+  bool abandoned = false;  // unjournaled and its client is gone: forget it when the attempt ends
+
+  std::optional<AttemptId> attempt;
+  policy::Lane lane = policy::Lane::live;
+  bool probe = false;
+  bool first_sent_is_tentative = false;
+  int live_attempts = 0;
+  bool breaker_counted = false;
+  std::optional<ExchangeId> forwarding_to;
+  bool body_is_new = false;    // the next write carries the request's body
+  bool answer_is_new = false;  // the next write carries the answer's body
+  std::optional<call::AttemptOutcome> last;
+};
+
+struct Arrival {
+  ExchangeId exchange{};
+  call::NewCall call;
+  CallId fresh_id;
+};
+
+// The in-memory side of a key: registered before the journal is asked.
+struct KeySlot {
+  std::optional<CallId> active;
+  std::vector<Arrival> waiting;  // while the journal is being asked
+  ReadClock::Ticket read = 0;
+};
+
+struct UpstreamState {
+  std::shared_ptr<const call::UpstreamSettings> settings;
+  std::unique_ptr<Gate> gate;
+  std::deque<CallId> live_queue;
+  std::deque<std::shared_ptr<const call::Call>> ready;  // due held calls, without bodies
+  std::optional<WallTime> next_due;  // the earliest due call on disk that may not be in `ready`
+  bool paging = false;
+  ReadClock::Ticket page_read = 0;
+  UpstreamStats stats;
+};
+
+enum class AlarmKind : std::uint8_t { exchange, call, upstream };
+struct Alarm {
+  AlarmKind kind = AlarmKind::call;
+  ExchangeId exchange{};
+  CallId call;
+  std::string upstream;
+  auto operator<=>(const Alarm&) const = default;
+};
+
+// What waits for a call to be read from the journal.
+struct PendingAsk {
+  std::optional<std::pair<ExchangeId, call::CallAsk>> ask;
+  std::optional<OperatorCommand> command;
+};
+struct Reading {
+  std::vector<PendingAsk> asks;
+  ReadClock::Ticket read = 0;
+};
+
+class Core {
+ public:
+  Core(EngineOptions options, const call::Recovered& recovered);
+
+  void begin(const Now& now, Effects& effects) {
+    now_ = now;
+    out_ = &effects;
+  }
+  void recover(const call::Recovered& recovered);
+
+  // arrive.cc
+  void on(CallArrived&& event);
+  void on(KeyRead&& event);
+  // attempt.cc
+  void on(AnswerHeadSeen&& event);
+  void on(AttemptEnded&& event);
+  // held.cc
+  void on(DuePageRead&& event);
+  void on(CallRead&& event);
+  // ask.cc
+  void on(CallAsked&& event);
+  void on(OperatorCommand&& event);
+  // core.cc
+  void on(ClientGone&& event);
+  void on(JournalHealthSeen&& event);
+  void on(Woke&& event);
+  void on(DrainBegun&& event);
+
+  [[nodiscard]] std::optional<Instant> next_wake() const { return alarms_.next(); }
+  const Stats& refresh_stats(const Now& now);
+  [[nodiscard]] bool quiet() const { return exchanges_.empty() && attempts_.empty(); }
+
+ private:
+  // core.cc: the small tools of every room
+  Active* find_active(const CallId& id);
+  UpstreamState& upstream_of(const Active& active);
+  UpstreamState* find_upstream(const std::string& name);
+  void act(ActionKind what, bool after_writes) {
+    out_->actions.push_back({std::move(what), after_writes});
+  }
+  void write(Active& active);
+  void record(Active& active, call::TimelineEvent event);
+  void record(Active& active, call::Happening what, call::Actor who, std::string_view rule = {});
+  void note(const Active& active, Note::Level level, std::string what, std::string_view rule);
+  void drop(const CallId& id);
+  void unload_if_idle(Active& active);
+  void attach(Active& active, ExchangeId id, const call::NewCall& call, bool primary);
+  void detach(ExchangeId id);
+  void send(ExchangeId id, call::Reply reply, bool after_writes);
+  void send_problem(ExchangeId id, call::ProblemSpec spec, bool after_writes);
+  void send_to_all(Active& active, const call::Reply& reply);
+  void run_alarm(const Alarm& alarm);
+  void out_of_patience(ExchangeId id);
+
+  // arrive.cc
+  void begin_call(Arrival arrival);
+  void start_fresh(Active& active, ExchangeId first);
+  void meet_active(Active& active, Arrival arrival);
+  void meet_stored(const KeyRead& found, Arrival arrival);
+  bool refuse_stranger(const call::Digest& owner, const call::Digest& fingerprint, const CallId& id,
+                       const Arrival& arrival);
+  void replay(const call::Call& call, const Arrival& arrival);
+  void resume(std::shared_ptr<const call::Call> stored, Arrival arrival);
+  Active& activate(std::shared_ptr<const call::Call> stored);
+  bool may_resume(const call::Call& call, const call::UpstreamSettings& upstream) const;
+  void add_made_key(Active& active);
+
+  // attempt.cc
+  void try_start(Active& active);
+  void wait_for_gate(Active& active, const Entry& entry);
+  void stop_waiting(Active& active, std::optional<WallTime> not_before);
+  void wake_upstream_at(const UpstreamState& upstream, Instant when);
+  void launch(Active& active, policy::Lane lane, bool probe);
+  void pump(UpstreamState& upstream);
+  void take_evidence(Active& active, call::AttemptOutcome& outcome);
+  void feed_policies(Active& active, const call::AttemptOutcome& outcome, call::Row row);
+  std::optional<WallTime> pause_from(Active& active, const call::AttemptOutcome& outcome);
+  bool can_try_again_live(const Active& active, bool replayable) const;
+  std::size_t choose_url(const Active& active) const;
+
+  // follow.cc
+  void follow(Active& active, const call::Decision& decision, bool replayable,
+              std::optional<WallTime> paused_until);
+  void again(Active& active, bool replayable, std::optional<WallTime> not_before,
+             std::string_view rule);
+  void finish_answered(Active& active, const call::Decision& decision);
+  void pass_on(Active& active);
+  void end_live(Active& active, std::string_view rule);
+  void hold(Active& active, call::WaitReason reason, std::optional<WallTime> not_before);
+  void become_unknown(Active& active, std::string_view rule);
+  void die(Active& active, std::string_view rule);
+  void become_cancelled(Active& active, call::Actor who);
+  void close_forwarding(Active& active, bool complete);
+  void reply_held(ExchangeId id, Active& active);
+  call::Reply last_word(const Active& active, std::string_view rule) const;
+  call::AnswerMarks marks_of(const Active& active) const;
+  bool key_over(const call::Call& call, const call::UpstreamSettings& upstream) const;
+  bool past_deadline(const call::Call& call) const;
+  Instant wall_to_mono(WallTime when) const;
+  WallTime open_until(const call::Call& call) const;
+
+  // held.cc
+  void pump_held(UpstreamState& upstream);
+  bool start_held(UpstreamState& upstream, const std::shared_ptr<const call::Call>& stored);
+  bool try_start_held(UpstreamState& upstream, Active& active);
+  bool end_if_over(Active& active);
+  void expire(Active& active);
+  void look_for_due(UpstreamState& upstream);
+  void expect_due(UpstreamState& upstream, WallTime when);
+
+  // ask.cc
+  void answer_ask(ExchangeId id, const call::CallAsk& ask, Active* active,
+                  const std::shared_ptr<const call::Call>& stored);
+  void cancel_by_owner(ExchangeId id, Active& active);
+  void run_command(const OperatorCommand& command, Active& active);
+  void record_word(Active& active, call::Happening what, const OperatorCommand& command,
+                   std::string_view rule = {});
+  void retry_by_operator(const OperatorCommand& command, Active& active);
+  void settle_by_operator(const OperatorCommand& command, Active& active);
+  void pause_or_resume(const OperatorCommand& command);
+  void read_call(const CallId& id, PendingAsk ask);
+
+  std::shared_ptr<const call::Settings> settings_;
+  Prng prng_;
+  bool journal_ = true;
+  bool accepting_ = true;
+  std::string refusing_why_;
+  bool draining_ = false;
+
+  std::map<CallId, Active> active_;
+  std::map<ExchangeId, Exchange> exchanges_;
+  std::map<AttemptId, CallId> attempts_;
+  std::map<call::Digest, KeySlot> keys_;
+  std::map<std::string, UpstreamState> upstreams_;
+  std::map<CallId, Reading> reading_;
+  // Calls that left memory while a read was under way: what a read tells of them that began before
+  // is old.
+  ReadClock reads_;
+
+  Timers<Alarm> alarms_;
+  std::uint64_t next_attempt_ = 1;
+  Stats stats_;
+
+  Now now_;
+  Effects* out_ = nullptr;
+};
+
+}  // namespace hf::engine

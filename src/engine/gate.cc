@@ -1,0 +1,121 @@
+#include "engine/gate.h"
+
+#include <algorithm>
+
+namespace hf::engine {
+namespace {
+
+policy::BreakerConfig breaker_config(const call::BreakerSettings& settings) {
+  policy::BreakerConfig config;
+  config.failure_permille = settings.failure_permille;
+  config.at_least = settings.of_at_least;
+  config.within = settings.within;
+  config.consecutive = settings.consecutive;
+  config.open_min = settings.open.low;
+  config.open_max = settings.open.high;
+  return config;
+}
+
+policy::BudgetConfig budget_config(int permille) {
+  policy::BudgetConfig config;
+  config.permille = permille;
+  return config;
+}
+
+}  // namespace
+
+Gate::Gate(const call::UpstreamSettings& settings, int budget_permille)
+    : breaker_(breaker_config(settings.breaker)),
+      budget_(budget_config(budget_permille)),
+      concurrency_(settings.concurrency),
+      ramp_(policy::RampConfig{}, settings.concurrency),
+      rate_(settings.rate) {}
+
+Entry Gate::try_enter(policy::Lane lane, bool retry, std::string_view limit_key, const Now& now) {
+  if (const auto until = paused_until(limit_key, now.wall)) {
+    return {Hurdle::paused, false, now.mono + (*until - now.wall)};
+  }
+  const auto state = breaker_.state(now.mono);
+  if (state == policy::BreakerState::open) {
+    return {Hurdle::breaker, false, breaker_.open_until()};
+  }
+  const bool held = lane == policy::Lane::held;
+  if (held && concurrency_.in_use(lane) >= ramp_.allowed(now.mono)) {
+    return {Hurdle::ramp, false, ramp_.next_change(now.mono)};
+  }
+  if (!concurrency_.try_take(lane)) return {Hurdle::concurrency, false, std::nullopt};
+  if (!rate_.try_take(now.mono)) {
+    concurrency_.release(lane);
+    return {Hurdle::rate, false, rate_.next_free(now.mono)};
+  }
+  if (retry && !budget_.try_take(now.mono)) {
+    rate_.give_back();
+    concurrency_.release(lane);
+    return {Hurdle::budget, false, budget_.next_token(now.mono)};
+  }
+  switch (breaker_.admit(now.mono)) {
+    case policy::Admission::allow:
+      return {};
+    case policy::Admission::probe:
+      return {Hurdle::none, true, std::nullopt};
+    case policy::Admission::reject:
+      break;
+  }
+  // Half open with its probe on the way: its end will tell.
+  rate_.give_back();
+  concurrency_.release(lane);
+  return {Hurdle::breaker, false, std::nullopt};
+}
+
+void Gate::record(bool ok, bool probe, bool counts, policy::Lane lane, Instant now, Prng& prng) {
+  if (counts || probe) {
+    breaker_.record(ok, probe, now, prng);
+    if (breaker_.state(now) == policy::BreakerState::open) ramp_.on_trouble(now);
+  }
+  if (lane == policy::Lane::held) ramp_.on_result(ok, now);
+}
+
+bool Gate::pause(std::string_view limit_key, WallTime until, const Now& now) {
+  const bool changed = pauses_.extend(limit_key, until, now.wall);
+  if (changed) ramp_.on_trouble(now.mono);
+  return changed;
+}
+
+std::optional<WallTime> Gate::paused_until(std::string_view limit_key, WallTime now) const {
+  auto until = pauses_.until("", now);
+  if (limit_key.empty()) return until;
+  const auto own = pauses_.until(limit_key, now);
+  if (own && (!until || *own > *until)) until = own;
+  return until;
+}
+
+std::vector<std::string> Gate::lift_all(WallTime now) {
+  std::vector<std::string> lifted;
+  for (const auto& pause : pauses_.all(now))
+    lifted.push_back(pause.key);
+  for (const std::string& key : lifted)
+    pauses_.lift(key);
+  return lifted;
+}
+
+std::string_view to_string(Hurdle hurdle) {
+  switch (hurdle) {
+    case Hurdle::none:
+      return "none";
+    case Hurdle::paused:
+      return "paused";
+    case Hurdle::breaker:
+      return "breaker";
+    case Hurdle::ramp:
+      return "ramp";
+    case Hurdle::concurrency:
+      return "concurrency";
+    case Hurdle::rate:
+      return "rate";
+    case Hurdle::budget:
+      return "budget";
+  }
+  return "?";
+}
+
+}  // namespace hf::engine

@@ -1,0 +1,67 @@
+// One upstream's gate: pause, breaker, ramp, concurrency, rate and budget asked in one order, taken
+// together or not at all.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/prng.h"
+#include "base/time.h"
+#include "call/settings.h"
+#include "policy/breaker.h"
+#include "policy/budget.h"
+#include "policy/concurrency.h"
+#include "policy/pause.h"
+#include "policy/ramp.h"
+#include "policy/rate.h"
+
+namespace hf::engine {
+
+// What stands between a call and its attempt.
+enum class Hurdle : std::uint8_t { none, paused, breaker, ramp, concurrency, rate, budget };
+std::string_view to_string(Hurdle hurdle);
+
+struct Entry {
+  Hurdle hurdle = Hurdle::none;
+  bool probe = false;                 // the one attempt that a half-open breaker lets through
+  std::optional<Instant> not_before;  // when asking again can help; none: when an attempt ends
+};
+
+class Gate {
+ public:
+  Gate(const call::UpstreamSettings& settings, int budget_permille);
+
+  // Enters (hurdle none: a slot, a rate token and, for a second or later attempt, a budget token
+  // are taken) or tells what is in the way and takes nothing.
+  Entry try_enter(policy::Lane lane, bool retry, std::string_view limit_key, const Now& now);
+  void leave(policy::Lane lane) { concurrency_.release(lane); }
+
+  // Evidence for the breaker and the ramp. `counts`: false for a refusal, or for a call that has
+  // added its failure already.
+  void record(bool ok, bool probe, bool counts, policy::Lane lane, Instant now, Prng& prng);
+  void abandon_probe(Instant now) { breaker_.abandon_probe(now); }
+  void earn(Instant now) { budget_.earn(now); }
+  void restarted(Instant now) { ramp_.on_trouble(now); }
+
+  // Pauses a limit key; the empty key is the whole upstream. Returns true when that changed it.
+  bool pause(std::string_view limit_key, WallTime until, const Now& now);
+  // Lifts every pause; returns the limit keys that were paused.
+  std::vector<std::string> lift_all(WallTime now);
+  std::optional<WallTime> paused_until(std::string_view limit_key, WallTime now) const;
+
+  policy::BreakerState breaker_state(Instant now) const { return breaker_.state(now); }
+  int in_use() const { return concurrency_.in_use(); }
+  int in_use(policy::Lane lane) const { return concurrency_.in_use(lane); }
+
+ private:
+  policy::Breaker breaker_;
+  policy::Budget budget_;
+  policy::Concurrency concurrency_;
+  policy::Pauses pauses_;
+  policy::Ramp ramp_;
+  policy::RateLimit rate_;
+};
+
+}  // namespace hf::engine

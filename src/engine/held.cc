@@ -1,0 +1,186 @@
+// The backlog: held calls live on disk, sorted by due time; only those that are due come into
+// memory, a page at a time, and only as fast as the upstream's gate lets them out.
+#include <algorithm>
+#include <utility>
+
+#include "engine/core.h"
+
+namespace hf::engine {
+
+void Core::expect_due(UpstreamState& upstream, WallTime when) {
+  if (!upstream.next_due || when < *upstream.next_due) upstream.next_due = when;
+  wake_upstream_at(upstream, wall_to_mono(*upstream.next_due));
+}
+
+void Core::look_for_due(UpstreamState& upstream) {
+  if (!journal_ || upstream.paging || !upstream.next_due) return;
+  if (upstream.ready.size() > kHeldReadyMax - kDuePage) return;
+  if (*upstream.next_due > now_.wall) {
+    wake_upstream_at(upstream, wall_to_mono(*upstream.next_due));
+    return;
+  }
+  upstream.paging = true;
+  upstream.next_due.reset();
+  upstream.page_read = reads_.begin();
+  act(PageDue{upstream.settings->name, now_.wall, kDuePage}, false);
+}
+
+void Core::on(DuePageRead&& event) {
+  UpstreamState* upstream = find_upstream(event.upstream);
+  HF_CHECK(upstream != nullptr && upstream->paging);
+  upstream->paging = false;
+  if (event.failed) {
+    reads_.end(upstream->page_read);
+    expect_due(*upstream, now_.wall + Duration::seconds(1));
+    return;
+  }
+  for (auto& stored : event.calls) {
+    if (active_.contains(stored->id)) continue;  // fresher in memory, with an alarm of its own
+    if (reads_.stale(upstream->page_read, stored->id)) {
+      expect_due(*upstream, now_.wall);
+      continue;
+    }
+    const bool known = std::any_of(upstream->ready.begin(), upstream->ready.end(),
+                                   [&](const auto& other) { return other->id == stored->id; });
+    if (!known) upstream->ready.push_back(std::move(stored));
+  }
+  if (event.next) expect_due(*upstream, *event.next);
+  reads_.end(upstream->page_read);
+  pump_held(*upstream);
+  look_for_due(*upstream);
+}
+
+void Core::pump_held(UpstreamState& upstream) {
+  if (draining_) return;
+  const bool had = !upstream.ready.empty();
+  while (!upstream.ready.empty()) {
+    const std::shared_ptr<const call::Call> stored = upstream.ready.front();
+    if (!active_.contains(stored->id) && !start_held(upstream, stored)) break;
+    upstream.ready.pop_front();
+  }
+  if (had) look_for_due(upstream);
+}
+
+// False when the upstream as a whole lets nothing out now.
+bool Core::start_held(UpstreamState& upstream, const std::shared_ptr<const call::Call>& stored) {
+  if (stored->state == call::State::open) {
+    expire(activate(stored));
+    return true;
+  }
+  if (!stored->held || stored->state != call::State::waiting) return true;
+  const auto paused = upstream.gate->paused_until(stored->limit_key, now_.wall);
+  const bool all_paused = upstream.gate->paused_until("", now_.wall).has_value();
+  if (paused && !all_paused) {
+    // One client's pause: it steps aside so that the others are not kept waiting.
+    Active& active = activate(stored);
+    active.phase = Phase::idle;
+    hold(active, call::WaitReason::paused, paused);
+    return true;
+  }
+  Active& active = activate(stored);
+  active.phase = Phase::idle;
+  if (end_if_over(active)) return true;
+  const CallId id = stored->id;
+  if (try_start_held(upstream, active)) return true;
+  // It stays `waiting`, with nothing of its schedule used up, at the head of the line.
+  alarms_.disarm({AlarmKind::call, {}, id, {}});
+  drop(id);
+  return false;
+}
+
+// Takes a held call in memory to its attempt, or arms the alarm that asks again.
+bool Core::try_start_held(UpstreamState& upstream, Active& active) {
+  const call::Call& call = *active.call;
+  const Entry entry =
+      upstream.gate->try_enter(policy::Lane::held, call.attempts > 0, call.limit_key, now_);
+  if (entry.hurdle != Hurdle::none) {
+    const Instant soon = now_.mono + Duration::millis(200);
+    const Instant when = entry.not_before ? std::max(*entry.not_before, now_.mono) : soon;
+    alarms_.arm({AlarmKind::call, {}, call.id, {}},
+                std::max(when, now_.mono + Duration::millis(1)));
+    wake_upstream_at(upstream, when);
+    return false;
+  }
+  if (call.has_body && !call.request->body) {
+    active.lane = policy::Lane::held;
+    active.probe = entry.probe;
+    active.phase = Phase::loading;
+    read_call(call.id, {});
+    return true;
+  }
+  launch(active, policy::Lane::held, entry.probe);
+  return true;
+}
+
+void Core::read_call(const CallId& id, PendingAsk ask) {
+  Reading& reading = reading_[id];
+  if (reading.asks.empty()) {
+    reading.read = reads_.begin();
+    act(ReadCall{id}, false);
+  }
+  reading.asks.push_back(std::move(ask));
+}
+
+void Core::on(CallRead&& event) {
+  const auto pending = reading_.find(event.id);
+  HF_CHECK(pending != reading_.end());
+  const bool stale = reads_.stale(pending->second.read, event.id) && !active_.contains(event.id);
+  reads_.end(pending->second.read);
+  if (stale && !event.failed) {
+    pending->second.read = reads_.begin();
+    act(ReadCall{event.id}, false);
+    return;
+  }
+  const std::vector<PendingAsk> asks = std::move(pending->second.asks);
+  reading_.erase(pending);
+  Active* active = find_active(event.id);
+  if (active != nullptr && active->phase == Phase::loading) {
+    active->phase = Phase::idle;
+    if (event.call && !event.failed) {
+      active->call->request = event.call->request;
+      launch(*active, policy::Lane::held, active->probe);
+    } else {
+      upstream_of(*active).gate->leave(policy::Lane::held);
+      if (active->probe) upstream_of(*active).gate->abandon_probe(now_.mono);
+      note(*active, Note::Level::error, "call_unreadable", {});
+      hold(*active, call::WaitReason::set_aside, now_.wall + Duration::hours(24));
+    }
+  }
+  for (const PendingAsk& ask : asks) {
+    active = find_active(event.id);
+    if (ask.ask) {
+      answer_ask(ask.ask->first, ask.ask->second, active, event.failed ? nullptr : event.call);
+      continue;
+    }
+    if (!ask.command) continue;
+    if (active != nullptr) {
+      run_command(*ask.command, *active);
+    } else if (event.call && find_upstream(event.call->upstream) != nullptr) {
+      Active& loaded = activate(event.call);
+      loaded.phase = Phase::idle;
+      run_command(*ask.command, loaded);
+    } else {
+      act(CommandDone{ask.command->id, false,
+                      event.call ? "its upstream is not configured" : "no such call"},
+          false);
+    }
+  }
+}
+
+// An open call whose key is over, here or at the upstream.
+void Core::expire(Active& active) {
+  active.phase = Phase::idle;
+  call::Call& call = *active.call;
+  if (call.next_attempt_at > now_.wall) {
+    drop(call.id);
+    expect_due(*find_upstream(call.upstream), call.next_attempt_at);
+    return;
+  }
+  if (call.unresolved) {
+    become_unknown(active, "key-lifetime-over");
+  } else {
+    die(active, "key-retention-over");
+  }
+}
+
+}  // namespace hf::engine

@@ -1,0 +1,57 @@
+// What a start finds: calls that were being sent when the last process ended, pauses, and how the
+// wall clock stands to the newest journaled time.
+#include <utility>
+
+#include "engine/core.h"
+
+namespace hf::engine {
+
+void Core::recover(const call::Recovered& recovered) {
+  if (recovered.fresh) {
+    Note line;
+    line.level = Note::Level::warning;
+    line.what = "journal_fresh";
+    line.detail = "the journal is empty: keys used before are not known";
+    act(std::move(line), false);
+  }
+  for (const call::PauseWrite& pause : recovered.pauses) {
+    UpstreamState* upstream = find_upstream(pause.upstream);
+    if (upstream == nullptr || !pause.until || *pause.until <= now_.wall) continue;
+    upstream->gate->pause(pause.limit_key, *pause.until, now_);
+  }
+  for (const auto& stored : recovered.sending) {
+    if (find_upstream(stored->upstream) == nullptr) {
+      Note line;
+      line.level = Note::Level::error;
+      line.what = "upstream_missing";
+      line.call = stored->id;
+      line.upstream = stored->upstream;
+      line.detail = "a call was being sent to an upstream that is no longer configured";
+      act(std::move(line), false);
+      continue;
+    }
+    Active& active = activate(stored);
+    active.phase = Phase::idle;
+    // Its attempt's end is the moment of recovery, and nobody saw how far it got.
+    call::AttemptOutcome cut;
+    cut.evidence = call::Evidence::sent;
+    cut.cause = call::Cause::crash;
+    const call::Decision decision =
+        call::decide(cut, {&active.call->idempotency, active.call->safe, active.call->held,
+                           active.call->unresolved, active.route->head_is_proof});
+    active.call->unresolved = decision.unresolved;
+    active.call->proof = decision.proof;
+    active.call->last_cause = cut.cause;
+    active.call->last_status = 0;
+    record(active, call::Happening::recovered, call::Actor::holdfast, decision.rule);
+    active.last = std::move(cut);
+    follow(active, decision, false, std::nullopt);
+  }
+  if (!journal_) return;
+  for (auto& [name, upstream] : upstreams_) {
+    upstream.gate->restarted(now_.mono);  // a restart must not stampede an upstream
+    expect_due(upstream, now_.wall);
+  }
+}
+
+}  // namespace hf::engine

@@ -1,0 +1,98 @@
+// The durable store of calls, keys and timelines, as the driver sees it. Everything is
+// asynchronous: an answer arrives through JournalEvents on the driver's thread, in the order of the
+// requests, so a read sees every commit that was asked for before it.
+//
+// A PostgreSQL shared by several nodes fits behind the same port: the fence is the epoch that each
+// CallWrite names, checked in the same transaction as the write.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "call/batch.h"
+
+namespace hf::ports {
+
+enum class CommitResult {
+  ok,        // synced: it survives power loss
+  conflict,  // a precondition did not hold (key present, another epoch); nothing was written
+  unknown,   // it may or may not have been written
+  failed,    // not written
+};
+
+enum class ReadId : std::uint64_t {};
+
+enum class Want : std::uint8_t { head, with_bodies };
+
+struct KeyFound {
+  std::optional<call::KeyEntry> entry;     // none: the key is not known
+  std::shared_ptr<const call::Call> call;  // with bodies; null for a tombstone
+};
+
+struct DuePage {
+  std::vector<std::shared_ptr<const call::Call>> calls;  // without bodies, in order of due time
+  std::optional<WallTime> next;  // the due time after the last of the page, of any age
+};
+
+struct CallFilter {
+  std::optional<call::State> state;
+  std::string upstream;         // empty: any
+  std::optional<CallId> after;  // page on from here (exclusive), newest first
+  std::size_t limit = 100;      // at most 1000
+};
+
+struct CallPage {
+  std::vector<std::shared_ptr<const call::Call>> calls;  // without bodies, newest first
+  bool more = false;
+  std::optional<CallId>
+      next;  // with `more`: the `after` to go on from; a page may be short of calls
+};
+
+struct CallDetail {
+  std::shared_ptr<const call::Call> call;  // null: no such call
+  std::vector<call::TimelineEvent> timeline;
+};
+
+// How the store is. Not accepting: new durable calls get 503, outcomes are still written.
+struct JournalHealth {
+  bool accepting = true;
+  std::string why;
+};
+
+class JournalEvents {
+ public:
+  virtual ~JournalEvents() = default;
+  virtual void on_commit(CommitId id, CommitResult result) = 0;
+  virtual void on_key(ReadId id, Result<KeyFound> found) = 0;
+  virtual void on_call(ReadId id,
+                       Result<std::shared_ptr<const call::Call>> call) = 0;  // null: none
+  virtual void on_due(ReadId id, Result<DuePage> page) = 0;
+  virtual void on_list(ReadId id, Result<CallPage> page) = 0;
+  virtual void on_detail(ReadId id, Result<CallDetail> detail) = 0;
+  virtual void on_health(JournalHealth health) = 0;
+};
+
+class Journal {
+ public:
+  virtual ~Journal() = default;
+  // Blocking, once, before anything else: opens, checks, and reads what a start must know.
+  virtual Result<call::Recovered> open() = 0;
+  // After open(): where answers go. `events` outlives the journal's last call to it.
+  virtual void attach(JournalEvents& events) = 0;
+  virtual void commit(CommitId id, call::Batch batch) = 0;
+  virtual void find_key(ReadId id, const call::Digest& identity) = 0;
+  virtual void read_call(ReadId id, const CallId& call, Want want) = 0;
+  // Waiting and open calls of one upstream with due time <= until, the earliest first.
+  virtual void page_due(ReadId id, const std::string& upstream, WallTime until,
+                        std::size_t limit) = 0;
+  virtual void list(ReadId id, CallFilter filter) = 0;
+  virtual void detail(ReadId id, const CallId& call) = 0;
+  // Blocking: finishes what was asked for and closes.
+  virtual void close() = 0;
+};
+
+}  // namespace hf::ports

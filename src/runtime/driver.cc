@@ -1,0 +1,302 @@
+#include "runtime/driver.h"
+
+#include <utility>
+
+namespace hf::runtime {
+namespace {
+
+constexpr std::size_t kBatchMax = 256;  // events in one commit
+
+// Where the rest of an answer goes that nobody will read.
+class NullSink final : public ports::AnswerSink {
+ public:
+  void write(std::string, std::function<void(bool)> ready) override { ready(true); }
+};
+
+template <typename Map, typename Key>
+auto take(Map& map, const Key& key) {
+  auto node = map.extract(key);
+  HF_CHECK(!node.empty());
+  return std::move(node.mapped());
+}
+
+}  // namespace
+
+Driver::Driver(engine::EngineOptions options, ports::Journal* journal, ports::Upstream& upstream,
+               ports::Clients& clients, ports::Clock& clock, ports::WakeTimer& timer, Hooks hooks)
+    : options_(std::move(options)),
+      journal_(journal),
+      upstream_(upstream),
+      clients_(clients),
+      clock_(clock),
+      timer_(timer),
+      hooks_(std::move(hooks)) {
+  options_.journal = journal_ != nullptr;
+}
+
+void Driver::start(const call::Recovered& recovered) {
+  HF_CHECK(!engine_);
+  engine::Effects effects;
+  running_ = true;
+  engine_.emplace(options_, recovered, clock_.read(), effects);
+  settle(effects);
+  running_ = false;
+  run();
+}
+
+void Driver::post(engine::Event event) {
+  if (broken_) return;
+  inbox_.push_back(std::move(event));
+  run();
+}
+
+void Driver::run() {
+  if (running_ || broken_ || !engine_) return;
+  running_ = true;
+  while (!inbox_.empty() && !broken_) {
+    engine::Effects effects;
+    for (std::size_t i = 0; i < kBatchMax && !inbox_.empty(); ++i) {
+      engine::Event event = std::move(inbox_.front());
+      inbox_.pop_front();
+      engine_->step(std::move(event), clock_.read(), effects);
+    }
+    settle(effects);
+  }
+  running_ = false;
+  if (!broken_) timer_.wake_at(engine_->next_wake());
+}
+
+// One commit for all the writes of a batch; what depends on it (or on any before it) waits.
+void Driver::settle(engine::Effects& effects) {
+  if (!effects.writes.empty()) {
+    HF_CHECK(journal_ != nullptr);
+    last_commit_ += 1;
+    journal_->commit(CommitId{last_commit_}, std::move(effects.writes));
+  }
+  for (engine::Action& action : effects.actions) {
+    if (broken_) return;
+    if (action.after_writes && synced_ < last_commit_) {
+      waiting_.push_back({CommitId{last_commit_}, std::move(action.what)});
+    } else {
+      perform(action.what);
+    }
+  }
+}
+
+void Driver::release() {
+  while (!waiting_.empty() && raw(waiting_.front().until) <= synced_ && !broken_) {
+    engine::ActionKind what = std::move(waiting_.front().what);
+    waiting_.pop_front();
+    perform(what);
+  }
+}
+
+void Driver::break_off(std::string why) {
+  if (broken_) return;
+  broken_ = true;
+  inbox_.clear();
+  waiting_.clear();
+  timer_.wake_at(std::nullopt);
+  if (hooks_.on_broken) hooks_.on_broken(std::move(why));
+}
+
+void Driver::perform(engine::ActionKind& what) {
+  if (auto* start = std::get_if<engine::StartAttempt>(&what)) {
+    perform(*start);
+  } else if (auto* cancel = std::get_if<engine::CancelAttempt>(&what)) {
+    upstream_.cancel(cancel->id);
+  } else if (auto* capture = std::get_if<engine::CaptureAnswer>(&what)) {
+    upstream_.capture(capture->id, capture->max);
+  } else if (auto* forward = std::get_if<engine::ForwardAnswer>(&what)) {
+    perform(*forward);
+  } else if (auto* discard = std::get_if<engine::DiscardAnswer>(&what)) {
+    upstream_.forward(discard->id, std::make_shared<NullSink>());
+  } else if (auto* finish = std::get_if<engine::FinishAnswer>(&what)) {
+    streams_.erase(finish->exchange);
+    clients_.finish(finish->exchange, finish->complete);
+  } else if (auto* reply = std::get_if<engine::SendReply>(&what)) {
+    streams_.erase(reply->exchange);
+    clients_.reply(reply->exchange, std::move(reply->reply));
+  } else if (auto* find = std::get_if<engine::FindKey>(&what)) {
+    const ports::ReadId id = next_read();
+    key_reads_.emplace(id, find->identity);
+    journal_->find_key(id, find->identity);
+  } else if (auto* read = std::get_if<engine::ReadCall>(&what)) {
+    const ports::ReadId id = next_read();
+    call_reads_.emplace(id, read->id);
+    journal_->read_call(id, read->id, ports::Want::with_bodies);
+  } else if (auto* page = std::get_if<engine::PageDue>(&what)) {
+    const ports::ReadId id = next_read();
+    due_reads_.emplace(id, page->upstream);
+    journal_->page_due(id, page->upstream, page->until, page->limit);
+  } else if (auto* line = std::get_if<engine::Note>(&what)) {
+    if (hooks_.note) hooks_.note(*line);
+  } else if (auto* done = std::get_if<engine::CommandDone>(&what)) {
+    const CommandAnswer answer = take(commands_, done->id);
+    answer(done->ok, std::move(done->message));
+  }
+}
+
+void Driver::perform(engine::StartAttempt& start) {
+  ports::AttemptSpec spec;
+  spec.id = start.id;
+  spec.upstream = std::move(start.upstream);
+  spec.url = start.url;
+  spec.request = std::move(start.request);
+  spec.per_attempt = std::move(start.per_attempt);
+  spec.host_keep = start.host_keep;
+  spec.careful_reuse = start.careful_reuse;
+  spec.capture_max = start.capture_max;
+  if (start.stream_of) {
+    const auto stream = streams_.find(*start.stream_of);
+    if (stream != streams_.end()) {
+      if (stream->second.begun) stream->second.body->rewind();
+      stream->second.begun = true;
+      spec.body = stream->second.body;
+      stream_of_.emplace(start.id, *start.stream_of);
+    }
+  }
+  upstream_.start(std::move(spec));
+}
+
+void Driver::perform(engine::ForwardAnswer& forward) {
+  auto sink = clients_.begin(forward.exchange, std::move(forward.head));
+  if (sink) {
+    upstream_.forward(forward.id, std::move(sink));
+  } else {
+    upstream_.cancel(forward.id);  // the client has gone meanwhile
+  }
+}
+
+void Driver::on_wake() {
+  post(engine::Woke{});
+}
+void Driver::drain() {
+  post(engine::DrainBegun{});
+}
+
+void Driver::command(engine::OperatorCommand command, CommandAnswer answer) {
+  command.id = CommandId{next_command_++};
+  commands_.emplace(command.id, std::move(answer));
+  post(std::move(command));
+}
+
+void Driver::list(ports::CallFilter filter, ListAnswer answer) {
+  if (journal_ == nullptr) {
+    answer(ports::CallPage{});
+    return;
+  }
+  const ports::ReadId id = next_read();
+  list_reads_.emplace(id, std::move(answer));
+  journal_->list(id, std::move(filter));
+}
+
+void Driver::detail(const CallId& call, DetailAnswer answer) {
+  if (journal_ == nullptr) {
+    answer(ports::CallDetail{});
+    return;
+  }
+  const ports::ReadId id = next_read();
+  detail_reads_.emplace(id, std::move(answer));
+  journal_->detail(id, call);
+}
+
+const engine::Stats& Driver::stats() {
+  return engine_->stats(clock_.read());
+}
+bool Driver::quiet() const {
+  return engine_->quiet() && waiting_.empty();
+}
+
+void Driver::on_call(ExchangeId id, call::NewCall call, std::shared_ptr<ports::BodySource> body) {
+  if (body) streams_.emplace(id, Stream{std::move(body), false});
+  const Random128 random = hooks_.random();
+  const CallId fresh = CallId::make(clock_.read().wall, random.high, random.low);
+  post(engine::CallArrived{id, std::move(call), fresh});
+}
+
+void Driver::on_ask(ExchangeId id, call::CallAsk ask) {
+  post(engine::CallAsked{id, std::move(ask)});
+}
+
+void Driver::on_gone(ExchangeId id) {
+  post(engine::ClientGone{id});
+  streams_.erase(id);
+}
+
+void Driver::on_answer_head(AttemptId id, call::AnswerHead head, bool overflow) {
+  post(engine::AnswerHeadSeen{id, std::move(head), overflow});
+}
+
+void Driver::on_attempt_done(AttemptId id, call::AttemptOutcome outcome) {
+  bool replayable = true;
+  if (const auto node = stream_of_.extract(id); !node.empty()) {
+    const auto stream = streams_.find(node.mapped());
+    replayable = stream != streams_.end() && stream->second.body->replayable();
+  }
+  post(engine::AttemptEnded{id, std::move(outcome), replayable});
+}
+
+void Driver::on_commit(CommitId id, ports::CommitResult result) {
+  if (broken_) return;
+  if (result != ports::CommitResult::ok) {
+    break_off(result == ports::CommitResult::conflict  ? "a commit met another writer's state"
+              : result == ports::CommitResult::unknown ? "a commit's outcome is unknown"
+                                                       : "a commit failed");
+    return;
+  }
+  HF_CHECK(raw(id) == synced_ + 1);
+  synced_ = raw(id);
+  // What is released may call back in here: keep its events for after it.
+  const bool outer = !running_;
+  running_ = true;
+  release();
+  if (outer) {
+    running_ = false;
+    run();
+  }
+}
+
+void Driver::on_key(ports::ReadId id, Result<ports::KeyFound> found) {
+  engine::KeyRead read;
+  read.identity = take(key_reads_, id);
+  read.failed = !found.ok();
+  if (found.ok()) {
+    read.entry = std::move(found->entry);
+    read.call = std::move(found->call);
+  }
+  post(std::move(read));
+}
+
+void Driver::on_call(ports::ReadId id, Result<std::shared_ptr<const call::Call>> call) {
+  engine::CallRead read;
+  read.id = take(call_reads_, id);
+  read.failed = !call.ok();
+  if (call.ok()) read.call = std::move(*call);
+  post(std::move(read));
+}
+
+void Driver::on_due(ports::ReadId id, Result<ports::DuePage> page) {
+  engine::DuePageRead read;
+  read.upstream = take(due_reads_, id);
+  read.failed = !page.ok();
+  if (page.ok()) {
+    read.calls = std::move(page->calls);
+    read.next = page->next;
+  }
+  post(std::move(read));
+}
+
+void Driver::on_list(ports::ReadId id, Result<ports::CallPage> page) {
+  take(list_reads_, id)(std::move(page));
+}
+
+void Driver::on_detail(ports::ReadId id, Result<ports::CallDetail> detail) {
+  take(detail_reads_, id)(std::move(detail));
+}
+
+void Driver::on_health(ports::JournalHealth health) {
+  post(engine::JournalHealthSeen{health.accepting, std::move(health.why)});
+}
+
+}  // namespace hf::runtime
