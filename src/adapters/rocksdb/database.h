@@ -1,0 +1,54 @@
+// RocksDB as an ordered map with one batch in the making: what is put is seen by the view at once
+// and reaches the disk with write(). Used by the journal thread alone, but for broken().
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "adapters/journal/kv.h"
+#include "base/result.h"
+
+namespace hf::adapters {
+
+class Database {
+ public:
+  // `write_buffer` bytes of newest records stay in memory before they become a table file.
+  // ErrorKind::unavailable when another process has it open.
+  static Result<std::unique_ptr<Database>> open(const std::string& path,
+                                                std::uint64_t write_buffer);
+  ~Database();
+
+  // What is stored, with what has been put since the last write() on top.
+  [[nodiscard]] const KvView& view() const;
+  void put(std::string_view key, std::string_view value);
+  void remove(std::string_view key);
+  [[nodiscard]] std::uint64_t staged_bytes() const;
+
+  // One atomic write. With `sync` it survives power loss when this returns. After an error the
+  // database is broken: it may or may not be there.
+  Result<void> write(bool sync);
+
+  // Why nothing can be written any more. Any thread.
+  [[nodiscard]] std::optional<std::string> broken() const;
+  // From the journal thread: a read failed in the middle of a commit.
+  void declare_broken(std::string why);
+
+  [[nodiscard]] std::uint64_t bytes_on_disk() const;
+  // Gives the space of deleted keys in these ranges (first and last key) back, on a thread of its
+  // own; not while reclaiming().
+  void reclaim(std::vector<std::pair<std::string, std::string>> ranges);
+  [[nodiscard]] bool reclaiming() const;
+
+ private:
+  struct Impl;
+  explicit Database(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hf::adapters

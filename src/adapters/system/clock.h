@@ -1,0 +1,42 @@
+// The real clock, the real timer and the real dice. Nothing else in the program reads them.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "ports/clock.h"
+
+namespace hf::adapters {
+
+// CLOCK_BOOTTIME for intervals (it counts suspended time, and processes of one boot agree on it),
+// CLOCK_REALTIME for people. Any thread.
+class SystemClock final : public ports::Clock {
+ public:
+  SystemClock();
+  Now read() noexcept override;
+
+ private:
+  BootId boot_;
+};
+
+// One timer on the io_context; the io_context's thread only.
+class AsioTimer final : public ports::WakeTimer {
+ public:
+  AsioTimer(boost::asio::io_context& io, SystemClock& clock);
+  void set_target(std::function<void()> on_wake) { on_wake_ = std::move(on_wake); }
+  void wake_at(std::optional<Instant> when) override;
+
+ private:
+  boost::asio::steady_timer timer_;
+  SystemClock& clock_;
+  std::function<void()> on_wake_;
+  std::optional<Instant> armed_;
+};
+
+// From the kernel's generator; for ids that must not be guessed.
+std::uint64_t random_u64();
+
+}  // namespace hf::adapters
