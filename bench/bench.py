@@ -1,0 +1,262 @@
+#!/usr/bin/env python3
+"""`./x bench`: what a call costs, beside HAProxy and nginx, interleaved in one run.
+
+Figures: pass-through CPU per request; durable calls end to end (rate, CPU, bytes, p99 of the
+acknowledgement); memory with idle clients. Ratios of one run mean something; absolute figures
+belong to the machine and the hour. Everything runs on loopback and stops by itself.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import resource
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return True
+        except OSError:
+            time.sleep(0.02)
+    return False
+
+
+def tree(pid):
+    pids = [pid]
+    try:
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        children = []
+    for child in children:
+        pids += tree(int(child))
+    return pids
+
+
+def cpu_seconds(pid):
+    total = 0
+    for one in tree(pid):
+        fields = pathlib.Path(f"/proc/{one}/stat").read_text().rsplit(")", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICKS
+
+
+def proc_field(pid, file, name):
+    text = pathlib.Path(f"/proc/{pid}/{file}").read_text()
+    return int(re.search(rf"^{name}:\s+(\d+)", text, re.M).group(1))
+
+
+class Process:
+    """A server of ours, pinned to one core, stopped by pid."""
+
+    def __init__(self, name, command, port, core):
+        self.name, self.port = name, port
+        pin = ["taskset", "-c", str(core)] if shutil.which("taskset") and core is not None else []
+        self.log = tempfile.TemporaryFile()
+        self.child = subprocess.Popen(pin + command, stdout=self.log, stderr=self.log)
+        if not wait_for(port):
+            self.log.seek(0)
+            sys.exit(f"bench: {name} does not listen:\n{self.log.read().decode()}")
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def stop(self):
+        self.child.send_signal(signal.SIGTERM)
+        try:
+            self.child.wait(10)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+
+
+def nginx_config(directory, port, upstream):
+    if upstream is None:
+        place = "location / { return 200 'ok'; }"
+        extra = ""
+    else:
+        extra = f"upstream back {{ server 127.0.0.1:{upstream}; keepalive 256; }}"
+        place = ("location / { proxy_pass http://back; proxy_http_version 1.1; "
+                 "proxy_set_header Connection ''; }")
+    text = f"""daemon off; worker_processes 1; pid {directory}/nginx-{port}.pid;
+error_log {directory}/nginx-{port}.log; events {{ worker_connections 20000; }}
+http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {directory}/b{port};
+proxy_temp_path {directory}/p{port}; fastcgi_temp_path {directory}/f{port};
+uwsgi_temp_path {directory}/u{port}; scgi_temp_path {directory}/s{port};
+{extra} server {{ listen 127.0.0.1:{port} backlog=4096; {place} }} }}"""
+    path = pathlib.Path(directory) / f"nginx-{port}.conf"
+    path.write_text(text)
+    return ["nginx", "-c", str(path), "-p", directory]
+
+
+def haproxy_config(directory, port, upstream):
+    text = f"""global
+  nbthread 1
+  maxconn 8000
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+  http-reuse always
+frontend f
+  bind 127.0.0.1:{port}
+  default_backend b
+backend b
+  server s 127.0.0.1:{upstream}
+"""
+    path = pathlib.Path(directory) / f"haproxy-{port}.cfg"
+    path.write_text(text)
+    return ["haproxy", "-db", "-f", str(path)]
+
+
+def holdfast_config(directory, name, port, upstream, durable):
+    idempotency = "{ mode: key, lifetime: 24h }" if durable else "{ mode: repeatable }"
+    key = "key: { from: [ { header: Idempotency-Key } ] }" if durable else "hold: never"
+    text = f"""listen: 127.0.0.1:{port}
+journal: {{ path: {directory}/{name}-data }}
+upstreams:
+  back: {{ url: "http://127.0.0.1:{upstream}", idempotency: {idempotency}, concurrency: 64 }}
+routes:
+  - path: /
+    upstream: back
+    {key}
+"""
+    path = pathlib.Path(directory) / f"{name}.yaml"
+    path.write_text(text)
+    return [str(ROOT / "build/release/holdfast"), "serve", "-c", str(path)]
+
+
+def wrk(port, seconds, connections, keyed=False, run=0):
+    command = ["taskset", "-c", "0"] if shutil.which("taskset") else []
+    command += ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s",
+                str(ROOT / "bench/post.lua"), f"http://127.0.0.1:{port}/bench", "--",
+                "keyed" if keyed else "plain", str(run)]
+    out = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
+    found = re.search(r"^RESULT (.*)$", out.stdout, re.M)
+    if not found:
+        sys.exit(f"bench: wrk failed\n{out.stdout}{out.stderr}")
+    return {k: int(v) for k, v in (pair.split("=") for pair in found.group(1).split())}
+
+
+def measure(server, seconds, connections, **how):
+    before = cpu_seconds(server.pid)
+    wrote = proc_field(server.pid, "io", "write_bytes")
+    result = wrk(server.port, seconds, connections, **how)
+    done = max(1, result["requests"])
+    return {
+        "rate": done / (result["duration_us"] / 1e6),
+        "cpu_us": (cpu_seconds(server.pid) - before) * 1e6 / done,
+        "bytes": (proc_field(server.pid, "io", "write_bytes") - wrote) / done,
+        "p50_ms": result["p50_us"] / 1000,
+        "p99_ms": result["p99_us"] / 1000,
+        "errors": result["errors"] + result["non2xx"],
+    }
+
+
+def summary(samples):
+    return {key: statistics.median(sample[key] for sample in samples) for key in samples[0]}
+
+
+def idle_memory(server, clients):
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit[0] < clients + 100:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(clients + 200, limit[1]), limit[1]))
+    before = proc_field(server.pid, "status", "VmRSS")
+    head = b"POST /idle HTTP/1.1\r\nHost: b\r\nContent-Length: 2\r\n\r\nhi"
+    open_ = []
+    for _ in range(clients):
+        conn = socket.create_connection(("127.0.0.1", server.port))
+        conn.sendall(head)
+        if not conn.recv(4096).startswith(b"HTTP/1.1 200"):
+            sys.exit("bench: an idle client got no answer")
+        open_.append(conn)
+    time.sleep(3)  # sleep: idle buffers are given back after two seconds
+    after = proc_field(server.pid, "status", "VmRSS")
+    for conn in open_:
+        conn.close()
+    return {"clients": clients, "rss_mib": after / 1024, "grown_mib": (after - before) / 1024}
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("--seconds", type=int, default=3, help="of each measurement")
+    args.add_argument("--rounds", type=int, default=5, help="interleaved; medians are shown")
+    args.add_argument("--clients", type=int, default=10000, help="idle ones")
+    args.add_argument("--json", help="write the figures to this file")
+    args = args.parse_args()
+    for tool in ("wrk", "haproxy", "nginx"):
+        if not shutil.which(tool):
+            sys.exit(f"bench: {tool} is not installed; `./x bench` installs it")
+    directory = tempfile.mkdtemp(prefix="holdfast-bench-")
+    running = []
+
+    def start(name, command, port, core):
+        process = Process(name, command, port, core)
+        running.append(process)
+        return process
+
+    try:
+        back = free_port()
+        start("upstream", nginx_config(directory, back, None), back, 0)
+        passing = []
+        for name, make in (("haproxy", lambda p: haproxy_config(directory, p, back)),
+                           ("nginx", lambda p: nginx_config(directory, p, back)),
+                           ("holdfast", lambda p: holdfast_config(directory, "pass", p, back,
+                                                                  False))):
+            port = free_port()
+            passing.append(start(name, make(port), port, 1))
+        port = free_port()
+        durable = start("holdfast durable",
+                        holdfast_config(directory, "durable", port, back, True), port, None)
+        samples = {process.name: [] for process in passing + [durable]}
+        for turn in range(args.rounds):
+            for process in passing:
+                samples[process.name].append(measure(process, args.seconds, 64))
+            samples[durable.name].append(
+                measure(durable, args.seconds, 64, keyed=True, run=turn))
+            print(f"round {turn + 1} of {args.rounds}", file=sys.stderr, flush=True)
+        figures = {name: summary(rows) for name, rows in samples.items()}
+        idle = idle_memory(passing[-1], args.clients)
+    finally:
+        for process in running:
+            process.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+    print(f"{'512-byte POST, 64 connections':32} {'calls/s':>9} {'CPU us':>8} {'p50 ms':>8} "
+          f"{'p99 ms':>8} {'bytes':>8} {'errors':>7}")
+    for name, row in figures.items():
+        print(f"{name:32} {row['rate']:9.0f} {row['cpu_us']:8.1f} {row['p50_ms']:8.2f} "
+              f"{row['p99_ms']:8.2f} {row['bytes']:8.0f} {row['errors']:7.0f}")
+    ratio = figures["holdfast"]["cpu_us"] / max(0.1, figures["haproxy"]["cpu_us"])
+    print(f"pass-through CPU: {ratio:.2f} times HAProxy's")
+    print(f"{idle['clients']} idle clients: {idle['rss_mib']:.0f} MiB resident "
+          f"({idle['grown_mib']:.0f} MiB more than before)")
+    if args.json:
+        pathlib.Path(args.json).write_text(json.dumps({"figures": figures, "idle": idle}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

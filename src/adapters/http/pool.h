@@ -1,0 +1,66 @@
+// Idle connections to upstreams, and the rule by which one may be used again (DESIGN section 4,
+// Connection reuse): false unknowns come from requests written into a connection that the peer was
+// closing.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapters/http/upstream_link.h"
+#include "base/time.h"
+
+namespace hf::adapters {
+
+struct PoolLimits {
+  std::size_t idle_per_target = 128;
+  std::size_t idle_total = 1024;
+  // Below the 60 s after which the common servers and load balancers close.
+  Duration idle = Duration::seconds(55);
+  Duration careful_idle = Duration::seconds(1);
+  // A name's records change while its connections live: none is older than this when it is reused.
+  Duration age = Duration::minutes(5);
+};
+
+struct PoolCounters {
+  std::uint64_t reused = 0;
+  std::uint64_t dropped_idle = 0;   // ended, or spoke unasked, while nobody used them
+  std::uint64_t dropped_poll = 0;   // the same, found at the moment of reuse
+  std::uint64_t dropped_stale = 0;  // too long idle, too old, or too many
+};
+
+// I/O thread only. A target is one scheme, host, port and TLS setting.
+class ConnectionPool {
+ public:
+  explicit ConnectionPool(PoolLimits limits) : limits_(limits) {}
+  ~ConnectionPool() { close_all(); }
+  ConnectionPool(const ConnectionPool&) = delete;
+  ConnectionPool& operator=(const ConnectionPool&) = delete;
+
+  // The connection used last that may carry another request, or null. `careful`: a request that
+  // must not meet a closing connection. The caller listens to it from now on.
+  std::shared_ptr<UpstreamLink> take(const std::string& target, bool careful, Instant now);
+  // Takes a connection back whose exchange is complete; it is watched from now on.
+  void give(std::shared_ptr<UpstreamLink> link, Instant now);
+  // Drops those that have been idle too long; to be called every second or so.
+  void sweep(Instant now);
+  void close_all();
+
+  [[nodiscard]] std::size_t idle() const { return idle_; }
+  [[nodiscard]] const PoolCounters& counters() const { return counters_; }
+
+ private:
+  using Stack = std::vector<std::shared_ptr<UpstreamLink>>;
+
+  [[nodiscard]] bool usable(const UpstreamLink& link, bool careful, Instant now) const;
+  void on_stir(UpstreamLink* link);
+  void forget(Stack& stack, Stack::iterator at, std::uint64_t& counter);
+
+  PoolLimits limits_;
+  std::map<std::string, Stack> stacks_;
+  std::size_t idle_ = 0;
+  PoolCounters counters_;
+};
+
+}  // namespace hf::adapters

@@ -1,0 +1,101 @@
+// What the attempts of one HttpUpstream share. Internal to the upstream side.
+#pragma once
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "adapters/http/pool.h"
+#include "adapters/http/resolver.h"
+#include "adapters/http/upstream.h"
+#include "adapters/http/upstream_secret.h"
+#include "adapters/tls/client_context.h"
+#include "http1/head.h"
+
+namespace hf::adapters {
+
+class UpstreamAttempt;
+
+class UpstreamCore : public std::enable_shared_from_this<UpstreamCore> {
+ public:
+  UpstreamCore(boost::asio::io_context& io, UpstreamOptions options);
+  ~UpstreamCore();
+  UpstreamCore(const UpstreamCore&) = delete;
+  UpstreamCore& operator=(const UpstreamCore&) = delete;
+
+  void set_events(ports::UpstreamEvents* events) { events_ = events; }
+  void start(ports::AttemptSpec spec);
+  std::shared_ptr<UpstreamAttempt> find(AttemptId id) const;
+  void shutdown();
+  void reload_trust();
+  [[nodiscard]] UpstreamCounters counters() const;
+
+  // For attempts: events go out from a turn of the loop of their own, in order.
+  void report_head(AttemptId id, call::AnswerHead head, bool overflow);
+  void report_done(AttemptId id, call::AttemptOutcome outcome);
+  void warn(const std::string& line);
+  [[nodiscard]] Instant now() const;
+  Result<std::string> resolve_secret(const std::string& value);
+
+  boost::asio::io_context& io() { return io_; }
+  const UpstreamOptions& options() const { return options_; }
+  ConnectionPool& pool() { return pool_; }
+  Resolver& resolver() { return resolver_; }
+  ClientContexts& trust() { return trust_; }
+  // Where a read goes before it is taken apart, at once: one for all, since reads do not wait.
+  std::array<char, 64 * 1024>& scratch() { return scratch_; }
+  // Reused from request to request for the memory of its strings.
+  http1::RequestHead& request_scratch() { return request_scratch_; }
+  std::size_t next_rotation() { return rotation_++; }
+  void count_dial(bool connected) {
+    ++(connected ? counters_.connected : counters_.connect_failed);
+  }
+  void count_redial() { ++counters_.redialled; }
+
+ private:
+  struct Head {
+    AttemptId id;
+    call::AnswerHead head;
+    bool overflow;
+  };
+  struct Done {
+    AttemptId id;
+    call::AttemptOutcome outcome;
+  };
+  using Event = std::variant<Head, Done>;
+
+  void push(Event event);
+  void deliver();
+  void arm_sweep(bool soon);
+  void on_sweep();
+
+  boost::asio::io_context& io_;
+  UpstreamOptions options_;
+  ports::UpstreamEvents* events_ = nullptr;
+  ConnectionPool pool_;
+  Resolver resolver_;
+  ClientContexts trust_;
+  SecretResolver secrets_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<UpstreamAttempt>> attempts_;
+  std::vector<Event> events_out_;
+  bool delivery_posted_ = false;
+  boost::asio::steady_timer sweep_timer_;
+  bool sweep_armed_ = false;
+  bool sweep_soon_ = false;
+  Instant pool_swept_;
+  bool stopped_ = false;
+  std::size_t rotation_ = 0;
+  UpstreamCounters counters_;
+  std::string last_warning_;
+  Instant last_warning_at_;
+  std::uint64_t warnings_left_out_ = 0;
+  std::array<char, 64 * 1024> scratch_{};
+  http1::RequestHead request_scratch_;
+};
+
+}  // namespace hf::adapters

@@ -1,0 +1,192 @@
+#include "adapters/http/upstream_dial.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "adapters/http/upstream_core.h"
+
+namespace hf::adapters {
+
+using boost::asio::ip::tcp;
+using call::Cause;
+
+namespace {
+
+std::string text_of(const tcp::endpoint& endpoint) {
+  const auto host = endpoint.address().to_string();
+  return endpoint.address().is_v6() ? fmt::format("[{}]:{}", host, endpoint.port())
+                                    : fmt::format("{}:{}", host, endpoint.port());
+}
+
+Cause cause_of(const boost::system::error_code& error) {
+  if (error == boost::asio::error::connection_refused) return Cause::connect_refused;
+  if (error == boost::asio::error::timed_out) return Cause::connect_timeout;
+  return Cause::connect_failed;
+}
+
+// Rotates within the family that the resolver prefers: starting with the other one could cost every
+// second connection the wait for a path that does not work.
+void rotate_first_family(Addresses& addresses, std::size_t by) {
+  if (addresses.empty()) return;
+  const bool v4 = addresses.front().is_v4();
+  const auto family_end = std::stable_partition(addresses.begin(), addresses.end(),
+                                                [&](const auto& a) { return a.is_v4() == v4; });
+  const auto size = static_cast<std::size_t>(family_end - addresses.begin());
+  std::rotate(addresses.begin(), addresses.begin() + static_cast<std::ptrdiff_t>(by % size),
+              family_end);
+}
+
+// Linux may connect a socket to itself when the port lies in the ephemeral range and nobody
+// listens.
+bool is_self_connected(const tcp::socket& socket) {
+  boost::system::error_code failed;
+  const auto peer = socket.remote_endpoint(failed);
+  if (failed || !peer.address().is_loopback()) return false;
+  return peer == socket.local_endpoint(failed) && !failed;
+}
+
+}  // namespace
+
+UpstreamDial::UpstreamDial(UpstreamCore& core, const call::UpstreamSettings& settings,
+                           const call::Url& url, std::string target, Done done)
+    : core_(core),
+      settings_(settings),
+      url_(url),
+      target_(std::move(target)),
+      done_(std::move(done)) {}
+
+void UpstreamDial::start() {
+  resolving_ = true;
+  core_.resolver().resolve(url_.host, core_.now(),
+                           [weak = weak_from_this()](const Result<Addresses>& found) {
+                             if (const auto self = weak.lock()) self->on_addresses(found);
+                           });
+}
+
+Cause UpstreamDial::timeout_cause() const {
+  return resolving_ ? Cause::dns : Cause::connect_timeout;
+}
+
+void UpstreamDial::on_addresses(const Result<Addresses>& found) {
+  if (!done_) return;
+  resolving_ = false;
+  if (!found.ok()) {
+    core_.warn(fmt::format("upstream {}: look-up of {}: {}", settings_.name, url_.host,
+                           found.error().context));
+    return finish(nullptr, Cause::dns);
+  }
+  addresses_ = found.value();
+  rotate_first_family(addresses_, core_.next_rotation());
+  if (addresses_.size() > core_.options().addresses_max) {
+    addresses_.resize(core_.options().addresses_max);
+  }
+  candidates_.reserve(addresses_.size());
+  try_next();
+}
+
+void UpstreamDial::try_next() {
+  while (next_ < addresses_.size()) {
+    const tcp::endpoint endpoint(addresses_[next_++], url_.port);
+    auto& socket = candidates_.emplace_back(core_.io());
+    boost::system::error_code error;
+    socket.open(endpoint.protocol(), error);
+    if (!error) socket.native_non_blocking(true, error);
+    if (!error) socket.set_option(tcp::no_delay(true), error);
+    if (error) {
+      last_failure_ = cause_of(error);
+      continue;
+    }
+    last_try_ = core_.now();
+    address_ = text_of(endpoint);
+    ++pending_;
+    socket.async_connect(endpoint, [self = shared_from_this(), candidate = candidates_.size() - 1](
+                                       const boost::system::error_code& failed) {
+      self->on_connected(candidate, failed);
+    });
+    return;
+  }
+  if (pending_ == 0) finish(nullptr, last_failure_);
+}
+
+void UpstreamDial::on_connected(std::size_t candidate, const boost::system::error_code& error) {
+  --pending_;
+  if (!done_ || link_) return;
+  auto& socket = candidates_[candidate];
+  if (error || is_self_connected(socket)) {
+    last_failure_ = error ? cause_of(error) : Cause::connect_refused;
+    boost::system::error_code ignored;
+    socket.close(ignored);
+    return try_next();
+  }
+  auto winner = std::move(socket);
+  close_candidates();
+  begin_tls(std::move(winner));
+}
+
+void UpstreamDial::begin_tls(tcp::socket socket) {
+  link_ = std::make_shared<UpstreamLink>(std::move(socket), target_, core_.now());
+  address_ = link_->address();
+  if (!url_.tls) return finish(std::move(link_), Cause::none);
+  auto context = core_.trust().get(settings_.ca_file);
+  auto begun = context.ok() ? link_->use_tls(context.value(), url_.host, url_.port)
+                            : Result<void>(context.take_error());
+  if (!begun.ok()) {
+    core_.warn(fmt::format("upstream {}: {}", settings_.name, begun.error().context));
+    return finish(nullptr, Cause::tls);
+  }
+  link_->listen([this](UpstreamLink::Ready) { shake_hands(); });
+  shake_hands();
+}
+
+void UpstreamDial::shake_hands() {
+  const auto keep = shared_from_this();
+  switch (link_->handshake().what) {
+    case UpstreamLink::Io::ok: {
+      auto link = std::move(link_);
+      link->listen(nullptr);
+      return finish(std::move(link), Cause::none);
+    }
+    case UpstreamLink::Io::again:
+      if (link_->wants_write()) {
+        link_->arm_writing();
+      } else {
+        link_->arm_reading();
+      }
+      return;
+    case UpstreamLink::Io::end:
+    case UpstreamLink::Io::cut:
+    case UpstreamLink::Io::failed:
+      core_.warn(fmt::format("upstream {}: TLS with {} ({}): {}", settings_.name, url_.host,
+                             address_, link_->tls_error()));
+      return finish(nullptr, Cause::tls);
+  }
+}
+
+void UpstreamDial::tick(Instant now) {
+  if (!done_ || link_ || resolving_ || next_ >= addresses_.size()) return;
+  if (now - last_try_ >= core_.options().next_address) try_next();
+}
+
+void UpstreamDial::abandon() {
+  done_ = nullptr;
+  close_candidates();
+  if (const auto link = std::exchange(link_, nullptr)) link->close();
+}
+
+// Closed, not destroyed: the handlers of those that are still connecting name them by index.
+void UpstreamDial::close_candidates() {
+  boost::system::error_code ignored;
+  for (auto& socket : candidates_) {
+    if (socket.is_open()) socket.close(ignored);
+  }
+}
+
+void UpstreamDial::finish(std::shared_ptr<UpstreamLink> link, Cause cause) {
+  const auto done = std::exchange(done_, nullptr);
+  if (!link) abandon();
+  core_.count_dial(link != nullptr);
+  if (done) done(std::move(link), cause);
+}
+
+}  // namespace hf::adapters

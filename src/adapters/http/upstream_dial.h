@@ -1,0 +1,66 @@
+// Making one connection: name, addresses, TCP, TLS.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapters/http/resolver.h"
+#include "adapters/http/upstream_link.h"
+#include "call/attempt.h"
+#include "call/settings.h"
+
+namespace hf::adapters {
+
+class UpstreamCore;
+
+// Addresses are tried in the resolver's order, the start rotated among those of the first family;
+// the next one joins when one fails or `next_address` has passed, and the first that connects wins.
+// Nothing of a request is written here, so every failure means "nothing sent". I/O thread only.
+class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
+ public:
+  // A connection, or null and why. At most once; possibly from within start().
+  using Done = std::function<void(std::shared_ptr<UpstreamLink>, call::Cause)>;
+
+  // `core` and `settings` outlive the dial.
+  UpstreamDial(UpstreamCore& core, const call::UpstreamSettings& settings, const call::Url& url,
+               std::string target, Done done);
+
+  void start();
+  // Lets the next address join when it is time.
+  void tick(Instant now);
+  // Closes everything; `done` is not called any more.
+  void abandon();
+  // ip:port last dialled, or empty.
+  [[nodiscard]] const std::string& address() const { return address_; }
+  // What running out of time now means.
+  [[nodiscard]] call::Cause timeout_cause() const;
+
+ private:
+  void on_addresses(const Result<Addresses>& found);
+  void try_next();
+  void on_connected(std::size_t candidate, const boost::system::error_code& error);
+  void begin_tls(boost::asio::ip::tcp::socket socket);
+  void shake_hands();
+  void finish(std::shared_ptr<UpstreamLink> link, call::Cause cause);
+  void close_candidates();
+
+  UpstreamCore& core_;
+  const call::UpstreamSettings& settings_;
+  const call::Url& url_;
+  std::string target_;
+  Done done_;
+  Addresses addresses_;
+  std::size_t next_ = 0;
+  std::vector<boost::asio::ip::tcp::socket> candidates_;
+  std::size_t pending_ = 0;
+  Instant last_try_;
+  call::Cause last_failure_ = call::Cause::no_address;
+  std::string address_;
+  std::shared_ptr<UpstreamLink> link_;  // while TLS shakes hands
+  bool resolving_ = false;
+};
+
+}  // namespace hf::adapters
