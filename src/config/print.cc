@@ -1,0 +1,250 @@
+#include "config/print.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/quantity.h"
+#include "config/address.h"
+#include "config/draft.h"
+
+namespace hf::config {
+namespace {
+
+constexpr std::string_view kHidden = "(hidden)";
+
+// Plain scalars need no quotes. `more` are characters allowed beside letters and digits.
+bool is_simple(std::string_view text, std::string_view more) {
+  const auto plain = [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           more.find(c) != std::string_view::npos;
+  };
+  // A leading "-" or "." could begin a list or a document's end; these words would read as nothing.
+  return !text.empty() && text.front() != '-' && text.front() != '@' &&
+         (text.front() != '.' || text.starts_with("./")) && text != "null" && text != "Null" &&
+         text != "NULL" && std::all_of(text.begin(), text.end(), plain);
+}
+
+// A scalar that is safe anywhere.
+std::string scalar(std::string_view text) {
+  if (is_simple(text, "_./@+-")) return std::string(text);
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+// The same where a line of its own follows: addresses and URLs need no quotes there.
+std::string block_scalar(std::string_view text) {
+  const bool plain = is_simple(text, "_./@+-:") && !text.ends_with(':') && !text.starts_with(':');
+  return plain ? std::string(text) : scalar(text);
+}
+
+std::string flag(bool value) {
+  return value ? "true" : "false";
+}
+
+std::string range(const DurationRange& value) {
+  if (value.low == value.high) return format_duration(value.low);
+  return fmt::format("{}..{}", format_duration(value.low), format_duration(value.high));
+}
+
+template <typename T, typename One>
+std::string list(const std::vector<T>& items, One one) {
+  std::string out = "[";
+  for (const auto& item : items) {
+    if (out.size() > 1) out += ", ";
+    out += one(item);
+  }
+  return out + "]";
+}
+
+std::string statuses(const std::vector<int>& values) {
+  return list(values, [](int status) { return std::to_string(status); });
+}
+
+std::string parts(const std::vector<call::Part>& values) {
+  return list(values, [](const call::Part& part) {
+    const std::string_view kind = part.kind == call::Part::Kind::header ? "header"
+                                  : part.kind == call::Part::Kind::body ? "body"
+                                                                        : "form";
+    return fmt::format("{{ {}: {} }}", kind, scalar(part.name));
+  });
+}
+
+// Lines of "key: value" below one indentation.
+class Lines {
+ public:
+  Lines(std::string& out, std::string indent) : out_(out), indent_(std::move(indent)) {}
+  void put(std::string_view key, std::string_view value) {
+    out_ += fmt::format("{}{}: {}\n", indent_, key, value);
+  }
+  void put_text(std::string_view key, std::string_view text) {
+    if (!text.empty()) put(key, block_scalar(text));
+  }
+  void open(std::string_view key) { out_ += fmt::format("{}{}:\n", indent_, key); }
+  [[nodiscard]] Lines deeper() const { return {out_, indent_ + "  "}; }
+
+ private:
+  std::string& out_;
+  std::string indent_;
+};
+
+void print_idempotency(Lines in, const call::Idempotency& rules) {
+  in.put("mode", to_string(rules.mode));
+  if (rules.mode == call::Mode::key) {
+    in.put_text("header", rules.header);
+    if (rules.lifetime) in.put("lifetime", format_duration(*rules.lifetime));
+  }
+  in.put("refused", statuses(rules.refused));
+  if (rules.mode == call::Mode::key) {
+    in.put("in_progress", statuses(rules.in_progress));
+    in.put("settles", statuses(rules.settles));
+    in.put_text("settles_field", rules.settles_field);
+    in.put_text("settles_unless_type", rules.settles_unless_type);
+    in.put_text("replay_marker", rules.replay_marker);
+  }
+  if (rules.no_retry_advice.empty()) return in.put("no_retry_advice", "{}");
+  in.open("no_retry_advice");
+  Lines fields = in.deeper();
+  for (const auto& field : rules.no_retry_advice)
+    fields.put(scalar(field.name), scalar(field.value));
+}
+
+void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
+  const auto url = [](const call::Url& one) { return scalar(format_url(one)); };
+  if (upstream.urls.size() == 1) {
+    in.put_text("url", format_url(upstream.urls.front()));
+  } else {
+    in.put("urls", list(upstream.urls, url));
+  }
+  in.put("one_key_store", flag(upstream.one_key_store));
+  in.put_text("ca_file", upstream.ca_file);
+  in.put_text("preset", upstream.preset);
+  in.open("idempotency");
+  print_idempotency(in.deeper(), upstream.idempotency);
+  if (!upstream.inject.empty()) {
+    in.open("inject");
+    Lines fields = in.deeper();
+    for (const auto& field : upstream.inject) {
+      fields.put(scalar(field.name),
+                 scalar(is_secret_literal(field) ? kHidden : std::string_view(field.value)));
+    }
+  }
+  if (upstream.credentials_stored) in.put("credentials", "stored");
+  in.put_text("account", upstream.account);
+  const auto& timeouts = upstream.timeouts;
+  in.put("timeouts",
+         fmt::format("{{ connect: {}, head: {}, idle: {} }}", format_duration(timeouts.connect),
+                     format_duration(timeouts.head), format_duration(timeouts.idle)));
+  in.put("concurrency", std::to_string(upstream.concurrency));
+  if (upstream.rate) in.put("rate", format_rate(*upstream.rate));
+  in.put("max_pause", format_duration(upstream.max_pause));
+  const auto& breaker = upstream.breaker;
+  in.put("breaker",
+         fmt::format("{{ failures: {}, of_at_least: {}, within: {}, consecutive: {}, open: {} }}",
+                     format_permille(breaker.failure_permille), breaker.of_at_least,
+                     format_duration(breaker.within), breaker.consecutive, range(breaker.open)));
+}
+
+void print_key(Lines in, const call::KeyRule& key) {
+  in.put("required", flag(key.required));
+  in.put("from", parts(key.from));
+  in.put("stable", flag(key.stable));
+  in.put("scope", parts(key.scope));
+  in.put_text("space", key.space);
+}
+
+void print_retry(Lines in, const call::RetrySettings& retry) {
+  in.put("live", fmt::format("{{ attempts: {}, backoff: {}, buffer: {} }}", retry.live_attempts,
+                             range(retry.live_backoff), format_size(retry.live_buffer)));
+  in.put("held", list(retry.held, [](Duration pause) { return format_duration(pause); }));
+  in.put("budget", format_permille(retry.budget_permille));
+}
+
+std::string owner(const call::OwnerRule& rule) {
+  switch (rule.kind) {
+    case call::OwnerRule::Kind::credential:
+      return "credential";
+    case call::OwnerRule::Kind::anyone:
+      return "anyone";
+    case call::OwnerRule::Kind::header:
+      return fmt::format("{{ header: {} }}", scalar(rule.header));
+  }
+  return {};
+}
+
+void print_route(Lines in, const call::RouteSettings& route) {
+  in.put_text("host_match", route.host_match);
+  if (!route.methods.empty()) {
+    in.put("methods",
+           list(route.methods, [](const std::string& method) { return scalar(method); }));
+  }
+  in.put_text("listen", route.listen);
+  in.put("upstream", scalar(route.upstream));
+  in.put("strip_prefix", flag(route.strip_prefix));
+  in.put("host", route.host_keep ? "keep" : "upstream");
+  in.put("owner", owner(route.owner));
+  in.open("key");
+  print_key(in.deeper(), route.key);
+  in.put("fingerprint", fmt::format("{{ ignore: {} }}", parts(route.fingerprint_ignore)));
+  in.put("hold", to_string(route.hold));
+  // `hold: always` and `never` have their answer; the default says nothing.
+  if (route.held_answer == call::HeldAnswer::accepted) in.put("held_answer", "202");
+  in.put("wait", format_duration(route.wait));
+  in.put("deadline", format_duration(route.deadline));
+  in.put("head_is_proof", flag(route.head_is_proof));
+  const auto& limits = route.limits;
+  in.put("limits", fmt::format("{{ head: {}, body: {}, stored_answer: {}, waiters: {} }}",
+                               format_size(limits.head), format_size(limits.body),
+                               format_size(limits.stored_answer), limits.waiters));
+  in.open("retry");
+  print_retry(in.deeper(), route.retry);
+}
+
+void print_journal(Lines in, const call::JournalSettings& journal) {
+  const auto& keep = journal.retention;
+  in.put_text("path", journal.path);
+  in.put("max_bytes", format_size(journal.max_bytes));
+  in.put("retention",
+         fmt::format("{{ keys: {}, bodies: {}, timeline: {}, tombstones: {} }}",
+                     format_duration(keep.keys), format_duration(keep.bodies),
+                     format_duration(keep.timeline), format_duration(keep.tombstones)));
+  in.put_text("key_file", journal.key_file);
+}
+
+}  // namespace
+
+std::string print(const call::Settings& settings) {
+  std::string out;
+  Lines top(out, "");
+  top.put_text("listen", settings.listen);
+  if (!settings.tls.certificate.empty()) {
+    top.put("tls", fmt::format("{{ certificate: {}, key: {} }}", scalar(settings.tls.certificate),
+                               scalar(settings.tls.key)));
+  }
+  top.put_text("admin", settings.admin);
+  top.put_text("health", settings.health);
+  top.put("buffers", format_size(settings.buffers));
+  top.put("connections_max", std::to_string(settings.connections_max));
+  top.put("drain", format_duration(settings.drain));
+  top.open("journal");
+  print_journal(top.deeper(), settings.journal);
+  if (!settings.upstreams.empty()) {
+    top.open("upstreams");
+    for (const auto& [name, upstream] : settings.upstreams) {
+      top.deeper().open(scalar(name));
+      print_upstream(top.deeper().deeper(), *upstream);
+    }
+  }
+  top.open("routes");
+  for (const auto& route : settings.routes) {
+    out += fmt::format("  - path: {}\n", scalar(route->path));
+    print_route(top.deeper().deeper(), *route);
+  }
+  return out;
+}
+
+}  // namespace hf::config

@@ -1,0 +1,86 @@
+// What a configuration can be told off for: one row a rule, with the id that tools and people may
+// rely on. docs/configuration.md lists the same rows, and a test compares the two.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace hf::config {
+
+enum class Level { error, warning };
+
+enum class Rule {
+  // Errors of the text.
+  file,
+  too_large,
+  syntax,
+  yaml_feature,
+  duplicate_key,
+  unknown_key,
+  wrong_type,
+  bad_value,
+  out_of_range,
+  missing,
+  too_many,
+  // Errors of one part against another.
+  unknown_upstream,
+  unknown_preset,
+  bad_url,
+  urls_differ,
+  upstream_is_self,
+  bad_listen,
+  listen_twice,
+  tls_incomplete,
+  route_duplicate,
+  key_lifetime,
+  mode_verify,
+  mode_mismatch,
+  status_conflict,
+  credentials_both,
+  inject_field,
+  secret_reference,
+  required_without_key,
+  stable_without_key,
+  strip_root,
+  hold_credentials,
+  hold_unrecognised,
+  held_answer_conflict,
+  deadline_lifetime,
+  body_buffers,
+  // Unwise.
+  held_202_sdk,
+  hold_mode_none,
+  hold_methods,
+  stable_sdk_key,
+  preset_scope,
+  preset_known_host,
+  preset_overridden,
+  refused_unwise,
+  key_stores,
+  wait_long,
+  head_short,
+  deadline_margin,
+  deadline_schedule,
+  budget_zero,
+  retention_keys,
+  retention_bodies,
+  retention_tombstones,
+  listen_public,
+  admin_public,
+  upstream_plain,
+  upstream_unused,
+  secret_literal,
+};
+
+struct RuleRow {
+  Rule rule;
+  std::string_view id;  // stable
+  Level level;
+  std::string_view meaning;  // one line, as the documentation has it
+};
+
+// All rules, in the order of the enum.
+std::span<const RuleRow> rules();
+const RuleRow& row_of(Rule rule);
+
+}  // namespace hf::config
