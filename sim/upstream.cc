@@ -40,8 +40,9 @@ void SimUpstream::start(ports::AttemptSpec spec) {
   const Live& attempt = *live(id);
   const call::Idempotency& rules = attempt.spec.upstream->idempotency;
   const Field* field = find_field(attempt.spec.request->fields, rules.header);
-  const std::string key =
-      rules.mode == call::Mode::key && !keys_ignored_ && field != nullptr ? field->value : std::string();
+  const std::string key = rules.mode == call::Mode::key && !keys_ignored_ && field != nullptr
+                              ? field->value
+                              : std::string();
   const bool safe = attempt.spec.request->method == "GET";
   schedule_.after(Duration::micros(prng_.between(100, 5000)),
                   [this, id, life = generation_, order = attempt.order, key, safe] {

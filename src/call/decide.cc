@@ -64,14 +64,16 @@ Decision retry_status_under_key(const AttemptOutcome& outcome, const Idempotency
           no_more ? "stored-error-or-advice" : "retry-same-key"};
 }
 
-Decision decide_safe(const AttemptOutcome& outcome, Row row) {
+Decision decide_safe(const AttemptOutcome& outcome, Row row, bool safe_method) {
+  // A repeatable call may be sent again, and may have taken effect all the same.
+  const bool doubt = !safe_method;
   switch (row) {
     case Row::retry_status:
-      return {row, Ruling::again, false, Proof::none, "safe-retry"};
+      return {row, Ruling::again, doubt, Proof::none, "safe-retry"};
     case Row::no_status:
-      return {row, Ruling::again, false, Proof::none, "safe-retry"};
+      return {row, Ruling::again, doubt, Proof::none, "safe-retry"};
     case Row::answer_cut:
-      return {row, outcome.forwarded ? Ruling::cut_off : Ruling::again, false, Proof::none,
+      return {row, outcome.forwarded ? Ruling::cut_off : Ruling::again, doubt, Proof::none,
               outcome.forwarded ? "forwarded-then-cut" : "safe-retry"};
     default:
       return {row, Ruling::final_answer, false, Proof::none, "final"};
@@ -114,7 +116,7 @@ Decision decide_none(Row row, const Evidently& known) {
   if (row == Row::answer_cut && known.head_is_proof) {
     return {row, Ruling::answered_by_head, false, Proof::none, "head-is-proof"};
   }
-  if (row == Row::complete || row == Row::in_progress) {
+  if (row == Row::complete) {
     return {row, Ruling::final_answer, false, Proof::none, "final"};
   }
   return {row, Ruling::unresolved_end, true, Proof::none, "no-repeat-without-proof"};
@@ -143,7 +145,12 @@ Row row_of(const AttemptOutcome& outcome, const Idempotency& idempotency, bool h
 }
 
 Decision decide(const AttemptOutcome& outcome, const Evidently& known) {
-  const Row row = row_of(outcome, *known.idempotency, known.held);
+  const Column column = column_of(known.idempotency->mode, known.safe_method);
+  Row row = row_of(outcome, *known.idempotency, known.held);
+  if (row == Row::in_progress && (column == Column::safe || column == Column::none)) {
+    // Without keys nothing can be in progress under one: an answer like any other.
+    row = outcome.evidence == Evidence::answer_complete ? Row::complete : Row::answer_cut;
+  }
   const bool before = known.unresolved_before;
   switch (row) {
     case Row::nothing_sent:
@@ -155,9 +162,9 @@ Decision decide(const AttemptOutcome& outcome, const Evidently& known) {
     default:
       break;
   }
-  switch (column_of(known.idempotency->mode, known.safe_method)) {
+  switch (column) {
     case Column::safe:
-      return decide_safe(outcome, row);
+      return decide_safe(outcome, row, known.safe_method);
     case Column::key:
       return decide_key(outcome, row, known);
     case Column::verify:

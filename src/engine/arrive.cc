@@ -1,6 +1,7 @@
 // A request comes in: a new call, or one more request under a key that is known (the key table of
 // DESIGN section 3).
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "engine/core.h"
@@ -92,7 +93,19 @@ void Core::on(KeyRead&& found) {
   }
   std::vector<Arrival> waiting = std::exchange(slot->second.waiting, {});
   if (!slot->second.active) keys_.erase(slot);
-  for (Arrival& arrival : waiting) {
+  const std::size_t writes_before = out_->writes.calls.size();
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    Arrival& arrival = waiting[i];
+    if (!found.failed && out_->writes.calls.size() != writes_before &&
+        !keys_.contains(found.identity)) {
+      // One of them has changed the call, which is gone from memory again: the others ask anew.
+      KeySlot& anew = keys_[found.identity];
+      anew.waiting.assign(std::make_move_iterator(waiting.begin() + static_cast<std::ptrdiff_t>(i)),
+                          std::make_move_iterator(waiting.end()));
+      anew.read = reads_.begin();
+      act(FindKey{found.identity}, false);
+      return;
+    }
     if (found.failed) {
       call::ProblemSpec spec;
       spec.code = call::Code::journal_unavailable;
@@ -176,6 +189,7 @@ void Core::start_fresh(Active& active, ExchangeId first) {
   record(active, call::Happening::held, call::Actor::client, "hold-asked");
   upstream_of(active).stats.held += 1;
   const CallId id = call.id;
+  if (end_if_over(active)) return;
   if (!try_start_held(upstream_of(active), active)) write(active);
   // The promise goes out once the call is synced; who asked for a while to wait gets it later.
   if (!exchange.wait_given) reply_held(first, active);
@@ -347,6 +361,7 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
     call.held_attempts = 0;
     call.no_more_attempts = false;
     call.ended.reset();
+    call.state = call::State::open;  // until its attempt, or its hold, is written
     if (call.has_body && !call.request->body) {
       // Its body was retired; the fingerprint says that this one is the same.
       call.request = arrival.call.request;

@@ -100,6 +100,7 @@ void Core::pump(UpstreamState& upstream) {
       upstream.live_queue.pop_front();
       continue;
     }
+    if (end_if_over(*active)) continue;  // its key's time ran out in the queue
     const Entry entry = upstream.gate->try_enter(policy::Lane::live, active->call->attempts > 0,
                                                  active->call->limit_key, now_);
     if (entry.hurdle == Hurdle::none) {
@@ -160,9 +161,10 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
     if (!call.first_sent) {
       // The key's lifetime counts from the first byte; taken back if no byte left.
       call.first_sent = call::Stamp::of(now_);
-      call.first_sent_authority = active.upstream->urls[url].authority();
       active.first_sent_is_tentative = true;
     }
+    // Attempts that are proven not applied bind nobody: what counts is where doubt began.
+    if (!call.unresolved) call.first_sent_authority = active.upstream->urls[url].authority();
     record(active, call::Happening::attempt_started, call::Actor::holdfast);
     write(active);  // intent before bytes: the start below waits for it
   }
@@ -247,7 +249,7 @@ void Core::on(AttemptEnded&& event) {
   const call::Decision decision =
       call::decide(event.outcome,
                    {&active.call->idempotency, active.call->safe, active.lane == policy::Lane::held,
-                    active.call->unresolved && active.journaled, active.route->head_is_proof});
+                    active.call->unresolved, active.route->head_is_proof});
   upstream.stats.attempts_by_row[static_cast<std::size_t>(decision.row)] += 1;
   feed_policies(active, event.outcome, decision.row);
   if (active.abandoned) {
@@ -304,7 +306,7 @@ void Core::feed_policies(Active& active, const call::AttemptOutcome& outcome, ca
       return;
     }
   }
-  if (!failed) gate.earn(now_.mono);
+  if (row == call::Row::complete) gate.earn(now_.mono);  // a refusal is not a success
   const bool counts = row != call::Row::refused && !(failed && active.breaker_counted);
   gate.record(!failed, active.probe, counts, active.lane, now_.mono, prng_);
   if (failed) active.breaker_counted = true;

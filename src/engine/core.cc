@@ -23,7 +23,8 @@ int budget_permille_of(const call::Settings& settings, const std::string& upstre
 Core::Core(EngineOptions options, const call::Recovered& recovered)
     : settings_(std::move(options.settings)),
       prng_(Prng(options.seed).fork("engine")),
-      journal_(options.journal) {
+      journal_(options.journal),
+      crashed_on_(options.crashed_on) {
   for (const auto& [name, upstream] : settings_->upstreams) {
     UpstreamState state;
     state.settings = upstream;
@@ -56,8 +57,7 @@ void Core::write(Active& active) {
   write.before = active.stored;
   write.before_epoch = call.epoch;
   call.epoch += 1;
-  write.write_request_body =
-      !active.stored.has_value() || std::exchange(active.body_is_new, false);
+  write.write_request_body = !active.stored.has_value() || std::exchange(active.body_is_new, false);
   write.write_answer_body = std::exchange(active.answer_is_new, false);
   write.events = std::exchange(active.news, {});
   write.after = std::make_shared<const call::Call>(call);
@@ -110,14 +110,18 @@ void Core::drop(const CallId& id) {
     }
   }
   alarms_.disarm({AlarmKind::call, {}, id, {}});
-  if (active.journaled) reads_.left(id);
+  if (active.journaled) {
+    // What was paged before may be old now; if it is still due, a page brings it again.
+    std::erase_if(upstream_of(active).ready, [&](const auto& paged) { return paged->id == id; });
+    reads_.left(id);
+  }
   active_.erase(found);
 }
 
 void Core::unload_if_idle(Active& active) {
   if (active.phase != Phase::idle || !active.exchanges.empty()) return;
   const call::Call& call = *active.call;
-  if (call.held && call.state == call::State::waiting) {
+  if (active.journaled && active.stored && call::has_due(call.state)) {
     expect_due(upstream_of(active), call.next_attempt_at);
   }
   drop(call.id);

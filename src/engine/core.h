@@ -278,6 +278,7 @@ class Core {
   std::shared_ptr<const call::Settings> settings_;
   Prng prng_;
   bool journal_ = true;
+  std::optional<CallId> crashed_on_;
   bool accepting_ = true;
   std::string refusing_why_;
   bool draining_ = false;

@@ -25,6 +25,8 @@ struct EngineOptions {
   std::shared_ptr<const call::Settings> settings;
   std::uint64_t seed = 0;  // jitter only
   bool journal = true;     // false: no route needs one, and none is open
+  std::optional<CallId> crashed_on =
+      std::nullopt;  // what the last process was handling when it crashed
 };
 
 class Engine {

@@ -72,6 +72,10 @@ bool has_whole_answer(const Active& active) {
          !active.last->forwarded && active.last->body;
 }
 
+WallTime deadline_of(const call::Call& call) {
+  return call.accepted.wall + call.deadline;
+}
+
 bool knows_its_key(const call::Call& call) {
   return call.key && !call.key->made;
 }
@@ -108,6 +112,10 @@ void Core::follow(Active& active, const call::Decision& decision, bool replayabl
       return;
     }
     case call::Ruling::credentials:
+      if (active.call->no_more_attempts) {
+        again(active, false, std::nullopt, decision.rule);
+        return;
+      }
       note(active, Note::Level::error, "credentials_refused", decision.rule);
       hold(active, call::WaitReason::credentials, paused_until);
       return;
@@ -157,6 +165,10 @@ void Core::again(Active& active, bool replayable, std::optional<WallTime> not_be
       }
       active.phase = Phase::backing_off;
       alarms_.arm({AlarmKind::call, {}, call.id, {}}, when);
+      // Its alarm may have gone by during the attempt, which patience does not cut.
+      for (const ExchangeId id : active.exchanges) {
+        alarms_.arm({AlarmKind::exchange, id, {}, {}}, exchanges_.at(id).patience_until);
+      }
       return;
     }
   }
@@ -185,6 +197,18 @@ void Core::finish_answered(Active& active, const call::Decision& decision) {
   UpstreamState& upstream = upstream_of(active);
   upstream.stats.answered += 1;
   const bool by_head = decision.ruling == call::Ruling::answered_by_head;
+  if (!active.journaled && by_head) {
+    call::ProblemSpec spec;
+    spec.code = call::Code::answer_not_kept;
+    spec.effect = call::Effect::applied;
+    spec.attempts = call.attempts;
+    spec.upstream_status = active.last->head.status;
+    const std::vector<ExchangeId> all = active.exchanges;
+    for (const ExchangeId id : all)
+      send_problem(id, spec, false);
+    drop(call.id);
+    return;
+  }
   if (!active.journaled) {
     call::Answer answer;
     answer.status = active.last->head.status;
@@ -233,6 +257,10 @@ void Core::finish_answered(Active& active, const call::Decision& decision) {
 // Somebody else's request with this key still runs at the upstream: its word is passed on, kept by
 // nobody, and the call stays open.
 void Core::pass_on(Active& active) {
+  if (active.call->no_more_attempts) {
+    again(active, false, std::nullopt, "in-progress-elsewhere");
+    return;
+  }
   if (active.call->held) {
     hold(active, call::WaitReason::backoff, std::nullopt);
     return;
@@ -260,6 +288,8 @@ call::Reply Core::last_word(const Active& active, std::string_view rule) const {
   }
   call::ProblemSpec spec;
   spec.code = code_of(active);
+  if (!active.last && call.state == call::State::unknown) spec.code = call::Code::outcome_unknown;
+  if (!active.last && call.state == call::State::dead) spec.code = call::Code::dead;
   if (rule == "deadline") spec.code = call::Code::deadline;
   spec.effect = effect;
   spec.safe_to_retry = may_repeat;
@@ -316,8 +346,9 @@ void Core::hold(Active& active, call::WaitReason reason, std::optional<WallTime>
   call.state = call::State::waiting;
   call.reason = reason;
   const policy::Schedule schedule{active.route->retry.held};
-  const bool uses_schedule =
-      call.attempts > 0 && reason != call::WaitReason::rate && reason != call::WaitReason::budget;
+  // Only an attempt uses up the schedule: who steps aside at a pause comes back at its end.
+  const bool uses_schedule = active.last.has_value() && reason != call::WaitReason::rate &&
+                             reason != call::WaitReason::budget;
   WallTime due = now_.wall;
   if (uses_schedule || !not_before) {
     due = due + policy::spread(schedule.after(std::max(1, call.held_attempts)), 200, prng_);
@@ -327,8 +358,15 @@ void Core::hold(Active& active, call::WaitReason reason, std::optional<WallTime>
     due =
         std::max(due, *not_before + Duration::millis(static_cast<std::int64_t>(prng_.below(1000))));
   }
+  if (call.crashes >= kCrashesMax) {
+    // It was being handled at every one of the last crashes: a person decides.
+    call.reason = call::WaitReason::set_aside;
+    record(active, call::Happening::set_aside, call::Actor::holdfast, "crashed-too-often");
+    note(active, Note::Level::error, "call_set_aside", "crashed-too-often");
+    due = deadline_of(call);
+  }
   // The last word falls at the deadline, not after it.
-  const WallTime deadline = call.accepted.wall + call.deadline;
+  const WallTime deadline = deadline_of(call);
   call.next_attempt_at = std::min(due, std::max(deadline, now_.wall));
   active.phase = Phase::idle;
   if (first) {

@@ -14,7 +14,7 @@ void Core::expect_due(UpstreamState& upstream, WallTime when) {
 
 void Core::look_for_due(UpstreamState& upstream) {
   if (!journal_ || upstream.paging || !upstream.next_due) return;
-  if (upstream.ready.size() > kHeldReadyMax - kDuePage) return;
+  if (upstream.ready.size() >= kDuePage) return;  // a page would bring the same ones again
   if (*upstream.next_due > now_.wall) {
     wake_upstream_at(upstream, wall_to_mono(*upstream.next_due));
     return;
@@ -34,6 +34,7 @@ void Core::on(DuePageRead&& event) {
     expect_due(*upstream, now_.wall + Duration::seconds(1));
     return;
   }
+  bool any_new = event.calls.empty();
   for (auto& stored : event.calls) {
     if (active_.contains(stored->id)) continue;  // fresher in memory, with an alarm of its own
     if (reads_.stale(upstream->page_read, stored->id)) {
@@ -43,8 +44,11 @@ void Core::on(DuePageRead&& event) {
     const bool known = std::any_of(upstream->ready.begin(), upstream->ready.end(),
                                    [&](const auto& other) { return other->id == stored->id; });
     if (!known) upstream->ready.push_back(std::move(stored));
+    any_new = any_new || !known;
   }
-  if (event.next) expect_due(*upstream, *event.next);
+  // A page of calls that are all in memory already must not be read again and again.
+  const WallTime soon = any_new ? now_.wall : now_.wall + Duration::seconds(1);
+  if (event.next) expect_due(*upstream, std::max(*event.next, soon));
   reads_.end(upstream->page_read);
   pump_held(*upstream);
   look_for_due(*upstream);
@@ -54,9 +58,11 @@ void Core::pump_held(UpstreamState& upstream) {
   if (draining_) return;
   const bool had = !upstream.ready.empty();
   while (!upstream.ready.empty()) {
-    const std::shared_ptr<const call::Call> stored = upstream.ready.front();
-    if (!active_.contains(stored->id) && !start_held(upstream, stored)) break;
+    const std::shared_ptr<const call::Call> stored = std::move(upstream.ready.front());
     upstream.ready.pop_front();
+    if (active_.contains(stored->id) || start_held(upstream, stored)) continue;
+    upstream.ready.push_front(stored);
+    break;
   }
   if (had) look_for_due(upstream);
 }
@@ -136,7 +142,11 @@ void Core::on(CallRead&& event) {
   Active* active = find_active(event.id);
   if (active != nullptr && active->phase == Phase::loading) {
     active->phase = Phase::idle;
-    if (event.call && !event.failed) {
+    if (active->call->no_more_attempts) {
+      upstream_of(*active).gate->leave(policy::Lane::held);
+      if (active->probe) upstream_of(*active).gate->abandon_probe(now_.mono);
+      again(*active, true, std::nullopt, "cancelled-unresolved");
+    } else if (event.call && !event.failed) {
       active->call->request = event.call->request;
       launch(*active, policy::Lane::held, active->probe);
     } else {
@@ -146,8 +156,14 @@ void Core::on(CallRead&& event) {
       hold(*active, call::WaitReason::set_aside, now_.wall + Duration::hours(24));
     }
   }
+  const std::size_t writes_before = out_->writes.calls.size();
   for (const PendingAsk& ask : asks) {
     active = find_active(event.id);
+    if (active == nullptr && !event.failed && out_->writes.calls.size() != writes_before) {
+      // An earlier one has changed the call: what was read is old.
+      read_call(event.id, ask);
+      continue;
+    }
     if (ask.ask) {
       answer_ask(ask.ask->first, ask.ask->second, active, event.failed ? nullptr : event.call);
       continue;

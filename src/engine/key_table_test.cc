@@ -1,5 +1,5 @@
-// "The same key again" (DESIGN section 3): every row, with the same request, another fingerprint and
-// another owner.
+// "The same key again" (DESIGN section 3): every row, with the same request, another fingerprint
+// and another owner.
 #include "engine/test_bench.h"
 
 namespace hf::engine {
@@ -10,7 +10,9 @@ using Row = call::State;
 // Brings one call with key "k" into a state; returns the bench's upstream to rest.
 void into(Bench& bench, Row state, bool body_kept = true) {
   switch (state) {
-    case Row::sending: bench.arrive({.key = "k"}); return;
+    case Row::sending:
+      bench.arrive({.key = "k"});
+      return;
     case Row::answered:
       bench.arrive({.key = "k"});
       if (body_kept) {
@@ -45,7 +47,8 @@ void into(Bench& bench, Row state, bool body_kept = true) {
       bench.ask(call::CallAsk::What::cancel, bench.only()->id);
       return;
     case Row::waiting:
-    case Row::verifying: FAIL() << "not by this way";
+    case Row::verifying:
+      FAIL() << "not by this way";
   }
 }
 
@@ -133,11 +136,13 @@ TEST(KeyTableRow, hundred_duplicates_make_one_attempt_and_one_answer) {
     }));
     bench.hold_reads = together;
     std::vector<ExchangeId> all;
-    for (int i = 0; i < 100; ++i) all.push_back(bench.arrive({.key = "k"}));
+    for (int i = 0; i < 100; ++i)
+      all.push_back(bench.arrive({.key = "k"}));
     bench.hold_reads = false;
     bench.answer_reads();
     bench.end(answer(200, "paid"));
-    for (const ExchangeId id : all) EXPECT_EQ(bench.status(id), 200);
+    for (const ExchangeId id : all)
+      EXPECT_EQ(bench.status(id), 200);
     EXPECT_EQ(bench.started.size(), 1U);
   }
 }
@@ -184,7 +189,8 @@ TEST(KeyTableRow, held_other_fingerprint_is_422_and_other_owner_409) {
   bench.end(not_connected());
   ASSERT_EQ(bench.only()->state, call::State::waiting);
   EXPECT_EQ(bench.status(bench.arrive({.key = "k", .body = "other"})), 422);
-  EXPECT_TRUE(bench.is_code(bench.arrive({.key = "k", .owner = "mallory"}), "key-owned-by-another"));
+  EXPECT_TRUE(
+      bench.is_code(bench.arrive({.key = "k", .owner = "mallory"}), "key-owned-by-another"));
 }
 
 TEST(KeyTableRow, unknown_is_409_and_must_not_be_repeated) {
@@ -238,7 +244,8 @@ TEST(KeyTableRow, open_and_unresolved_at_mode_none_cannot_be_resumed) {
   Bench bench;
   bench.arrive({.key = "k"});
   bench.end(not_connected());
-  while (bench.pass_to_attempt(Duration::seconds(20))) bench.end(not_connected());
+  while (bench.pass_to_attempt(Duration::seconds(20)))
+    bench.end(not_connected());
   ASSERT_EQ(bench.only()->state, call::State::open);
   const auto again = bench.arrive({.key = "k"});
   ASSERT_EQ(bench.running.size(), 1U);
@@ -309,7 +316,8 @@ TEST(KeyTableRow, requests_that_shared_a_look_up_do_not_act_on_old_news) {
     route.wait = Duration::seconds(2);
   };
   Bench fresh(tune);
-  fresh.command(OperatorCommand::What::pause, {}, [](auto& c) { c.pause_for = Duration::hours(1); });
+  fresh.command(OperatorCommand::What::pause, {},
+                [](auto& c) { c.pause_for = Duration::hours(1); });
   fresh.hold_reads = true;
   const auto a = fresh.arrive({.key = "k"});
   const auto b = fresh.arrive({.key = "k"});

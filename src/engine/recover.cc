@@ -32,6 +32,7 @@ void Core::recover(const call::Recovered& recovered) {
     }
     Active& active = activate(stored);
     active.phase = Phase::idle;
+    if (crashed_on_ == stored->id) active.call->crashes += 1;
     // Its attempt's end is the moment of recovery, and nobody saw how far it got.
     call::AttemptOutcome cut;
     cut.evidence = call::Evidence::sent;

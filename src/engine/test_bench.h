@@ -23,7 +23,8 @@ inline call::Digest digest_of(std::string_view text) {
   call::Digest digest;
   std::uint64_t hash = 1469598103934665603ULL;
   for (std::size_t i = 0; i < digest.bytes.size(); ++i) {
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+    for (const char c : text)
+      hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
     hash = (hash ^ i) * 1099511628211ULL;
     digest.bytes[i] = static_cast<unsigned char>(hash >> 40);
   }
@@ -66,14 +67,14 @@ inline call::AttemptOutcome forwarded_answer(int status) {
 
 // What a request is made of; `make` turns it into a NewCall on the bench's route.
 struct Ask {
-  std::string key;  // empty: none
+  std::string key = {};  // empty: none
   std::string body = "{\"a\":1}";
   std::string owner = "alice";
   std::string method = "POST";
   bool stable = true;
   bool async = false;
   bool streamed = false;
-  std::optional<Duration> wait;
+  std::optional<Duration> wait = std::nullopt;
 };
 
 class Bench {
@@ -200,11 +201,16 @@ class Bench {
     ASSERT_TRUE(found != running.end());
     outcome.authority = upstream_->urls[found->second.url].authority();
     const CallId call = found->second.call;
-    const auto& refused = upstream_->idempotency.refused;
+    const call::Idempotency& rules = upstream_->idempotency;
+    const auto declared = [&](const std::vector<int>& statuses) {
+      return outcome.evidence >= call::Evidence::answer_begun &&
+             std::find(statuses.begin(), statuses.end(), outcome.head.status) != statuses.end();
+    };
+    // "In progress" speaks of another request under the key, not of this one; whoever is refused
+    // for its credentials has had no effect.
     const bool proven = outcome.evidence == call::Evidence::nothing_sent ||
-                        (outcome.evidence >= call::Evidence::answer_begun &&
-                         std::find(refused.begin(), refused.end(), outcome.head.status) !=
-                             refused.end());
+                        declared(rules.refused) || declared(rules.in_progress) ||
+                        declared({401, 403, 407});
     if (!proven) may_have_applied[call] += 1;
     running.erase(found);
     step(AttemptEnded{id, std::move(outcome), replayable});
@@ -244,7 +250,8 @@ class Bench {
   }
 
   void answer_reads() {
-    while (!reads.empty()) answer_read();
+    while (!reads.empty())
+      answer_read();
   }
   void answer_read() {
     const ActionKind read = std::move(reads.front());
@@ -264,7 +271,8 @@ class Bench {
 
   // The process dies and starts again; what ran may have applied.
   void crash() {
-    for (const auto& [id, start] : running) may_have_applied[start.call] += 1;
+    for (const auto& [id, start] : running)
+      may_have_applied[start.call] += 1;
     running.clear();
     live_.clear();
     reads.clear();
@@ -294,7 +302,8 @@ class Bench {
     Effects effects;
     engine_->step(std::move(event), now, effects);
     take(effects);
-    while (!hold_reads && !reads.empty()) answer_read();
+    while (!hold_reads && !reads.empty())
+      answer_read();
   }
 
   [[nodiscard]] std::shared_ptr<const call::Call> only() const {
@@ -325,18 +334,23 @@ class Bench {
   }
   // Exchanges whose client is still there and that have had no answer.
   [[nodiscard]] std::size_t waiting_clients() const {
-    return static_cast<std::size_t>(std::count_if(
-        live_.begin(), live_.end(), [&](ExchangeId id) { return unanswered(id); }));
+    return static_cast<std::size_t>(
+        std::count_if(live_.begin(), live_.end(), [&](ExchangeId id) { return unanswered(id); }));
   }
   // Attempts of each call that are not proven to have had no effect.
   std::map<CallId, int> may_have_applied;
 
  private:
   void boot(const call::Recovered& recovered) {
+    attempt_ids_.clear();  // they live as long as the process
     Effects effects;
-    engine_.emplace(EngineOptions{settings_, 1, true}, recovered, now, effects);
+    EngineOptions options;
+    options.settings = settings_;
+    options.seed = 1;
+    engine_.emplace(std::move(options), recovered, now, effects);
     take(effects);
-    while (!hold_reads && !reads.empty()) answer_read();
+    while (!hold_reads && !reads.empty())
+      answer_read();
   }
   void move_to(Instant when) {
     const std::int64_t ms = (when - now.mono).ns / 1'000'000;
@@ -413,7 +427,8 @@ class Bench {
     auto kept = std::make_shared<call::Call>(after);
     if (!fresh && !kept->request->body) kept->request = found->second->request;
     stored[after.id] = std::move(kept);
-    for (const call::TimelineEvent& event : write.events) timeline[after.id].push_back(event);
+    for (const call::TimelineEvent& event : write.events)
+      timeline[after.id].push_back(event);
     writes.push_back(write);
   }
 
@@ -426,8 +441,8 @@ class Bench {
     if (found != stored.end()) {
       const call::Call& call = *found->second;
       EXPECT_TRUE(action.after_writes) << "intent before bytes";
-      const bool intent = std::any_of(
-          batch.calls.begin(), batch.calls.end(), [&](const call::CallWrite& write) {
+      const bool intent =
+          std::any_of(batch.calls.begin(), batch.calls.end(), [&](const call::CallWrite& write) {
             return write.after->id == begun.call && write.after->state == call::State::sending;
           });
       EXPECT_TRUE(intent) << "an attempt without its intent";
@@ -435,7 +450,8 @@ class Bench {
       EXPECT_FALSE(call.no_more_attempts);
     }
     const call::Mode mode = upstream_->idempotency.mode;
-    if (may_have_applied[begun.call] > 0 && (mode == call::Mode::none || mode == call::Mode::verify) &&
+    if (may_have_applied[begun.call] > 0 &&
+        (mode == call::Mode::none || mode == call::Mode::verify) &&
         begun.request->method != "GET") {
       ADD_FAILURE() << "a second copy of an unresolved call";
     }
@@ -451,12 +467,14 @@ class Bench {
   }
 
   void take(Effects& effects) {
-    for (const call::CallWrite& write : effects.writes.calls) apply(write);
+    for (const call::CallWrite& write : effects.writes.calls)
+      apply(write);
     for (const call::PauseWrite& pause : effects.writes.pauses) {
       pauses[{pause.upstream, pause.limit_key}] = pause.until;
     }
     last_actions = effects.actions;
-    for (const Action& action : effects.actions) perform(action, effects.writes);
+    for (const Action& action : effects.actions)
+      perform(action, effects.writes);
   }
 
   void perform(const Action& action, const call::Batch& batch) {

@@ -58,12 +58,27 @@ void Driver::run() {
     for (std::size_t i = 0; i < kBatchMax && !inbox_.empty(); ++i) {
       engine::Event event = std::move(inbox_.front());
       inbox_.pop_front();
+      handling(event);
       engine_->step(std::move(event), clock_.read(), effects);
+      handled();
     }
     settle(effects);
   }
   running_ = false;
   if (!broken_) timer_.wake_at(engine_->next_wake());
+}
+
+// Tells the crash slot which call is being judged, where an attempt names one.
+void Driver::handling(const engine::Event& event) {
+  if (!hooks_.handling) return;
+  std::optional<AttemptId> attempt;
+  if (const auto* ended = std::get_if<engine::AttemptEnded>(&event)) attempt = ended->attempt;
+  if (const auto* seen = std::get_if<engine::AnswerHeadSeen>(&event)) attempt = seen->attempt;
+  if (!attempt) return;
+  const auto found = call_of_.find(*attempt);
+  if (found == call_of_.end()) return;
+  hooks_.handling(&found->second);
+  if (std::holds_alternative<engine::AttemptEnded>(event)) call_of_.erase(found);
 }
 
 // One commit for all the writes of a batch; what depends on it (or on any before it) waits.
@@ -149,14 +164,24 @@ void Driver::perform(engine::StartAttempt& start) {
   spec.capture_max = start.capture_max;
   if (start.stream_of) {
     const auto stream = streams_.find(*start.stream_of);
-    if (stream != streams_.end()) {
-      if (stream->second.begun) stream->second.body->rewind();
-      stream->second.begun = true;
-      spec.body = stream->second.body;
-      stream_of_.emplace(start.id, *start.stream_of);
+    if (stream == streams_.end()) {
+      // Its client has gone meanwhile, and the body with it: never send the request without.
+      call::AttemptOutcome outcome;
+      outcome.cause = call::Cause::client_body;
+      post(engine::AttemptEnded{start.id, std::move(outcome), false});
+      return;
     }
+    if (stream->second.begun) stream->second.body->rewind();
+    stream->second.begun = true;
+    spec.body = stream->second.body;
+    stream_of_.emplace(start.id, *start.stream_of);
+  }
+  if (hooks_.handling) {
+    call_of_.emplace(start.id, start.call);
+    hooks_.handling(&start.call);
   }
   upstream_.start(std::move(spec));
+  handled();
 }
 
 void Driver::perform(engine::ForwardAnswer& forward) {

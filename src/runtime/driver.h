@@ -32,6 +32,7 @@ struct Hooks {
   std::function<Random128()> random;               // for call ids: not to be guessed
   std::function<void(const engine::Note&)> note;   // log lines and alerts
   std::function<void(std::string why)> on_broken;  // at most once: rebuild from the journal
+  std::function<void(const CallId*)> handling;     // for the crash slot; may be empty
 };
 
 class Driver final : public ports::ClientEvents,
@@ -85,6 +86,10 @@ class Driver final : public ports::ClientEvents,
   };
 
   void post(engine::Event event);
+  void handling(const engine::Event& event);
+  void handled() {
+    if (hooks_.handling) hooks_.handling(nullptr);
+  }
   void run();
   void settle(engine::Effects& effects);
   void release();
@@ -112,6 +117,7 @@ class Driver final : public ports::ClientEvents,
 
   std::map<ExchangeId, Stream> streams_;
   std::map<AttemptId, ExchangeId> stream_of_;
+  std::map<AttemptId, CallId> call_of_;  // only with hooks_.handling
   std::uint64_t next_read_ = 1;
   std::map<ports::ReadId, call::Digest> key_reads_;
   std::map<ports::ReadId, CallId> call_reads_;

@@ -1,0 +1,38 @@
+// The client of the admin API: one request, one answer, blocking.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "base/time.h"
+
+namespace hf::app {
+
+// Where the admin API is, and how to be let in.
+struct AdminPlace {
+  std::string address;  // host:port
+  std::string token;
+};
+
+// What the command line says of it; empty: not said.
+struct AdminHints {
+  std::string config;      // --config
+  std::string admin;       // --admin, else HOLDFAST_ADMIN
+  std::string token_file;  // --token-file, else HOLDFAST_TOKEN_FILE
+};
+
+// Command line, then environment, then configuration (holdfast.yaml here, if there is one), then
+// the defaults of `serve`. Errors are for people: what is missing and how to say it.
+Result<AdminPlace> find_admin(const AdminHints& hints);
+
+struct AdminAnswer {
+  int status = 0;
+  std::string body;
+};
+
+// Errors: unavailable (no connection), closed, timeout, invalid (an address that is none).
+Result<AdminAnswer> ask_admin(const AdminPlace& place, const std::string& method,
+                              const std::string& target, const std::string& body = {},
+                              Duration patience = Duration::seconds(20));
+
+}  // namespace hf::app

@@ -1,0 +1,42 @@
+// `holdfast calls ...`, `holdfast upstreams`, `holdfast pause` and `holdfast resume`: an operator's
+// tools, as a client of the admin API.
+#pragma once
+
+#include <string>
+
+#include "app/admin_client.h"
+
+namespace CLI {
+class App;
+}
+
+namespace hf::app {
+
+struct CallsOptions {
+  enum class Action { list, show, retry, cancel, resolve, upstreams, pause, resume };
+  Action action = Action::list;
+  AdminHints where;
+  bool json = false;  // the API's answer as it is, for scripts
+
+  std::string state;  // list
+  int limit = 50;
+  std::string after;
+  std::string upstream;  // list: only this one; pause, resume: which
+  std::string call;      // show, retry, cancel, resolve: its id
+  std::string reason;
+  std::string outcome;      // resolve: applied, not_applied
+  std::string answer_file;  // resolve applied: what the upstream answered; "-": standard input
+  int answer_status = 200;
+  std::string answer_type = "application/json";
+  std::string pause_for;
+};
+
+// Adds the subcommands; parsing one of them runs it and sets `code`. `options` and `code` outlive
+// the parsing.
+void add_calls_commands(CLI::App& app, CallsOptions& options, int& code);
+
+// Prints to stdout, errors to stderr. 0 done; 1 refused, not found, or no answer; 2 the command
+// line is wrong.
+int run_calls(const CallsOptions& options);
+
+}  // namespace hf::app

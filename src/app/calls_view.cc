@@ -1,0 +1,291 @@
+#include "app/calls_view.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <ctime>
+#include <vector>
+
+namespace hf::app {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kReset = "\033[0m";
+
+// Whatever a client or an upstream wrote must not move the cursor.
+std::string safe(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool second_block =
+        byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (second_block) ++i;
+    out += byte < 0x20 || byte == 0x7F || second_block ? '?' : text[i];
+  }
+  return out;
+}
+
+std::string text_of(const json::object& object, std::string_view name) {
+  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
+  if (value == nullptr) return {};
+  if (const auto* text = value->if_string()) return safe({text->data(), text->size()});
+  if (value->is_int64() || value->is_uint64()) return json::serialize(*value);
+  return {};
+}
+
+std::int64_t number_of(const json::object& object, std::string_view name) {
+  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
+  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
+}
+
+bool flag_of(const json::object& object, std::string_view name) {
+  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+const json::array* list_of(const json::object& object, std::string_view name) {
+  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
+  return value == nullptr ? nullptr : value->if_array();
+}
+
+const json::object* object_of(const json::object& object, std::string_view name) {
+  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
+  return value == nullptr ? nullptr : value->if_object();
+}
+
+std::string when(const json::object& object, std::string_view name, const ViewOptions& options) {
+  const auto at = parse_time(text_of(object, name));
+  return at ? relative(*at, options.now) : std::string{};
+}
+
+std::string when_long(const json::object& object, std::string_view name,
+                      const ViewOptions& options) {
+  const std::string text = text_of(object, name);
+  return text.empty() ? text : fmt::format("{} ({})", text, when(object, name, options));
+}
+
+std::string_view colour_of(std::string_view state) {
+  if (state == "unknown") return "\033[1;31m";
+  if (state == "dead") return "\033[31m";
+  if (state == "answered") return "\033[32m";
+  if (state == "cancelled") return "\033[2m";
+  return "\033[33m";
+}
+
+// Columns as wide as their widest cell; the first row is the head. One column may be painted.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
+  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+
+  [[nodiscard]] std::string text(bool colour, std::size_t painted) const {
+    std::vector<std::size_t> widths(rows_.front().size(), 0);
+    for (const auto& row : rows_) {
+      for (std::size_t i = 0; i < row.size(); ++i)
+        widths[i] = std::max(widths[i], width(row[i]));
+    }
+    std::string out;
+    for (const auto& row : rows_) {
+      std::string line;
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        const bool paint = colour && i == painted && &row != &rows_.front();
+        if (paint) line += colour_of(row[i].substr(0, row[i].find(' ')));
+        line += row[i];
+        if (paint) line += kReset;
+        if (i + 1 < row.size()) line.append(widths[i] - width(row[i]) + 2, ' ');
+      }
+      line.erase(line.find_last_not_of(' ') + 1);
+      out += line + "\n";
+    }
+    return out;
+  }
+
+ private:
+  // Code points; good enough for what stands in these cells.
+  static std::size_t width(const std::string& cell) {
+    return static_cast<std::size_t>(std::count_if(cell.begin(), cell.end(), [](char c) {
+      return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+    }));
+  }
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// Why a call stands where it stands, in a word or two.
+std::string reason_of(const json::object& call) {
+  const std::string state = text_of(call, "state");
+  const std::string cause = text_of(call, "last_cause");
+  const std::int64_t status = number_of(call, "last_status");
+  if (state == "waiting") return text_of(call, "reason");
+  if (!cause.empty() && cause != "none") return cause;
+  return status == 0 ? std::string{} : fmt::format("status {}", status);
+}
+
+std::string request_of(const json::object& call) {
+  std::string out = text_of(call, "method") + " " + text_of(call, "path");
+  return flag_of(call, "has_query") ? out + "?..." : out;
+}
+
+std::string happening_of(const json::object& event) {
+  std::string out;
+  const auto add = [&out, &event](std::string_view name, std::string_view before) {
+    const std::string value = text_of(event, name);
+    if (value.empty() || value == "none") return;
+    if (!out.empty()) out += ", ";
+    out += before;
+    out += value;
+  };
+  add("status", "status ");
+  add("evidence", "");
+  add("cause", "");
+  add("proof", "proof: ");
+  add("where", "at ");
+  add("rule", "rule: ");
+  add("detail", "");
+  if (event.contains("took_ms")) out += fmt::format(", {} ms", number_of(event, "took_ms"));
+  return out;
+}
+
+std::string what_now(const json::object& call) {
+  const std::string state = text_of(call, "state");
+  const std::string id = text_of(call, "call");
+  if (state == "unknown") {
+    return fmt::format(
+        "\nNobody knows whether this took effect. Look at the upstream, then tell Holdfast:\n"
+        "  holdfast calls resolve {0} applied --reason '...'\n"
+        "  holdfast calls resolve {0} not_applied --reason '...'\n",
+        id);
+  }
+  if (state == "dead") {
+    return fmt::format("\nIt did not take effect. To try again: holdfast calls retry {}\n", id);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<WallTime> parse_time(std::string_view text) {
+  const std::string copy(text);
+  std::tm parts{};
+  int millis = 0;
+  char end = 0;
+  const int read =
+      std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d.%3d%c", &parts.tm_year, &parts.tm_mon,
+                  &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec, &millis, &end);
+  if (read != 8 || end != 'Z') return {};
+  parts.tm_year -= 1900;
+  parts.tm_mon -= 1;
+  return WallTime{static_cast<std::int64_t>(::timegm(&parts)) * 1000 + millis};
+}
+
+std::string relative(WallTime at, WallTime now) {
+  const bool past = at <= now;
+  const std::int64_t total = (past ? now.ms - at.ms : at.ms - now.ms) / 1000;
+  if (total == 0) return "now";
+  struct Unit {
+    std::int64_t seconds;
+    std::string_view name;
+  };
+  static constexpr Unit kUnits[] = {{86400, "d"}, {3600, "h"}, {60, "m"}, {1, "s"}};
+  std::string text;
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (total < kUnits[i].seconds) continue;
+    text = fmt::format("{}{}", total / kUnits[i].seconds, kUnits[i].name);
+    const std::int64_t rest = total % kUnits[i].seconds;
+    const bool fine = i < 3 && total / kUnits[i].seconds < 10;
+    if (fine && rest / kUnits[i + 1].seconds > 0) {
+      text += fmt::format("{}{}", rest / kUnits[i + 1].seconds, kUnits[i + 1].name);
+    }
+    break;
+  }
+  return past ? text + " ago" : "in " + text;
+}
+
+std::string show_calls(const json::object& page, const ViewOptions& options) {
+  const json::array* calls = list_of(page, "calls");
+  if (calls == nullptr || calls->empty()) return "no such calls\n";
+  Table table({"CALL", "STATE", "WHY", "UPSTREAM", "REQUEST", "TRIES", "BEGAN", "NEXT"});
+  for (const json::value& value : *calls) {
+    const json::object* call = value.if_object();
+    if (call == nullptr) continue;
+    table.add({text_of(*call, "call"), text_of(*call, "state"), reason_of(*call),
+               text_of(*call, "upstream"), request_of(*call), text_of(*call, "attempts"),
+               when(*call, "created_at", options), when(*call, "next_attempt_at", options)});
+  }
+  std::string out = table.text(options.colour, 1);
+  if (flag_of(page, "more") && !text_of(page, "next").empty()) {
+    out += fmt::format("more: --after {}\n", text_of(page, "next"));
+  }
+  return out;
+}
+
+std::string show_call(const json::object& call, const ViewOptions& options) {
+  std::string out;
+  const auto line = [&out](std::string_view name, const std::string& value) {
+    if (!value.empty()) out += fmt::format("{:<14}{}\n", name, value);
+  };
+  const std::string state = text_of(call, "state");
+  const std::string why = reason_of(call);
+  line("call", text_of(call, "call"));
+  std::string standing = state + (why.empty() ? "" : " (" + why + ")");
+  if (options.colour) {
+    standing = std::string(colour_of(state)) + standing + std::string(kReset);
+  }
+  line("state", standing);
+  line("effect", text_of(call, "effect"));
+  line("request", request_of(call));
+  line("route", text_of(call, "route"));
+  line("upstream", text_of(call, "upstream") + ", mode " + text_of(call, "mode"));
+  if (const auto* key = object_of(call, "key")) {
+    const std::string field = text_of(*key, "field");
+    line("key", fmt::format("{}, {}{}{}", text_of(*key, "hash"),
+                            field.empty() ? "not sent upstream" : "sent as " + field,
+                            flag_of(*key, "business") ? ", business key" : "",
+                            flag_of(*key, "made") ? ", made by Holdfast" : ""));
+  }
+  line("owner", text_of(call, "owner"));
+  line("account", text_of(call, "account"));
+  line("attempts", text_of(call, "attempts"));
+  line("began", when_long(call, "created_at", options));
+  line("first sent", when_long(call, "first_sent_at", options));
+  line("next attempt", when_long(call, "next_attempt_at", options));
+  line("deadline", when_long(call, "deadline", options));
+  line("ended", when_long(call, "ended_at", options));
+  if (const auto* answer = object_of(call, "answer")) {
+    line("answer", fmt::format("status {}, body {} ({} bytes)", text_of(*answer, "status"),
+                               flag_of(*answer, "body_kept") ? "kept" : "not kept",
+                               number_of(*answer, "body_bytes")));
+  }
+  const json::array* timeline = list_of(call, "timeline");
+  if (timeline != nullptr && !timeline->empty()) {
+    Table table({"TIME", "WHO", "TRY", "WHAT", "DETAIL"});
+    for (const json::value& value : *timeline) {
+      const json::object* event = value.if_object();
+      if (event == nullptr) continue;
+      table.add({text_of(*event, "at"), text_of(*event, "who"), text_of(*event, "attempt"),
+                 text_of(*event, "what"), happening_of(*event)});
+    }
+    out += "\n" + table.text(false, 0);
+  }
+  return out + what_now(call);
+}
+
+std::string show_upstreams(const json::object& answer, const ViewOptions& options) {
+  const json::array* upstreams = list_of(answer, "upstreams");
+  if (upstreams == nullptr || upstreams->empty()) return "no upstreams\n";
+  Table table({"UPSTREAM", "BREAKER", "IN FLIGHT", "QUEUE", "HELD LOADED", "NEXT DUE", "ATTEMPTS",
+               "RETRIES", "UNKNOWN", "DEAD", "PAUSES"});
+  for (const json::value& value : *upstreams) {
+    const json::object* one = value.if_object();
+    if (one == nullptr) continue;
+    table.add({text_of(*one, "name"), text_of(*one, "breaker"), text_of(*one, "in_flight"),
+               text_of(*one, "queue"), text_of(*one, "held_loaded"),
+               when(*one, "next_due_at", options), text_of(*one, "attempts"),
+               text_of(*one, "retries"), text_of(*one, "became_unknown"), text_of(*one, "died"),
+               text_of(*one, "pauses")});
+  }
+  return table.text(false, 0);
+}
+
+}  // namespace hf::app

@@ -1,0 +1,151 @@
+#include "app/control_wiring.h"
+
+#include <optional>
+#include <utility>
+
+#include "adapters/http/control_server.h"
+#include "adapters/telemetry/process.h"
+#include "app/logging.h"
+#include "control/admin.h"
+#include "control/health.h"
+
+namespace hf::app {
+namespace {
+
+control::JournalFacts facts_of(const adapters::JournalMetrics& metrics) {
+  control::JournalFacts facts;
+  facts.commits = metrics.commits;
+  facts.conflicts = metrics.conflicts;
+  facts.failures = metrics.failures;
+  facts.reads = metrics.reads;
+  facts.sync_micros = metrics.sync_micros;
+  facts.sync_bounds_micros.assign(adapters::JournalMetrics::kSyncBounds.begin(),
+                                  adapters::JournalMetrics::kSyncBounds.end());
+  facts.sync_counts.assign(metrics.sync_buckets.begin(), metrics.sync_buckets.end());
+  facts.bytes_written = metrics.bytes_written;
+  facts.database_bytes = metrics.database_bytes;
+  facts.disk_free_bytes = metrics.disk_free_bytes;
+  facts.retired = metrics.retired;
+  facts.evicted = metrics.evicted;
+  facts.queued = metrics.queued;
+  facts.accepting = metrics.accepting;
+  return facts;
+}
+
+control::ServerFacts facts_of(const adapters::ServerCounters& counters, std::uint64_t limit) {
+  control::ServerFacts facts;
+  facts.connections = counters.connections;
+  facts.accepted = counters.accepted;
+  facts.refused_connections = counters.refused_connections;
+  facts.requests = counters.requests;
+  facts.malformed = counters.malformed;
+  facts.answers = counters.answers;
+  facts.cut_answers = counters.cut_answers;
+  facts.gone = counters.gone;
+  facts.timed_out = counters.timed_out;
+  facts.handshakes_failed = counters.handshakes_failed;
+  facts.buffered_bytes = counters.buffered_bytes;
+  facts.buffer_limit_bytes = limit;
+  return facts;
+}
+
+control::OutgoingFacts facts_of(const adapters::UpstreamCounters& counters) {
+  control::OutgoingFacts facts;
+  facts.active = counters.active;
+  facts.idle = counters.idle;
+  facts.connected = counters.connected;
+  facts.connect_failed = counters.connect_failed;
+  facts.redialled = counters.redialled;
+  facts.lookups = counters.lookups;
+  facts.secret_failures = counters.secret_failures;
+  facts.reused = counters.pool.reused;
+  facts.dropped_idle = counters.pool.dropped_idle;
+  facts.dropped_poll = counters.pool.dropped_poll;
+  facts.dropped_stale = counters.pool.dropped_stale;
+  return facts;
+}
+
+control::ProcessFacts process_facts() {
+  const adapters::ProcessReading reading = adapters::read_process();
+  control::ProcessFacts facts;
+  facts.version = HOLDFAST_VERSION;
+  facts.started = reading.started;
+  facts.resident_bytes = reading.resident_bytes;
+  facts.open_fds = reading.open_fds;
+  facts.max_fds = reading.max_fds;
+  facts.cpu_micros = reading.cpu_micros;
+  facts.log_lines_left_out = the_log().left_out();
+  return facts;
+}
+
+}  // namespace
+
+class ControlWiring::Impl {
+ public:
+  Impl(ControlParts parts, std::shared_ptr<const call::Settings> settings)
+      : parts_(std::move(parts)), settings_(std::move(settings)) {}
+
+  control::Facts facts() const {
+    control::Facts facts;
+    facts.process = process_facts();
+    if (parts_.journal != nullptr) {
+      facts.journal = facts_of(parts_.journal->metrics());
+      facts.journal->max_bytes = settings_->journal.max_bytes;
+      facts.journal->broken = parts_.journal->broken().has_value();
+      facts.journal->fresh = parts_.fresh;
+    }
+    facts.server = facts_of(parts_.server->counters(), settings_->buffers);
+    facts.outgoing = facts_of(parts_.upstream->counters());
+    facts.draining = draining_;
+    return facts;
+  }
+
+  Result<std::uint16_t> listen_admin(const std::string& address) {
+    control::AdminOptions options;
+    options.token = parts_.token;
+    options.listen = address;
+    options.settings = settings_;
+    options.facts = [this] { return facts(); };
+    admin_.emplace(*parts_.driver, std::move(options));
+    admin_server_.emplace(*parts_.io, [this](const ports::ControlRequest& request,
+                                             const ports::ControlRespond& respond) {
+      admin_->handle(request, respond);
+    });
+    return admin_server_->listen(address);
+  }
+
+  Result<std::uint16_t> listen_health(const std::string& address) {
+    health_.emplace(*parts_.driver, [this] { return facts(); });
+    health_server_.emplace(*parts_.io, [this](const ports::ControlRequest& request,
+                                              const ports::ControlRespond& respond) {
+      health_->handle(request, respond);
+    });
+    return health_server_->listen(address);
+  }
+
+  void set_draining() { draining_ = true; }
+
+ private:
+  ControlParts parts_;
+  std::shared_ptr<const call::Settings> settings_;
+  bool draining_ = false;
+  std::optional<control::Admin> admin_;
+  std::optional<control::Health> health_;
+  std::optional<adapters::ControlServer> admin_server_;
+  std::optional<adapters::ControlServer> health_server_;
+};
+
+ControlWiring::ControlWiring(ControlParts parts, std::shared_ptr<const call::Settings> settings)
+    : impl_(std::make_unique<Impl>(std::move(parts), std::move(settings))) {}
+ControlWiring::~ControlWiring() = default;
+Result<std::uint16_t> ControlWiring::listen_admin(const std::string& address) {
+  return impl_->listen_admin(address);
+}
+Result<std::uint16_t> ControlWiring::listen_health(const std::string& address) {
+  return impl_->listen_health(address);
+}
+void ControlWiring::set_draining() {
+  impl_->set_draining();
+}
+
+}  // namespace hf::app

@@ -1,0 +1,43 @@
+// The admin and health listeners of one life: what the parts show of themselves to operators and
+// scrapers.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <string>
+
+#include "adapters/http/server.h"
+#include "adapters/http/upstream.h"
+#include "adapters/rocksdb/rocksdb_journal.h"
+#include "base/result.h"
+#include "call/settings.h"
+#include "runtime/driver.h"
+
+namespace hf::app {
+
+// All outlive the wiring.
+struct ControlParts {
+  boost::asio::io_context* io = nullptr;
+  runtime::Driver* driver = nullptr;
+  adapters::Server* server = nullptr;
+  adapters::HttpUpstream* upstream = nullptr;
+  adapters::RocksdbJournal* journal = nullptr;  // null: none is needed
+  std::string token;                            // of the admin API
+  bool fresh = false;                           // the journal was empty at this start
+};
+
+class ControlWiring {
+ public:
+  ControlWiring(ControlParts parts, std::shared_ptr<const call::Settings> settings);
+  ~ControlWiring();
+  // Each gives the port; errors are for people.
+  Result<std::uint16_t> listen_admin(const std::string& address);
+  Result<std::uint16_t> listen_health(const std::string& address);
+  void set_draining();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hf::app

@@ -1,0 +1,79 @@
+#include "app/serve_command.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <utility>
+
+#include "app/logging.h"
+#include "app/shell.h"
+#include "config/load.h"
+#include "config/print.h"
+
+namespace hf::app {
+namespace {
+
+constexpr int kLivesMax = 5;  // rebuilds from the journal before we give up
+
+config::Loaded load(const std::string& file, const std::vector<std::string>& routes) {
+  if (!file.empty()) return config::load_file(file);
+  return config::from_routes(routes);
+}
+
+void print_findings(const std::vector<config::Finding>& findings) {
+  for (const config::Finding& finding : findings) {
+    std::fputs((config::format(finding) + "\n").c_str(), stderr);
+  }
+}
+
+}  // namespace
+
+int serve(const ServeOptions& options) {
+  if (options.config.empty() == options.routes.empty()) {
+    std::fputs("serve: give either -c FILE or --route PATH=URL; see `holdfast serve --help`\n",
+               stderr);
+    return 2;
+  }
+  config::Loaded loaded = load(options.config, options.routes);
+  print_findings(loaded.findings);
+  if (!loaded.settings) {
+    std::fputs("serve: not started because of the errors above\n", stderr);
+    return 1;
+  }
+  auto settings = std::make_shared<call::Settings>(*loaded.settings);
+  if (!options.listen.empty()) settings->listen = options.listen;
+  if (!options.journal.empty()) settings->journal.path = options.journal;
+  std::signal(SIGPIPE, SIG_IGN);
+  the_log().take_over_spdlog();
+  for (int life = 1;; ++life) {
+    Shell shell(settings);
+    auto started = shell.start();
+    if (!started.ok()) {
+      std::fputs(("serve: " + started.error().context + "\n").c_str(), stderr);
+      return 1;
+    }
+    if (shell.run() == LifeEnd::drained) return 0;
+    if (life == kLivesMax) {
+      log_event(adapters::LogLevel::error, "giving_up", "the journal broke again and again");
+      return 1;
+    }
+    log_event(adapters::LogLevel::warning, "rebuilding", "beginning anew from the journal");
+  }
+}
+
+int check(const CheckOptions& options) {
+  const config::Loaded loaded = config::load_file(options.config);
+  print_findings(loaded.findings);
+  bool warned = false;
+  for (const config::Finding& finding : loaded.findings) {
+    warned = warned || finding.level == config::Finding::Level::warning;
+  }
+  if (!loaded.settings) return 1;
+  if (options.print) std::fputs(config::print(*loaded.settings).c_str(), stdout);
+  if (options.strict && warned) return 1;
+  if (!options.print) fmt::print("{}: ok\n", options.config);
+  return 0;
+}
+
+}  // namespace hf::app

@@ -1,0 +1,258 @@
+#include "app/shell.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "adapters/http/server.h"
+#include "adapters/http/upstream.h"
+#include "adapters/rocksdb/rocksdb_journal.h"
+#include "adapters/seal/key_file.h"
+#include "adapters/system/clock.h"
+#include "adapters/system/crash_slot.h"
+#include "app/control_wiring.h"
+#include "app/logging.h"
+#include "call/intake.h"
+#include "runtime/driver.h"
+
+namespace hf::app {
+namespace {
+
+void say(const std::string& line) {
+  std::fputs((line + "\n").c_str(), stdout);
+  std::fflush(stdout);
+}
+
+std::string with_port(const std::string& address, std::uint16_t port) {
+  return fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
+}
+
+call::Sealer::Key random_key() {
+  call::Sealer::Key key{};
+  for (std::size_t i = 0; i < key.size(); i += 8) {
+    const std::uint64_t word = adapters::random_u64();
+    for (std::size_t b = 0; b < 8; ++b)
+      key[i + b] = static_cast<unsigned char>(word >> (8 * b));
+  }
+  return key;
+}
+
+}  // namespace
+
+class Shell::Impl {
+ public:
+  explicit Impl(std::shared_ptr<const call::Settings> settings)
+      : settings_(std::move(settings)), timer_(io_, clock_), signals_(io_), drain_timer_(io_) {}
+
+  Result<void> start();
+  LifeEnd run();
+
+ private:
+  Result<call::Recovered> open_journal(const call::Sealer& sealer);
+  Result<void> bind();
+  Result<void> bind_control(const std::string& token);
+  void begin_drain();
+  void check_drain();
+  void on_broken(const std::string& why);
+
+  std::shared_ptr<const call::Settings> settings_;
+  boost::asio::io_context io_{1};
+  adapters::SystemClock clock_;
+  adapters::AsioTimer timer_;
+  boost::asio::signal_set signals_;
+  boost::asio::steady_timer drain_timer_;
+  adapters::CrashSlot crash_slot_;
+  std::unique_ptr<adapters::RocksdbJournal> journal_;
+  std::unique_ptr<adapters::HttpUpstream> upstream_;
+  std::unique_ptr<adapters::Server> server_;
+  std::unique_ptr<runtime::Driver> driver_;
+  std::unique_ptr<ControlWiring> control_;
+  std::optional<Instant> drain_until_;
+  bool fresh_ = false;
+  LifeEnd end_ = LifeEnd::drained;
+};
+
+Result<call::Recovered> Shell::Impl::open_journal(const call::Sealer& sealer) {
+  adapters::RocksdbOptions options;
+  options.path = settings_->journal.path;
+  options.max_bytes = settings_->journal.max_bytes;
+  options.retention = settings_->journal.retention;
+  journal_ = std::make_unique<adapters::RocksdbJournal>(
+      std::move(options), sealer,
+      [this](std::function<void()> task) { boost::asio::post(io_, std::move(task)); },
+      [this] { return clock_.read(); });
+  return journal_->open();
+}
+
+Result<void> Shell::Impl::start() {
+  const call::JournalSettings& journal = settings_->journal;
+  call::Recovered recovered;
+  std::optional<call::Sealer> sealer;
+  std::string token;
+  if (settings_->needs_journal() || !settings_->admin.empty()) {
+    HF_TRY_VOID(adapters::make_private_dir(journal.path));
+  }
+  if (!settings_->admin.empty()) {
+    HF_TRY(token, adapters::load_or_make_admin_token(journal.path + "/admin.token"));
+  }
+  if (settings_->needs_journal()) {
+    const std::string key_file =
+        journal.key_file.empty() ? journal.path + "/seal.key" : journal.key_file;
+    HF_TRY(const adapters::SealKey key,
+           adapters::load_or_make_seal_key(key_file, journal.path + "/db"));
+    sealer.emplace(key.key);
+    auto opened = open_journal(*sealer);
+    if (!opened.ok()) return opened.take_error().in("journal in " + journal.path);
+    recovered = std::move(*opened);
+    fresh_ = recovered.fresh;
+  } else {
+    sealer.emplace(random_key());  // only hashes of this process
+  }
+  const auto intake =
+      std::make_shared<const call::Intake>(settings_, call::Hasher(sealer->hash_secret()));
+
+  upstream_ = std::make_unique<adapters::HttpUpstream>(io_, adapters::UpstreamOptions{});
+  adapters::ServerOptions limits;
+  limits.buffers = settings_->buffers;
+  limits.connections_max = settings_->connections_max;
+  server_ = std::make_unique<adapters::Server>(io_, intake, limits);
+
+  engine::EngineOptions options;
+  options.settings = settings_;
+  options.seed = adapters::random_u64();
+  runtime::Hooks hooks;
+  hooks.random = [] { return runtime::Random128{adapters::random_u64(), adapters::random_u64()}; };
+  hooks.note = [](const engine::Note& note) { log_note(note); };
+  if (journal_) {
+    HF_TRY_VOID(crash_slot_.open(journal.path + "/handling"));
+    options.crashed_on = crash_slot_.take();
+    hooks.handling = [this](const CallId* call) { crash_slot_.handling(call); };
+  }
+  hooks.on_broken = [this](const std::string& why) { on_broken(why); };
+  driver_ = std::make_unique<runtime::Driver>(std::move(options), journal_.get(), *upstream_,
+                                              *server_, clock_, timer_, std::move(hooks));
+  timer_.set_target([this] { driver_->on_wake(); });
+  upstream_->set_events(driver_.get());
+  server_->set_events(*driver_);
+  if (journal_) journal_->attach(*driver_);
+  driver_->start(recovered);
+
+  HF_TRY_VOID(bind());
+  HF_TRY_VOID(bind_control(token));
+  signals_.add(SIGTERM);
+  signals_.add(SIGINT);
+  signals_.async_wait([this](const boost::system::error_code& error, int) {
+    if (!error) begin_drain();
+  });
+  return {};
+}
+
+Result<void> Shell::Impl::bind() {
+  const bool tls = !settings_->tls.certificate.empty();
+  auto port = server_->listen(settings_->listen, {}, settings_->tls);
+  if (!port.ok()) return port.take_error().in("listen: " + settings_->listen);
+  say(fmt::format("holdfast listening on {}://{}", tls ? "https" : "http",
+                  with_port(settings_->listen, *port)));
+  std::set<std::string> others;
+  for (const auto& route : settings_->routes) {
+    if (!route->listen.empty()) others.insert(route->listen);
+  }
+  for (const std::string& address : others) {
+    auto other = server_->listen(address, address, settings_->tls);
+    if (!other.ok()) return other.take_error().in("listen: " + address);
+    say(fmt::format("holdfast listening on {}://{}", tls ? "https" : "http",
+                    with_port(address, *other)));
+  }
+  return {};
+}
+
+Result<void> Shell::Impl::bind_control(const std::string& token) {
+  ControlParts parts;
+  parts.io = &io_;
+  parts.driver = driver_.get();
+  parts.server = server_.get();
+  parts.upstream = upstream_.get();
+  parts.journal = journal_.get();
+  parts.fresh = fresh_;
+  parts.token = token;
+  control_ = std::make_unique<ControlWiring>(std::move(parts), settings_);
+  if (!settings_->admin.empty()) {
+    auto port = control_->listen_admin(settings_->admin);
+    if (!port.ok()) return port.take_error().in("admin: " + settings_->admin);
+    say("admin on http://" + with_port(settings_->admin, *port));
+  }
+  if (!settings_->health.empty()) {
+    auto port = control_->listen_health(settings_->health);
+    if (!port.ok()) return port.take_error().in("health: " + settings_->health);
+    say("health on http://" + with_port(settings_->health, *port));
+  }
+  return {};
+}
+
+void Shell::Impl::begin_drain() {
+  if (drain_until_) {  // asked twice: at once
+    io_.stop();
+    return;
+  }
+  drain_until_ = clock_.read().mono + settings_->drain;
+  log_event(adapters::LogLevel::info, "draining", "no new calls; a second signal stops at once");
+  control_->set_draining();
+  server_->drain();
+  driver_->drain();
+  signals_.async_wait([this](const boost::system::error_code& error, int) {
+    if (!error) begin_drain();
+  });
+  check_drain();
+}
+
+void Shell::Impl::check_drain() {
+  const bool quiet = driver_->quiet() && server_->idle();
+  if (quiet || clock_.read().mono >= *drain_until_) {
+    if (!quiet)
+      log_event(adapters::LogLevel::warning, "drain_cut",
+                "the drain limit has passed with work under way");
+    io_.stop();
+    return;
+  }
+  drain_timer_.expires_after(std::chrono::milliseconds(20));
+  drain_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) check_drain();
+  });
+}
+
+void Shell::Impl::on_broken(const std::string& why) {
+  const auto cause = journal_ ? journal_->broken() : std::nullopt;
+  log_event(adapters::LogLevel::error, "journal_broken",
+            why + (cause ? ": " + *cause : std::string()));
+  end_ = LifeEnd::broken;
+  io_.stop();
+}
+
+LifeEnd Shell::Impl::run() {
+  const auto work = boost::asio::make_work_guard(io_);
+  io_.run();
+  server_->close_all();
+  upstream_->shutdown();
+  if (journal_) journal_->close();
+  return end_;
+}
+
+Shell::Shell(std::shared_ptr<const call::Settings> settings)
+    : impl_(std::make_unique<Impl>(std::move(settings))) {}
+Shell::~Shell() = default;
+Result<void> Shell::start() {
+  return impl_->start();
+}
+LifeEnd Shell::run() {
+  return impl_->run();
+}
+
+}  // namespace hf::app

@@ -1,0 +1,482 @@
+#include "control/admin.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/quantity.h"
+#include "call/reply_json.h"
+#include "control/call_view.h"
+#include "control/guard.h"
+#include "control/health.h"
+#include "control/json.h"
+
+namespace hf::control {
+
+using engine::OperatorCommand;
+using ports::ControlReply;
+using ports::ControlRequest;
+using ports::ControlRespond;
+
+namespace {
+
+constexpr std::size_t kListDefault = 100;
+constexpr std::size_t kListMax = 1000;
+constexpr std::size_t kReasonMax = 500;
+constexpr std::size_t kAnswerMax = 1024 * 1024;
+constexpr Duration kPauseMax = Duration::hours(24 * 30);
+
+ControlReply problem(int status, std::string_view code, std::string_view title,
+                     std::string_view detail) {
+  ControlReply out;
+  out.status = status;
+  out.content_type = "application/problem+json";
+  out.body = call::JsonObject()
+                 .text("type", fmt::format("urn:holdfast:admin:{}", code))
+                 .text("title", title)
+                 .number("status", status)
+                 .text("detail", detail)
+                 .done();
+  return out;
+}
+
+ControlReply bad_request(std::string_view detail) {
+  return problem(400, "bad-request", "The request cannot be understood", detail);
+}
+ControlReply no_such_call(std::string_view id) {
+  return problem(404, "no-such-call", "There is no such call",
+                 fmt::format("no call {} is in the journal; it may have been retired", id));
+}
+ControlReply journal_unavailable(const std::string& why) {
+  return problem(503, "journal-unavailable", "The journal cannot be read", why);
+}
+ControlReply wrong_method(std::string_view allow) {
+  auto out = problem(405, "wrong-method", "This method is not for this path",
+                     fmt::format("use {}", allow));
+  out.fields = {{"Allow", std::string(allow)}};
+  return out;
+}
+
+ControlReply json(std::string body) {
+  return {200, "application/json", std::move(body), {}};
+}
+
+std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_blank) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%') {
+      auto byte = from_hex(text.substr(i + 1, 2));
+      if (!byte.ok() || byte->size() != 1) return {};
+      out += *byte;
+      i += 2;
+    } else {
+      out += text[i] == '+' && plus_is_blank ? ' ' : text[i];
+    }
+  }
+  return out;
+}
+
+// "a=1&b=2"; invalid when malformed, unknown or twice.
+Result<std::map<std::string, std::string>> parse_query(std::string_view text) {
+  std::map<std::string, std::string> out;
+  while (!text.empty()) {
+    const std::string_view pair = text.substr(0, text.find('&'));
+    text.remove_prefix(std::min(text.size(), pair.size() + 1));
+    if (pair.empty()) continue;
+    const auto equals = std::min(pair.find('='), pair.size());
+    auto name = percent_decoded(pair.substr(0, equals), true);
+    auto value = percent_decoded(pair.substr(std::min(equals + 1, pair.size())), true);
+    if (!name || !value) return fail(ErrorKind::invalid, "the query is not well encoded");
+    if (*name != "state" && *name != "upstream" && *name != "limit" && *name != "after") {
+      return fail(ErrorKind::invalid,
+                  fmt::format("query '{}' is not known here; known are: state, upstream, limit, "
+                              "after",
+                              *name));
+    }
+    if (!out.emplace(*name, std::move(*value)).second) {
+      return fail(ErrorKind::invalid, fmt::format("query '{}' is there twice", *name));
+    }
+  }
+  return out;
+}
+
+Result<ports::CallFilter> parse_filter(std::string_view query) {
+  HF_TRY(const auto values, parse_query(query));
+  ports::CallFilter out;
+  out.limit = kListDefault;
+  for (const auto& [name, value] : values) {
+    if (name == "state") {
+      out.state = call::parse_state(value);
+      if (!out.state) {
+        return fail(ErrorKind::invalid,
+                    fmt::format("'{}' is not a state; states are: waiting, sending, verifying, "
+                                "unknown, open, answered, dead, cancelled",
+                                value));
+      }
+    } else if (name == "upstream") {
+      out.upstream = value;
+    } else if (name == "after") {
+      const auto id = CallId::parse(value);
+      if (!id.ok()) return fail(ErrorKind::invalid, "'after' must be the id of a call");
+      out.after = id.value();
+    } else {
+      const auto [end, error] =
+          std::from_chars(value.data(), value.data() + value.size(), out.limit);
+      const bool whole = error == std::errc{} && end == value.data() + value.size();
+      if (!whole || out.limit < 1 || out.limit > kListMax) {
+        return fail(ErrorKind::invalid, fmt::format("'limit' must be from 1 to {}", kListMax));
+      }
+    }
+  }
+  return out;
+}
+
+Result<JsonMembers> parse_body(const std::string& body,
+                               const std::vector<std::string_view>& names) {
+  HF_TRY(auto members, JsonMembers::read(body.empty() ? std::string_view("{}") : body));
+  HF_TRY_VOID(members.only(names));
+  return members;
+}
+
+Result<std::string> parse_reason(const JsonMembers& body) {
+  HF_TRY(auto reason, body.text("reason"));
+  if (reason.size() > kReasonMax) {
+    return fail(ErrorKind::invalid,
+                fmt::format("\"reason\" may have at most {} bytes", kReasonMax));
+  }
+  for (const char c : reason) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+      return fail(ErrorKind::invalid, "\"reason\" must be one line of text");
+    }
+  }
+  return reason;
+}
+
+Result<call::Answer> parse_answer(std::string_view text) {
+  HF_TRY(const auto members, JsonMembers::read(text));
+  HF_TRY_VOID(members.only({"status", "content_type", "body_base64"}));
+  call::Answer out;
+  HF_TRY(out.status, members.number("status", 200, 599));
+  HF_TRY(auto type, members.text("content_type"));
+  for (const char c : type) {
+    if (c < 0x20 || c == 0x7F) {
+      return fail(ErrorKind::invalid, "\"content_type\" must be visible ASCII");
+    }
+  }
+  if (!type.empty()) out.fields.push_back({"Content-Type", std::move(type)});
+  HF_TRY(const auto encoded, members.text("body_base64"));
+  auto body = from_base64(encoded);
+  if (!body.ok()) return body.take_error().in("\"body_base64\"");
+  if (body->size() > kAnswerMax) {
+    return fail(ErrorKind::invalid,
+                fmt::format("the answer's body may have at most {}", format_size(kAnswerMax)));
+  }
+  out.body = make_body(std::move(*body));
+  return out;
+}
+
+Result<OperatorCommand> parse_resolve(const std::string& text) {
+  HF_TRY(const auto body, parse_body(text, {"outcome", "reason", "answer"}));
+  HF_TRY(const auto outcome, body.text("outcome"));
+  if (outcome != "applied" && outcome != "not_applied") {
+    return fail(ErrorKind::invalid, "\"outcome\" must be \"applied\" or \"not_applied\"");
+  }
+  OperatorCommand out;
+  const bool applied = outcome == "applied";
+  out.what =
+      applied ? OperatorCommand::What::resolve_applied : OperatorCommand::What::resolve_not_applied;
+  HF_TRY(out.reason, parse_reason(body));
+  if (out.reason.empty()) {
+    return fail(ErrorKind::invalid, "\"reason\" is required: say how you know");
+  }
+  if (body.has("answer")) {
+    if (!applied) {
+      return fail(ErrorKind::invalid, "an answer belongs to the outcome \"applied\" alone");
+    }
+    auto answer = parse_answer(body.raw("answer"));
+    if (!answer.ok()) return answer.take_error().in("\"answer\"");
+    out.answer = std::move(*answer);
+  }
+  return out;
+}
+
+Result<OperatorCommand> parse_command(const std::string& action, const std::string& text) {
+  if (action == "resolve") return parse_resolve(text);
+  HF_TRY(const auto body, parse_body(text, {"reason"}));
+  OperatorCommand out;
+  out.what = action == "retry" ? OperatorCommand::What::retry : OperatorCommand::What::cancel;
+  HF_TRY(out.reason, parse_reason(body));
+  return out;
+}
+
+Result<OperatorCommand> parse_pause(bool resume, const std::string& text) {
+  OperatorCommand out;
+  if (resume) {
+    HF_TRY(const auto body, parse_body(text, {"reason"}));
+    out.what = OperatorCommand::What::resume;
+    HF_TRY(out.reason, parse_reason(body));
+    return out;
+  }
+  HF_TRY(const auto body, parse_body(text, {"for", "reason"}));
+  out.what = OperatorCommand::What::pause;
+  HF_TRY(out.reason, parse_reason(body));
+  HF_TRY(const auto length, body.text("for"));
+  if (length.empty()) {
+    return fail(ErrorKind::invalid, "\"for\" is required: how long, such as \"10m\"");
+  }
+  auto duration = parse_duration(length);
+  if (!duration.ok()) return duration.take_error().in("\"for\"");
+  out.pause_for = duration.value();
+  if (out.pause_for <= Duration{} || out.pause_for > kPauseMax) {
+    return fail(ErrorKind::invalid, "\"for\" must be more than 0 and at most 30d");
+  }
+  return out;
+}
+
+// The answer of every command.
+runtime::Driver::CommandAnswer answer_of(const ControlRespond& respond) {
+  return [respond](bool ok, const std::string& message) {
+    if (ok) {
+      respond(json(call::JsonObject().boolean("ok", true).text("message", message).done()));
+    } else {
+      respond(problem(409, "refused", "This cannot be done as things stand", message));
+    }
+  };
+}
+
+std::string upstream_json(const std::string& name, const engine::UpstreamStats& stats) {
+  static constexpr std::string_view kBreaker[] = {"closed", "half_open", "open"};
+  const auto number = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
+  call::JsonObject out;
+  out.text("name", name)
+      .text("breaker", kBreaker[std::min<std::uint64_t>(stats.breaker_open, 2)])
+      .number("in_flight", number(stats.in_flight))
+      .number("queue", number(stats.live_queue))
+      .number("held_loaded", number(stats.held_loaded))
+      .number("attempts", number(stats.attempts))
+      .number("retries", number(stats.retries))
+      .number("answered", number(stats.answered))
+      .number("became_held", number(stats.held))
+      .number("became_unknown", number(stats.unknown))
+      .number("died", number(stats.dead))
+      .number("pauses", number(stats.pauses));
+  if (stats.next_due_ms > 0) {
+    out.text("next_due_at", format_rfc3339(WallTime{stats.next_due_ms}));
+  } else {
+    out.null("next_due_at");
+  }
+  return out.done();
+}
+
+}  // namespace
+
+// A path below /v1/, in its parts.
+struct Admin::Route {
+  std::string method;
+  std::string kind;    // calls, upstreams
+  std::string name;    // a call's id or an upstream's name; empty: the collection
+  std::string action;  // retry, cancel, ...; empty: the thing itself
+  std::string query;
+  std::string body;
+
+  static std::optional<Route> parse(const ControlRequest& request) {
+    std::string_view target = request.target;
+    Route out;
+    out.method = request.method;
+    out.body = request.body;
+    if (const auto mark = target.find('?'); mark != std::string_view::npos) {
+      out.query = std::string(target.substr(mark + 1));
+      target = target.substr(0, mark);
+    }
+    constexpr std::string_view kVersion = "/v1/";
+    if (!target.starts_with(kVersion)) return {};
+    target.remove_prefix(kVersion.size());
+    std::vector<std::string> parts;
+    while (true) {
+      const auto slash = target.find('/');
+      auto part = percent_decoded(target.substr(0, slash), false);
+      if (!part || part->empty() || parts.size() == 3) return {};
+      parts.push_back(std::move(*part));
+      if (slash == std::string_view::npos) break;
+      target.remove_prefix(slash + 1);
+    }
+    parts.resize(3);
+    out.kind = std::move(parts[0]);
+    out.name = std::move(parts[1]);
+    out.action = std::move(parts[2]);
+    return out;
+  }
+
+  [[nodiscard]] bool is_read() const { return method == "GET" || method == "HEAD"; }
+};
+
+Admin::Admin(runtime::Driver& driver, AdminOptions options)
+    : driver_(driver), options_(std::move(options)) {}
+
+void Admin::handle(const ControlRequest& request, const ControlRespond& respond) {
+  if (!host_allowed(request.fields, options_.listen, options_.hosts)) {
+    respond(problem(421, "wrong-host", "This Host is not served here",
+                    "Host must be a loopback name or the address of the admin listener"));
+    return;
+  }
+  if (!has_token(request.fields, options_.token)) {
+    auto reply = problem(401, "unauthorized", "The token is missing or wrong",
+                         "send Authorization: Bearer with the token in <journal.path>/admin.token");
+    reply.fields = {{"WWW-Authenticate", "Bearer realm=\"holdfast\""}};
+    respond(std::move(reply));
+    return;
+  }
+  if (request.target == "/metrics") {
+    respond(request.method == "GET" || request.method == "HEAD"
+                ? metrics_reply(driver_, options_.facts)
+                : wrong_method("GET"));
+    return;
+  }
+  if (driver_.broken()) {
+    respond(journal_unavailable("the journal is broken; Holdfast is starting anew from it"));
+    return;
+  }
+  const auto route = Route::parse(request);
+  const bool one = route && !route->name.empty();
+  const bool act = route && !route->action.empty();
+  const bool call_action =
+      act && (route->action == "retry" || route->action == "cancel" || route->action == "resolve");
+  const bool pause_action = act && (route->action == "pause" || route->action == "resume");
+  if (route && route->kind == "calls" && (!act || call_action)) {
+    if (act) {
+      command(*route, respond);
+    } else if (one) {
+      one_call(*route, respond);
+    } else {
+      calls(*route, respond);
+    }
+  } else if (route && route->kind == "upstreams" && one && pause_action) {
+    pause(*route, respond);
+  } else if (route && route->kind == "upstreams" && !one) {
+    if (route->is_read()) {
+      upstreams(respond);
+    } else {
+      respond(wrong_method("GET"));
+    }
+  } else {
+    respond(problem(404, "not-found", "There is nothing at this path",
+                    "docs/admin-api.md lists the paths, all below /v1/"));
+  }
+}
+
+void Admin::calls(const Route& route, const ControlRespond& respond) {
+  if (!route.is_read()) {
+    respond(wrong_method("GET"));
+    return;
+  }
+  auto filter = parse_filter(route.query);
+  if (!filter.ok()) {
+    respond(bad_request(filter.error().context));
+    return;
+  }
+  driver_.list(std::move(*filter), [respond](const Result<ports::CallPage>& page) {
+    if (!page.ok()) {
+      respond(journal_unavailable(page.error().context));
+      return;
+    }
+    JsonArray calls;
+    for (const auto& call : page.value().calls)
+      calls.add(list_json(*call));
+    call::JsonObject out;
+    out.raw("calls", calls.done()).boolean("more", page.value().more);
+    if (page.value().next) {
+      out.text("next", page.value().next->text());
+    } else {
+      out.null("next");
+    }
+    respond(json(out.done()));
+  });
+}
+
+void Admin::one_call(const Route& route, const ControlRespond& respond) {
+  if (!route.is_read()) {
+    respond(wrong_method("GET"));
+    return;
+  }
+  const auto id = CallId::parse(route.name);
+  if (!id.ok()) {
+    respond(no_such_call(route.name));
+    return;
+  }
+  driver_.detail(id.value(), [respond, name = route.name](const Result<ports::CallDetail>& detail) {
+    if (!detail.ok()) {
+      respond(journal_unavailable(detail.error().context));
+    } else if (!detail.value().call) {
+      respond(no_such_call(name));
+    } else {
+      respond(json(detail_json(detail.value())));
+    }
+  });
+}
+
+void Admin::command(const Route& route, const ControlRespond& respond) {
+  if (route.method != "POST") {
+    respond(wrong_method("POST"));
+    return;
+  }
+  const auto id = CallId::parse(route.name);
+  if (!id.ok()) {
+    respond(no_such_call(route.name));
+    return;
+  }
+  auto command = parse_command(route.action, route.body);
+  if (!command.ok()) {
+    respond(bad_request(command.error().context));
+    return;
+  }
+  command->call = id.value();
+  // Looked up first, so that a mistyped id is told from a call that cannot be helped now. The
+  // driver outlives what it answers.
+  driver_.detail(id.value(), [respond, name = route.name, &driver = driver_,
+                              command = *command](const Result<ports::CallDetail>& detail) {
+    if (!detail.ok()) {
+      respond(journal_unavailable(detail.error().context));
+    } else if (!detail.value().call) {
+      respond(no_such_call(name));
+    } else {
+      driver.command(command, answer_of(respond));
+    }
+  });
+}
+
+void Admin::upstreams(const ControlRespond& respond) {
+  const engine::Stats& stats = driver_.stats();
+  JsonArray list;
+  for (const auto& [name, settings] : options_.settings->upstreams) {
+    const auto found = stats.upstreams.find(name);
+    list.add(upstream_json(
+        name, found == stats.upstreams.end() ? engine::UpstreamStats{} : found->second));
+  }
+  respond(json(call::JsonObject().raw("upstreams", list.done()).done()));
+}
+
+void Admin::pause(const Route& route, const ControlRespond& respond) {
+  if (route.method != "POST") {
+    respond(wrong_method("POST"));
+    return;
+  }
+  if (options_.settings->upstreams.count(route.name) == 0) {
+    respond(problem(404, "no-such-upstream", "There is no such upstream",
+                    fmt::format("no upstream '{}' is configured", route.name)));
+    return;
+  }
+  auto command = parse_pause(route.action == "resume", route.body);
+  if (!command.ok()) {
+    respond(bad_request(command.error().context));
+    return;
+  }
+  command->upstream = route.name;
+  driver_.command(std::move(*command), answer_of(respond));
+}
+
+}  // namespace hf::control

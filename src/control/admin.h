@@ -1,0 +1,42 @@
+// The admin API (docs/admin-api.md): calls to look at and to settle, upstreams to pause. Every
+// request needs the bearer token, and a Host that is this listener's own.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "call/settings.h"
+#include "control/facts.h"
+#include "ports/control.h"
+#include "runtime/driver.h"
+
+namespace hf::control {
+
+struct AdminOptions {
+  std::string token;               // empty: every request is refused
+  std::string listen;              // "127.0.0.1:8081", to judge Host by
+  std::vector<std::string> hosts;  // further names that Host may have
+  std::shared_ptr<const call::Settings> settings;
+  FactSource facts;
+};
+
+// The I/O thread. `driver` has been started and outlives this; replies may come after this is gone.
+class Admin {
+ public:
+  Admin(runtime::Driver& driver, AdminOptions options);
+  void handle(const ports::ControlRequest& request, const ports::ControlRespond& respond);
+
+ private:
+  struct Route;
+  void calls(const Route& route, const ports::ControlRespond& respond);
+  void one_call(const Route& route, const ports::ControlRespond& respond);
+  void command(const Route& route, const ports::ControlRespond& respond);
+  void upstreams(const ports::ControlRespond& respond);
+  void pause(const Route& route, const ports::ControlRespond& respond);
+
+  runtime::Driver& driver_;
+  AdminOptions options_;
+};
+
+}  // namespace hf::control

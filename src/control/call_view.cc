@@ -1,0 +1,124 @@
+#include "control/call_view.h"
+
+#include "base/bytes.h"
+#include "base/quantity.h"
+#include "call/reply.h"
+#include "call/reply_json.h"
+#include "call/timeline.h"
+#include "control/json.h"
+
+namespace hf::control {
+namespace {
+
+using call::JsonObject;
+
+constexpr std::size_t kShort = 12;  // hex digits of a digest: enough to compare, too few to find
+
+std::int64_t number(std::uint64_t value) {
+  return static_cast<std::int64_t>(value);
+}
+
+std::string short_hash(const call::Digest& digest) {
+  return to_hex(digest.raw()).substr(0, kShort);
+}
+
+// A label as it is; the hash of a credential, cut short.
+std::string shown_account(const std::string& account) {
+  const bool hash =
+      account.size() == 64 && account.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return hash ? account.substr(0, kShort) : account;
+}
+
+JsonObject common_members(const call::Call& call) {
+  JsonObject out;
+  out.text("route", call.route).text("upstream", call.upstream).boolean("held", call.held);
+  if (call.request) {
+    const std::string& target = call.request->target;
+    const auto query = target.find('?');
+    out.text("method", call.request->method)
+        .text("path", target.substr(0, query))
+        .boolean("has_query", query != std::string::npos);
+  }
+  out.boolean("unresolved", call.unresolved)
+      .text("last_cause", to_string(call.last_cause))
+      .number("last_status", call.last_status);
+  if (call.ended) out.text("ended_at", format_rfc3339(call.ended->wall));
+  return out;
+}
+
+std::string key_json(const call::KeyUse& key) {
+  return JsonObject()
+      .text("hash", short_hash(key.identity))
+      .text("field", key.field)
+      .boolean("business", key.business)
+      .boolean("stable", key.stable)
+      .boolean("made", key.made)
+      .done();
+}
+
+std::string answer_json(const call::Answer& answer) {
+  return JsonObject()
+      .number("status", answer.status)
+      .boolean("body_kept", answer.body_kept)
+      .number("body_bytes", number(answer.body_bytes))
+      .text("at", format_rfc3339(answer.at))
+      .done();
+}
+
+std::string event_json(const call::TimelineEvent& event) {
+  JsonObject out;
+  out.text("at", format_rfc3339(event.at))
+      .text("what", to_string(event.what))
+      .text("who", to_string(event.who));
+  if (event.attempt != 0) out.number("attempt", event.attempt);
+  if (event.status != 0) out.number("status", event.status);
+  if (event.what == call::Happening::attempt_ended || event.what == call::Happening::recovered) {
+    out.text("evidence", to_string(event.evidence))
+        .text("proof", to_string(event.proof))
+        .text("cause", to_string(event.cause))
+        .boolean("reused", event.reused)
+        .number("bytes_sent", number(event.bytes_sent))
+        .number("bytes_received", number(event.bytes_received))
+        .number("took_ms", event.took_ms);
+  }
+  if (!event.where.empty()) out.text("where", event.where);
+  if (!event.rule.empty()) out.text("rule", event.rule);
+  if (!event.detail.empty()) out.text("detail", event.detail);
+  return out.done();
+}
+
+JsonObject detail_members(const call::Call& call) {
+  JsonObject out;
+  out.text("owner", short_hash(call.owner)).text("account", shown_account(call.account));
+  if (call.key) out.raw("key", key_json(*call.key));
+  out.text("mode", to_string(call.idempotency.mode))
+      .boolean("safe", call.safe)
+      .number("held_attempts", call.held_attempts)
+      .text("proof", to_string(call.proof))
+      .number("crashes", call.crashes)
+      .boolean("no_more_attempts", call.no_more_attempts)
+      .number("body_bytes", number(call.body_bytes));
+  if (call.first_sent) {
+    out.text("first_sent_at", format_rfc3339(call.first_sent->wall))
+        .text("first_sent_to", call.first_sent_authority);
+  }
+  if (call.answer) out.raw("answer", answer_json(*call.answer));
+  return out;
+}
+
+}  // namespace
+
+std::string list_json(const call::Call& call) {
+  return join_objects(call::status_json(call), common_members(call).done());
+}
+
+std::string detail_json(const ports::CallDetail& detail) {
+  JsonArray timeline;
+  for (const call::TimelineEvent& event : detail.timeline)
+    timeline.add(event_json(event));
+  auto members = detail_members(*detail.call);
+  members.raw("timeline", timeline.done());
+  return join_objects(list_json(*detail.call), members.done());
+}
+
+}  // namespace hf::control

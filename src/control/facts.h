@@ -1,0 +1,87 @@
+// What the parts of the shell tell of themselves, as plain numbers: control names no adapter, so
+// whoever wires the program copies them in. Totals count since the process began.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+
+namespace hf::control {
+
+struct ProcessFacts {
+  std::string version;
+  WallTime started;
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t open_fds = 0;
+  std::uint64_t max_fds = 0;
+  std::uint64_t cpu_micros = 0;
+  std::uint64_t log_lines_left_out = 0;  // repeats that the log did not write
+};
+
+struct JournalFacts {
+  std::uint64_t commits = 0;
+  std::uint64_t conflicts = 0;
+  std::uint64_t failures = 0;
+  std::uint64_t reads = 0;
+  std::uint64_t sync_micros = 0;                  // in all
+  std::vector<std::uint64_t> sync_bounds_micros;  // upper bounds, ascending
+  std::vector<std::uint64_t> sync_counts;         // one more than bounds: what took longer
+  std::uint64_t bytes_written = 0;
+  std::uint64_t database_bytes = 0;
+  std::uint64_t max_bytes = 0;
+  std::uint64_t disk_free_bytes = 0;
+  std::uint64_t retired = 0;
+  std::uint64_t evicted = 0;
+  std::uint64_t queued = 0;
+  bool accepting = true;  // new durable calls
+  bool broken = false;    // nothing is written any more
+  bool fresh = false;     // it was empty at the start: earlier keys are unknown
+};
+
+// The client-facing side.
+struct ServerFacts {
+  std::uint64_t connections = 0;
+  std::uint64_t accepted = 0;
+  std::uint64_t refused_connections = 0;
+  std::uint64_t requests = 0;
+  std::uint64_t malformed = 0;
+  std::uint64_t answers = 0;
+  std::uint64_t cut_answers = 0;
+  std::uint64_t gone = 0;
+  std::uint64_t timed_out = 0;
+  std::uint64_t handshakes_failed = 0;
+  std::uint64_t buffered_bytes = 0;
+  std::uint64_t buffer_limit_bytes = 0;
+};
+
+// The side towards upstreams, all of them together.
+struct OutgoingFacts {
+  std::uint64_t active = 0;
+  std::uint64_t idle = 0;
+  std::uint64_t connected = 0;
+  std::uint64_t connect_failed = 0;
+  std::uint64_t redialled = 0;
+  std::uint64_t lookups = 0;
+  std::uint64_t secret_failures = 0;
+  std::uint64_t reused = 0;
+  std::uint64_t dropped_idle = 0;
+  std::uint64_t dropped_poll = 0;
+  std::uint64_t dropped_stale = 0;
+};
+
+struct Facts {
+  ProcessFacts process;
+  std::optional<JournalFacts> journal;  // none: no route needs one
+  ServerFacts server;
+  OutgoingFacts outgoing;
+  bool draining = false;
+};
+
+// Called for each scrape, on the I/O thread.
+using FactSource = std::function<Facts()>;
+
+}  // namespace hf::control

@@ -1,0 +1,56 @@
+#include "control/health.h"
+
+#include <string_view>
+#include <utility>
+
+#include "control/metrics.h"
+
+namespace hf::control {
+namespace {
+
+ports::ControlReply plain(int status, std::string_view text) {
+  return {status, "text/plain; charset=utf-8", std::string(text) + "\n", {}};
+}
+
+}  // namespace
+
+ports::ControlReply metrics_reply(runtime::Driver& driver, const FactSource& facts) {
+  return {200, std::string(kMetricsType), metrics_text(driver.stats(), facts()), {}};
+}
+
+Health::Health(runtime::Driver& driver, FactSource facts)
+    : driver_(driver), facts_(std::move(facts)) {}
+
+ports::ControlReply Health::ready() const {
+  const Facts facts = facts_();
+  if (facts.draining) return plain(503, "draining");
+  if (driver_.broken() || (facts.journal && facts.journal->broken)) {
+    return plain(503, "the journal is broken");
+  }
+  if (facts.journal && !facts.journal->accepting) {
+    return plain(503, "the journal takes no new durable calls (disk or max_bytes)");
+  }
+  return plain(200, "ready");
+}
+
+void Health::handle(const ports::ControlRequest& request,
+                    const ports::ControlRespond& respond) const {
+  const std::string_view target = request.target;
+  const std::string_view path = target.substr(0, target.find('?'));
+  const bool known = path == "/healthz" || path == "/readyz" || path == "/metrics";
+  if (!known) {
+    respond(plain(404, "here are /healthz, /readyz and /metrics"));
+  } else if (request.method != "GET" && request.method != "HEAD") {
+    auto reply = plain(405, "only GET and HEAD");
+    reply.fields = {{"Allow", "GET, HEAD"}};
+    respond(std::move(reply));
+  } else if (path == "/healthz") {
+    respond(plain(200, "alive"));
+  } else if (path == "/readyz") {
+    respond(ready());
+  } else {
+    respond(metrics_reply(driver_, facts_));
+  }
+}
+
+}  // namespace hf::control

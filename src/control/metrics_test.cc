@@ -1,0 +1,133 @@
+#include "control/metrics.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+
+namespace hf::control {
+namespace {
+
+engine::Stats sample_stats() {
+  engine::Stats stats;
+  stats.requests_by_route["/v1/"] = 7;
+  stats.problems_by_code["held"] = 2;
+  stats.unknown_calls = 1;
+  auto& upstream = stats.upstreams["a\"b\\c\nd"];
+  upstream.attempts = 9;
+  upstream.attempts_by_row[0] = 4;
+  upstream.attempts_by_row[7] = 5;
+  upstream.breaker_open = 2;
+  upstream.next_due_ms = 1'800'000'000'250;
+  return stats;
+}
+
+Facts sample_facts() {
+  Facts facts;
+  facts.process.version = "1.2.3";
+  facts.process.started = WallTime{1'800'000'000'500};
+  facts.process.cpu_micros = 1'500'000;
+  JournalFacts journal;
+  journal.commits = 3;
+  journal.sync_micros = 1'250;
+  journal.sync_bounds_micros = {100, 1'000'000};
+  journal.sync_counts = {1, 2, 4};
+  journal.accepting = true;
+  facts.journal = journal;
+  return facts;
+}
+
+std::vector<std::string> lines_of(const std::string& text, const std::string& family) {
+  std::vector<std::string> out;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    if (line.find(family) != std::string::npos) out.push_back(line);
+  }
+  return out;
+}
+
+using Lines = std::vector<std::string>;
+
+TEST(Metrics, CountersGaugesAndLabels) {
+  const auto text = metrics_text(sample_stats(), sample_facts());
+  EXPECT_EQ(lines_of(text, "holdfast_requests_total"),
+            (Lines{"# HELP holdfast_requests_total Calls and asks of clients, by route.",
+                   "# TYPE holdfast_requests_total counter",
+                   "holdfast_requests_total{route=\"/v1/\"} 7"}));
+  EXPECT_EQ(lines_of(text, "holdfast_upstream_attempts_total").back(),
+            "holdfast_upstream_attempts_total{upstream=\"a\\\"b\\\\c\\nd\"} 9");
+  EXPECT_EQ(lines_of(text, "outcome=\"complete\"").back().substr(0, 42),
+            "holdfast_upstream_attempt_outcomes_total{u");
+  EXPECT_EQ(lines_of(text, "state=\"open\"").back().back(), '1');
+  EXPECT_EQ(lines_of(text, "state=\"closed\"").back().back(), '0');
+  EXPECT_TRUE(lines_of(text, "next_due").back().ends_with("} 1800000000.25"));
+  EXPECT_EQ(lines_of(text, "holdfast_build_info").back(),
+            "holdfast_build_info{version=\"1.2.3\"} 1");
+  EXPECT_EQ(lines_of(text, "process_start_time_seconds").back(),
+            "process_start_time_seconds 1800000000.5");
+  EXPECT_EQ(lines_of(text, "holdfast_journal_accepting").back(), "holdfast_journal_accepting 1");
+}
+
+TEST(Metrics, HistogramIsCumulative) {
+  const auto text = metrics_text(sample_stats(), sample_facts());
+  EXPECT_EQ(lines_of(text, "holdfast_journal_sync_seconds"),
+            (Lines{"# HELP holdfast_journal_sync_seconds How long syncs to disk took.",
+                   "# TYPE holdfast_journal_sync_seconds histogram",
+                   "holdfast_journal_sync_seconds_bucket{le=\"0.0001\"} 1",
+                   "holdfast_journal_sync_seconds_bucket{le=\"1\"} 3",
+                   "holdfast_journal_sync_seconds_bucket{le=\"+Inf\"} 7",
+                   "holdfast_journal_sync_seconds_sum 0.001250",
+                   "holdfast_journal_sync_seconds_count 7"}));
+}
+
+TEST(Metrics, EveryFamilyIsWrittenOnceWithHelpAndType) {
+  const auto text = metrics_text(sample_stats(), sample_facts());
+  std::set<std::string> names;
+  for (const MetricFamily& family : metric_families()) {
+    EXPECT_TRUE(names.insert(std::string(family.name)).second) << family.name;
+    const std::string type = "# TYPE " + std::string(family.name) + " ";
+    EXPECT_NE(text.find(type + std::string(family.type) + "\n"), std::string::npos) << family.name;
+    EXPECT_EQ(family.type == "counter", family.name.ends_with("_total")) << family.name;
+  }
+}
+
+TEST(Metrics, NothingOfAJournalThatIsNotThere) {
+  Facts facts = sample_facts();
+  facts.journal.reset();
+  const auto text = metrics_text(sample_stats(), facts);
+  EXPECT_EQ(text.find("holdfast_journal_"), std::string::npos);
+}
+
+// Every line is a comment or a sample, as the text format wants it.
+TEST(Metrics, LinesParse) {
+  const std::string label = R"re([a-z]+="([^"\\\n]|\\["\\n])*")re";
+  const std::regex sample("[a-z_]+(\\{" + label + "(," + label + ")*\\})? [0-9.]+");
+  std::istringstream in(metrics_text(sample_stats(), sample_facts()));
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("# ")) continue;
+    EXPECT_TRUE(std::regex_match(line, sample)) << line;
+  }
+}
+
+TEST(Metrics, DocumentationAndCodeAgree) {
+  std::ifstream in(std::string(HF_SOURCE_DIR) + "/docs/metrics.md");
+  ASSERT_TRUE(in.good());
+  std::stringstream whole;
+  whole << in.rdbuf();
+  const std::string text = whole.str();
+  std::set<std::string> documented;
+  const std::regex row(R"re(\n\| `([a-z_]+)[^`]*` \| ([a-z]+) \|)re");
+  for (auto at = std::sregex_iterator(text.begin(), text.end(), row); at != std::sregex_iterator();
+       ++at) {
+    documented.insert((*at)[1].str() + " " + (*at)[2].str());
+  }
+  std::set<std::string> written;
+  for (const MetricFamily& family : metric_families())
+    written.insert(std::string(family.name) + " " + std::string(family.type));
+  EXPECT_EQ(documented, written);
+}
+
+}  // namespace
+}  // namespace hf::control
