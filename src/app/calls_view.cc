@@ -275,7 +275,7 @@ std::string show_upstreams(const json::object& answer, const ViewOptions& option
   const json::array* upstreams = list_of(answer, "upstreams");
   if (upstreams == nullptr || upstreams->empty()) return "no upstreams\n";
   Table table({"UPSTREAM", "BREAKER", "IN FLIGHT", "QUEUE", "HELD LOADED", "NEXT DUE", "ATTEMPTS",
-               "RETRIES", "UNKNOWN", "DEAD", "PAUSES"});
+               "RETRIES", "UNKNOWN", "DEAD", "PAUSED UNTIL"});
   for (const json::value& value : *upstreams) {
     const json::object* one = value.if_object();
     if (one == nullptr) continue;
@@ -283,7 +283,7 @@ std::string show_upstreams(const json::object& answer, const ViewOptions& option
                text_of(*one, "queue"), text_of(*one, "held_loaded"),
                when(*one, "next_due_at", options), text_of(*one, "attempts"),
                text_of(*one, "retries"), text_of(*one, "became_unknown"), text_of(*one, "died"),
-               text_of(*one, "pauses")});
+               when(*one, "paused_until", options)});
   }
   return table.text(false, 0);
 }

@@ -69,6 +69,7 @@ class Shell::Impl {
   adapters::AsioTimer timer_;
   boost::asio::signal_set signals_;
   boost::asio::steady_timer drain_timer_;
+  adapters::Dice dice_;
   adapters::CrashSlot crash_slot_;
   std::unique_ptr<adapters::RocksdbJournal> journal_;
   std::unique_ptr<adapters::HttpUpstream> upstream_;
@@ -129,7 +130,10 @@ Result<void> Shell::Impl::start() {
   options.settings = settings_;
   options.seed = adapters::random_u64();
   runtime::Hooks hooks;
-  hooks.random = [] { return runtime::Random128{adapters::random_u64(), adapters::random_u64()}; };
+  hooks.random = [this] {
+    const std::uint64_t high = dice_.next();
+    return runtime::Random128{high, dice_.next()};
+  };
   hooks.note = [](const engine::Note& note) { log_note(note); };
   if (journal_) {
     HF_TRY_VOID(crash_slot_.open(journal.path + "/handling"));

@@ -5,19 +5,20 @@
 namespace hf::call {
 namespace {
 
-constexpr std::array kStates{State::waiting,  State::sending,  State::verifying, State::unknown,
-                             State::open,     State::answered, State::dead,      State::cancelled};
+constexpr std::array kStates{State::waiting, State::sending,  State::verifying, State::unknown,
+                             State::open,    State::answered, State::dead,      State::cancelled};
 
 TEST(Call, states_have_words_that_parse_back) {
-  for (const State state : kStates) EXPECT_EQ(parse_state(to_string(state)), state);
+  for (const State state : kStates)
+    EXPECT_EQ(parse_state(to_string(state)), state);
   EXPECT_EQ(parse_state("?"), std::nullopt);
   EXPECT_EQ(parse_state(""), std::nullopt);
 }
 
 TEST(Call, terminal_states_are_answered_dead_and_cancelled) {
   for (const State state : kStates) {
-    EXPECT_EQ(terminal(state), state == State::answered || state == State::dead ||
-                                   state == State::cancelled);
+    EXPECT_EQ(terminal(state),
+              state == State::answered || state == State::dead || state == State::cancelled);
   }
 }
 

@@ -264,7 +264,13 @@ std::string upstream_json(const std::string& name, const engine::UpstreamStats& 
       .number("became_held", number(stats.held))
       .number("became_unknown", number(stats.unknown))
       .number("died", number(stats.dead))
-      .number("pauses", number(stats.pauses));
+      .number("pauses", number(stats.pauses))
+      .number("paused_keys", number(stats.paused_keys));
+  if (stats.paused_until_ms > 0) {
+    out.text("paused_until", format_rfc3339(WallTime{stats.paused_until_ms}));
+  } else {
+    out.null("paused_until");
+  }
   if (stats.next_due_ms > 0) {
     out.text("next_due_at", format_rfc3339(WallTime{stats.next_due_ms}));
   } else {

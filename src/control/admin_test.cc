@@ -351,6 +351,8 @@ TEST(Admin, PausesAndResumesAnUpstream) {
   EXPECT_EQ(scene.status("POST", path + "pause", R"({"for":"10m","reason":"their incident"})"),
             200);
   EXPECT_EQ(scene.journal.pauses, 1U);
+  EXPECT_TRUE(has(scene.ask("GET", "/v1/upstreams")->body,
+                  R"("paused_keys":1,"paused_until":"2027-01-15T08:10:00.000Z")"));
   EXPECT_EQ(scene.status("POST", path + "resume"), 200);
   EXPECT_EQ(scene.journal.pauses, 2U);
   for (const std::string body : {"", R"({"for":"10"})", R"({"for":"0s"})", R"({"for":"31d"})",

@@ -46,6 +46,8 @@ void Core::on(CallArrived&& event) {
   if (draining_) {
     call::ProblemSpec spec;
     spec.code = call::Code::draining;
+    // An earlier copy under its key may be in doubt: it was not looked up.
+    if (arrival.call.key) spec.effect = call::Effect::unknown;
     spec.safe_to_retry = true;
     spec.retry_after = Duration::seconds(1);
     send_problem(arrival.exchange, spec, false);
@@ -109,9 +111,10 @@ void Core::on(KeyRead&& found) {
     if (found.failed) {
       call::ProblemSpec spec;
       spec.code = call::Code::journal_unavailable;
+      spec.effect = call::Effect::unknown;  // of an earlier copy under its key
       spec.safe_to_retry = true;
       spec.retry_after = Duration::seconds(5);
-      spec.detail = "The key could not be looked up; nothing was sent.";
+      spec.detail = "The key could not be looked up; nothing was sent for this request.";
       send_problem(arrival.exchange, spec, false);
       continue;
     }
@@ -353,6 +356,8 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
   active.client_address = arrival.call.client_address;
   active.may_hold = arrival.call.may_hold;
   call::Call& call = *active.call;
+  // Proven not applied: the upstream cannot have begun to count the key's lifetime.
+  if (!call.unresolved) call.first_sent.reset();
   if (revived) {
     // Every attempt of it is proven not applied, so its deadline and its key begin anew.
     call.accepted = call::Stamp::of(now_);

@@ -11,10 +11,10 @@ bool owned_by(const call::Call& call, const call::CallAsk& ask) {
   return std::find(ask.owners.begin(), ask.owners.end(), call.owner) != ask.owners.end();
 }
 
-call::Reply no_such_call() {
+call::ProblemSpec no_such_call() {
   call::ProblemSpec spec;
   spec.code = call::Code::no_such_call;
-  return call::problem(spec);
+  return spec;
 }
 
 }  // namespace
@@ -22,7 +22,7 @@ call::Reply no_such_call() {
 void Core::on(CallAsked&& event) {
   const CallId id = event.ask.call;
   if (!journal_) {
-    act(SendReply{event.exchange, no_such_call()}, false);
+    act(SendReply{event.exchange, counted(no_such_call())}, false);
     return;
   }
   if (Active* active = find_active(id); active != nullptr && active->journaled) {
@@ -38,7 +38,7 @@ void Core::answer_ask(ExchangeId id, const call::CallAsk& ask, Active* active,
                       const std::shared_ptr<const call::Call>& stored) {
   const call::Call* call = active != nullptr ? active->call.get() : stored.get();
   if (call == nullptr || !owned_by(*call, ask)) {
-    act(SendReply{id, no_such_call()}, true);
+    act(SendReply{id, counted(no_such_call())}, true);
     return;
   }
   switch (ask.what) {
@@ -57,13 +57,13 @@ void Core::answer_ask(ExchangeId id, const call::CallAsk& ask, Active* active,
   if (call::terminal(call->state)) {
     spec.code = call::Code::already_ended;
     spec.effect = call::effect_of(*call);
-    act(SendReply{id, call::problem(spec)}, true);
+    act(SendReply{id, counted(spec)}, true);
     return;
   }
   if (call->state == call::State::unknown || find_upstream(call->upstream) == nullptr) {
     spec.code = call::Code::outcome_unknown;
     spec.effect = call::Effect::unknown;
-    act(SendReply{id, call::problem(spec)}, true);
+    act(SendReply{id, counted(spec)}, true);
     return;
   }
   if (active == nullptr) {
@@ -89,7 +89,7 @@ void Core::cancel_by_owner(ExchangeId id, Active& active) {
     spec.effect = call::Effect::unknown;
     spec.call = snapshot.id;
     spec.attempts = snapshot.attempts;
-    act(SendReply{id, call::problem(spec)}, true);
+    act(SendReply{id, counted(spec)}, true);
     return;
   }
   const std::shared_ptr<call::Call> ended = active.call;

@@ -8,8 +8,9 @@
 namespace hf::engine {
 namespace {
 
+// On a redirect or a 202 the field tells of something else (RFC 9110 section 10.2.3).
 bool carries_retry_after(int status) {
-  return status == 429 || status >= 500;
+  return status >= 400;
 }
 
 }  // namespace

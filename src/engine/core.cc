@@ -32,6 +32,7 @@ Core::Core(EngineOptions options, const call::Recovered& recovered)
     upstreams_.emplace(name, std::move(state));
   }
   stats_.unknown_calls = recovered.unknown_calls;
+  if (recovered.newest) clock_suspect_until_ = *recovered.newest;
 }
 
 Active* Core::find_active(const CallId& id) {
@@ -161,9 +162,13 @@ void Core::send(ExchangeId id, call::Reply reply, bool after_writes) {
   act(SendReply{id, std::move(reply)}, after_writes);
 }
 
-void Core::send_problem(ExchangeId id, call::ProblemSpec spec, bool after_writes) {
+call::Reply Core::counted(const call::ProblemSpec& spec) const {
   stats_.problems_by_code[std::string(call::to_string(spec.code))] += 1;
-  send(id, call::problem(spec), after_writes);
+  return call::problem(spec);
+}
+
+void Core::send_problem(ExchangeId id, call::ProblemSpec spec, bool after_writes) {
+  send(id, counted(spec), after_writes);
 }
 
 void Core::send_to_all(Active& active, const call::Reply& reply) {
@@ -310,6 +315,12 @@ const Stats& Core::refresh_stats(const Now& now) {
                                                                   : 2;
     out.held_loaded = upstream.ready.size();
     out.next_due_ms = upstream.next_due ? upstream.next_due->ms : 0;
+    out.paused_keys = 0;
+    out.paused_until_ms = 0;
+    for (const policy::Pause& pause : upstream.gate->pauses(now.wall)) {
+      out.paused_keys += 1;
+      out.paused_until_ms = std::max(out.paused_until_ms, pause.until.ms);
+    }
     stats_.upstreams[name] = out;
   }
   return stats_;

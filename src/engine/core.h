@@ -202,6 +202,7 @@ class Core {
   void attach(Active& active, ExchangeId id, const call::NewCall& call, bool primary);
   void detach(ExchangeId id);
   void send(ExchangeId id, call::Reply reply, bool after_writes);
+  call::Reply counted(const call::ProblemSpec& spec) const;
   void send_problem(ExchangeId id, call::ProblemSpec spec, bool after_writes);
   void send_to_all(Active& active, const call::Reply& reply);
   void run_alarm(const Alarm& alarm);
@@ -282,6 +283,7 @@ class Core {
   bool accepting_ = true;
   std::string refusing_why_;
   bool draining_ = false;
+  WallTime clock_suspect_until_;  // until the wall clock has passed this, it is behind itself
 
   std::map<CallId, Active> active_;
   std::map<ExchangeId, Exchange> exchanges_;
@@ -295,7 +297,7 @@ class Core {
 
   Timers<Alarm> alarms_;
   std::uint64_t next_attempt_ = 1;
-  Stats stats_;
+  mutable Stats stats_;  // counting is no part of deciding
 
   Now now_;
   Effects* out_ = nullptr;

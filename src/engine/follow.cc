@@ -302,7 +302,7 @@ call::Reply Core::last_word(const Active& active, std::string_view rule) const {
     const auto until = found->second.gate->paused_until(call.limit_key, now_.wall);
     if (until) spec.retry_after = *until - now_.wall;
   }
-  return call::problem(spec);
+  return counted(spec);
 }
 
 // The end of a call that is not held: nobody attempts it again unless its key comes back.
@@ -438,7 +438,8 @@ void Core::die(Active& active, std::string_view rule) {
   record(active, call::Happening::died, call::Actor::holdfast, rule);
   write(active);
   upstream_of(active).stats.dead += 1;
-  note(active, Note::Level::error, "call_dead", rule);
+  const bool asked_for = rule == "operator-not-applied" || rule == "key-retention-over";
+  note(active, asked_for ? Note::Level::info : Note::Level::error, "call_dead", rule);
   if (!active.exchanges.empty()) send_to_all(active, last_word(active, rule));
   drop(call.id);
 }
@@ -459,7 +460,7 @@ void Core::become_cancelled(Active& active, call::Actor who) {
     spec.code = call::Code::cancelled;
     spec.call = call.id;
     spec.attempts = call.attempts;
-    send_to_all(active, call::problem(spec));
+    send_to_all(active, counted(spec));
   }
   drop(call.id);
 }
@@ -468,6 +469,9 @@ void Core::become_cancelled(Active& active, call::Actor who) {
 bool Core::key_over(const call::Call& call, const call::UpstreamSettings& upstream) const {
   if (call.idempotency.mode != call::Mode::key) return false;
   if (!call.idempotency.lifetime || !call.first_sent) return false;
+  // After a reboot the wall clock stands behind what was journaled: nobody knows how long ago the
+  // first byte was sent, so the lifetime counts as over (DESIGN section 5, Time).
+  if (clock_suspect_until_ > now_.wall && call.first_sent->boot != now_.boot) return true;
   const Duration lifetime = *call.idempotency.lifetime;
   const Duration margin = std::max(
       upstream.timeouts.connect + upstream.timeouts.head + Duration::seconds(10), lifetime / 100);

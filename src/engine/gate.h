@@ -51,6 +51,8 @@ class Gate {
   std::vector<std::string> lift_all(WallTime now);
   std::optional<WallTime> paused_until(std::string_view limit_key, WallTime now) const;
 
+  std::vector<policy::Pause> pauses(WallTime now) const { return pauses_.all(now); }
+
   policy::BreakerState breaker_state(Instant now) const { return breaker_.state(now); }
   int in_use() const { return concurrency_.in_use(); }
   int in_use(policy::Lane lane) const { return concurrency_.in_use(lane); }

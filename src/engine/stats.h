@@ -26,7 +26,9 @@ struct UpstreamStats {
   std::uint64_t in_flight = 0;
   std::uint64_t breaker_open = 0;  // 0 closed, 1 half open, 2 open
   std::uint64_t held_loaded = 0;
-  std::int64_t next_due_ms = 0;  // wall time of the earliest due call on disk; 0: none known
+  std::int64_t next_due_ms = 0;   // wall time of the earliest due call on disk; 0: none known
+  std::uint64_t paused_keys = 0;  // limit keys that are paused now; one may be the whole upstream
+  std::int64_t paused_until_ms = 0;  // wall time at which the last of them ends; 0: none
 };
 
 struct Stats {

@@ -30,6 +30,9 @@ struct AttemptSpec {
   // forward() or cancel(). An answer that outgrows it, or an event stream, is reported by
   // on_answer_head and then waits in the same way, `captured so far` included in what is forwarded.
   std::uint64_t capture_max = 0;
+  // With capture_max 0: an answer that came whole with its head is reported whole at once, which
+  // spares small answers the way through a sink.
+  bool whole_if_ready = false;
 };
 
 class UpstreamEvents {

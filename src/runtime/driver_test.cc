@@ -187,8 +187,7 @@ TEST_F(DriverTest, what_needs_no_journal_passes_while_a_commit_is_under_way) {
   EXPECT_EQ(journal.keys.size(), 1U) << "reads pass";
 }
 
-class BrokenCommit : public DriverTest,
-                     public testing::WithParamInterface<ports::CommitResult> {};
+class BrokenCommit : public DriverTest, public testing::WithParamInterface<ports::CommitResult> {};
 
 TEST_P(BrokenCommit, stops_everything_once) {
   arrive(1, "a");
@@ -218,10 +217,12 @@ INSTANTIATE_TEST_SUITE_P(Results, BrokenCommit,
 TEST_F(DriverTest, reentrant_ends_and_syncs_keep_the_order) {
   upstream.end_at_once = true;
   journal.at_once = true;
-  for (std::uint64_t i = 1; i <= 5; ++i) arrive(i, std::string(1, static_cast<char>('a' + i)));
+  for (std::uint64_t i = 1; i <= 5; ++i)
+    arrive(i, std::string(1, static_cast<char>('a' + i)));
   EXPECT_EQ(upstream.started.size(), 5U);
   ASSERT_EQ(clients.replies.size(), 5U);
-  for (std::uint64_t i = 1; i <= 5; ++i) EXPECT_EQ(raw(clients.replies[i - 1].first), i);
+  for (std::uint64_t i = 1; i <= 5; ++i)
+    EXPECT_EQ(raw(clients.replies[i - 1].first), i);
   EXPECT_TRUE(broken.empty());
 }
 

@@ -128,7 +128,7 @@ bool UpstreamAttempt::take_head(std::string_view& bytes) {
   do {
     if (!take_interim(bytes, parsed)) return false;
   } while (parsed.head.status < 200);
-  begin_answer(std::move(parsed));
+  begin_answer(std::move(parsed), bytes.size());
   return true;
 }
 
@@ -168,7 +168,7 @@ void UpstreamAttempt::refuse_answer(http1::Refusal refusal) {
   finish(Cause::invalid_answer);
 }
 
-void UpstreamAttempt::begin_answer(http1::ParsedResponse parsed) {
+void UpstreamAttempt::begin_answer(http1::ParsedResponse parsed, std::size_t ready) {
   answer_evidence_ = Evidence::answer_begun;
   keep_alive_ = parsed.keep_alive;
   keep_alive_hint_ = http1::keep_alive_timeout(parsed.head.fields);
@@ -178,6 +178,13 @@ void UpstreamAttempt::begin_answer(http1::ParsedResponse parsed) {
   http1::drop_holdfast_fields(head_.fields);
   decoder_.emplace(parsed.framing);
   const bool known_length = parsed.framing.kind == http1::BodyFraming::Kind::length;
+  const bool none = parsed.framing.kind == http1::BodyFraming::Kind::none;
+  if (capture_max_ == 0 && spec_.whole_if_ready &&
+      (none || (known_length && parsed.framing.length <= ready))) {
+    reading_ = Reading::capturing;
+    capture_max_ = known_length ? parsed.framing.length : 0;
+    return;
+  }
   const bool outgrows = known_length && parsed.framing.length > capture_max_;
   if (capture_max_ == 0 || outgrows || is_event_stream(head_.fields)) {
     return wait_with_head(capture_max_ > 0);

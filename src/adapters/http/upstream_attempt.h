@@ -64,7 +64,7 @@ class UpstreamAttempt : public std::enable_shared_from_this<UpstreamAttempt> {
   bool take_head(std::string_view& bytes);
   // False: more is needed, or the attempt is over.
   bool take_interim(std::string_view& bytes, http1::ParsedResponse& parsed);
-  void begin_answer(http1::ParsedResponse parsed);
+  void begin_answer(http1::ParsedResponse parsed, std::size_t ready);
   void take_body(std::string_view bytes);
   void settle_capture();
   void on_peer_gone(UpstreamLink::Io what);

@@ -59,6 +59,18 @@ void AsioTimer::wake_at(std::optional<Instant> when) {
   });
 }
 
+std::uint64_t Dice::next() {
+  if (used_ == page_.size()) {
+    HF_CHECK(sodium_init() >= 0);
+    randombytes_buf(page_.data(), sizeof page_);
+    used_ = 0;
+  }
+  const std::uint64_t drawn = page_[used_];
+  page_[used_] = 0;  // an id that was given away is nobody's to read here
+  used_ += 1;
+  return drawn;
+}
+
 std::uint64_t random_u64() {
   HF_CHECK(sodium_init() >= 0);
   std::uint64_t value = 0;

@@ -1,6 +1,7 @@
 // The real clock, the real timer and the real dice. Nothing else in the program reads them.
 #pragma once
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
@@ -38,5 +39,15 @@ class AsioTimer final : public ports::WakeTimer {
 
 // From the kernel's generator; for ids that must not be guessed.
 std::uint64_t random_u64();
+
+// The same, a page at a time: one call into the kernel for some hundred ids. One thread.
+class Dice {
+ public:
+  std::uint64_t next();
+
+ private:
+  std::array<std::uint64_t, 512> page_{};
+  std::size_t used_ = 512;
+};
 
 }  // namespace hf::adapters
