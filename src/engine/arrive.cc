@@ -320,6 +320,7 @@ void Core::replay(const call::Call& call, const Arrival& arrival) {
     marks.call = call.id;
     marks.attempts = call.attempts;
     marks.replayed_from = call.answer->at;
+    marks.wait_applied = arrival.call.wait.has_value();
     send(arrival.exchange, call::upstream_answer(*call.answer, marks), true);
     return;
   }

@@ -233,6 +233,7 @@ void Core::on(AnswerHeadSeen&& event) {
     marks.advise_no_retry = decision.ruling == call::Ruling::unresolved_end;
   }
   call::AnswerHead head = std::move(event.head);
+  marks.wait_applied = exchanges_.at(to).wait_given;
   call::mark_answer(head.fields, marks);
   detach(to);
   act(ForwardAnswer{event.attempt, to, std::move(head)}, active.journaled);

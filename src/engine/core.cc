@@ -158,6 +158,11 @@ void Core::detach(ExchangeId id) {
 }
 
 void Core::send(ExchangeId id, call::Reply reply, bool after_writes) {
+  const auto exchange = exchanges_.find(id);
+  if (exchange != exchanges_.end() && exchange->second.wait_given &&
+      find_field(reply.fields, "Preference-Applied") == nullptr) {
+    reply.fields.push_back({"Preference-Applied", "wait"});
+  }
   detach(id);
   act(SendReply{id, std::move(reply)}, after_writes);
 }
