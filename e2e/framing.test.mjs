@@ -90,7 +90,8 @@ routes:
 `
 // On a streamed route the head of a chunked request may be at the upstream when its body turns out
 // to be broken; such a request must never look complete there.
-const streams = (name, bytes) => name === 'plain' && /\nTransfer-Encoding: chunked\r\n\r\n/.test(bytes)
+const streams = (name, bytes) => name === 'plain'
+  && /\nTransfer-Encoding: chunked\r\n\r\n/.test(bytes)
   && !/^POST \S+ HTTP\/1\.0/.test(bytes)
 
 for (const name of ['keyed', 'plain']) {

@@ -63,7 +63,8 @@ for (const [how, end] of [['SIGTERM', p => p.stop()], ['kill -9', p => p.kill()]
     assert.ok(held.every(a => a.json.error?.code === 'held'), held.map(a => a.text).join('\n'))
     await end(first)
     await upstream.up()
-    const second = await startHoldfast(t, stripeConfig(upstream.url, shortWait), { data: first.data })
+    const second = await startHoldfast(t, stripeConfig(upstream.url, shortWait),
+      { data: first.data })
     await delivered(upstream, names)
     const id = held[0].headers['holdfast-call']
     await until('its owner sees the answer', async () => (await call(

@@ -10,7 +10,10 @@ upstreams:
     url: ${url}
     idempotency: ${mode}
 routes:
-  - { path: /, upstream: up, limits: { waiters: 128 }, key: { from: [ { header: Idempotency-Key } ] } }
+  - path: /
+    upstream: up
+    limits: { waiters: 128 }
+    key: { from: [ { header: Idempotency-Key } ] }
 `
 const modes = {
   'an upstream that honours keys': '{ mode: key, header: Idempotency-Key, lifetime: 1h }',

@@ -9,7 +9,9 @@ const POSTS = 12
 const CLOSES_MS = [200, 900, 1100, 5000]
 const MARGINS_MS = [-40, -15, -5, 0, 1, 2, 5, 10, 20, 60, 150]
 
-test('no false unknown at an upstream that closes idle connections', { concurrency: true }, async t => {
+test('no false unknown at an upstream that closes idle connections', {
+  concurrency: true,
+}, async t => {
   const cases = CLOSES_MS.flatMap(idleClose => [false, true].map(hint => ({ idleClose, hint })))
   const upstreams = await Promise.all(cases.map(options => startUpstream(t, options)))
   const proxy = await startHoldfast(t, `

@@ -31,8 +31,15 @@ upstreams:
     credentials: stored
 routes:
   - { path: /keyed, upstream: keyed, wait: 2s, key: { from: [ { header: Idempotency-Key } ] } }
-  - { path: /business, upstream: keyed, hold: on_failure, wait: 1s, key: { from: [ { body: /order } ] } }
-  - { path: /injected, upstream: injected, wait: 2s, key: { from: [ { header: Idempotency-Key } ] } }
+  - path: /business
+    upstream: keyed
+    hold: on_failure
+    wait: 1s
+    key: { from: [ { body: /order } ] }
+  - path: /injected
+    upstream: injected
+    wait: 2s
+    key: { from: [ { header: Idempotency-Key } ] }
   - { path: /gone, upstream: gone, hold: on_failure, wait: 200ms,
       key: { stable: true, from: [ { header: Idempotency-Key } ] } }
 `

@@ -1,4 +1,4 @@
-// An upstream on Node's own http: no line of it is Holdfast's, so that it cannot share its mistakes.
+// An upstream on Node's own http: no line of it is Holdfast's, so it cannot share its mistakes.
 // It keeps a ledger of what took effect and of every request it read, and knows idempotency keys as
 // Stripe does, or not at all.
 import { createServer } from 'node:http'
@@ -6,7 +6,7 @@ import { atEnd } from './rig.mjs'
 
 // options:
 //   keys       whether keys are honoured (true)
-//   fault      ({ n, order, key, path, seen }) => what to do instead of a plain answer, or undefined;
+//   fault      ({ n, order, key, path, seen }) => what to do instead of a plain answer, or none;
 //              n counts requests, seen those of this order (both from 1):
 //              'reset_before' | 'reset_after' | 'hang' | 'cut' | { late: MS }
 //              | { status, fields, body, applied }

@@ -137,10 +137,7 @@ struct World::Shell final : ports::Clock, ports::WakeTimer {
 };
 
 World::World(WorldOptions options)
-    : seed_(options.seed),
-      trace_(options.trace),
-      prng_(options.seed),
-      settings_(make_settings()) {
+    : seed_(options.seed), trace_(options.trace), prng_(options.seed), settings_(make_settings()) {
   Prng plan = prng_.fork("plan");
   plan_ = FaultPlan::draw(plan);
   call::Sealer::Key key{};

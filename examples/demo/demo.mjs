@@ -17,7 +17,7 @@ function readArgs() {
       options: {
         list: { type: 'boolean' },
         seed: { type: 'string', default: '7' },
-        orders: { type: 'string', default: '140' },
+        orders: { type: 'string', default: '150' },
         json: { type: 'boolean', default: false },
       },
     })

@@ -14,8 +14,10 @@ const HOLDFAST = process.env.HOLDFAST ?? 'build/release/holdfast'
 // Odds of a request in parts per thousand; docs/sandbox.md says what each does.
 const FAULTS = 'reset_before=40,reset_after=60,late_apply:4000=40,apply_then_503=30,cut=20,'
   + 'hang=10,slow:2000=30,close_on_reuse=20,s429:1=20,s500=20,s503:1=20'
+// After so many attempts an order meets no more faults.
+const MAX_FAULTED = 4
 const LATENCY_MS = 80
-const ORDERS_PER_SECOND = 10
+const ORDERS_PER_SECOND = 12
 // The provider is down from a third of the orders on.
 const OUTAGE_MS = 8000
 // Longer than the slowest fault: after this long without news the ledger is complete.
@@ -41,8 +43,9 @@ export async function play({ seed, orders, json }) {
 async function run(name, { seed, orders, json, proxy }) {
   const label = name.replaceAll(' ', '-')
   const sandbox = await start(`${label}-sandbox`, HOLDFAST, ['sandbox', '--port', '0', '--control',
-    '0', '--keys', 'all', '--seed', String(seed), '--faults', FAULTS, '--latency-ms',
-    String(LATENCY_MS)], { ready: [/sandbox listening on (\S+)/, /sandbox control on (\S+)/] })
+    '0', '--keys', 'all', '--seed', String(seed), '--faults', FAULTS, '--max-faulted-attempts',
+    String(MAX_FAULTED), '--latency-ms', String(LATENCY_MS)], {
+    ready: [/sandbox listening on (\S+)/, /sandbox control on (\S+)/] })
   const [provider, control] = sandbox.found
   const between = await proxy?.(provider)
   const base = between?.found[0] ?? provider

@@ -47,7 +47,7 @@ struct NewCall {
   bool respond_async = false;    // Prefer: respond-async, on a route that may hold
   std::optional<Duration> wait;  // Prefer: wait=N, capped by the route
   bool may_hold = false;         // the route holds, the method may be held, and a repeat will be
-                          // recognised or a 202 was agreed
+                                 // recognised or a 202 was agreed
 };
 
 // A request to /.holdfast/calls/...

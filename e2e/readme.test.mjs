@@ -1,0 +1,53 @@
+// The README's start with curl, run as it is written but for the ports.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import net from 'node:net'
+import { dirname, join, resolve } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { atEnd, folder, readText } from './rig.mjs'
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
+
+const freePort = () => new Promise(done => {
+  const probe = net.createServer().listen(0, '127.0.0.1', () => {
+    const { port } = probe.address()
+    probe.close(() => done(port))
+  })
+})
+
+function blockBelow(heading) {
+  const text = readText(join(ROOT, 'README.md')).split(`## ${heading}\n`)[1]
+  const lines = text.split('\n')
+  const from = lines.findIndex(line => line.startsWith('    '))
+  const until = lines.findIndex((line, i) => i > from && line !== '' && !line.startsWith('    '))
+  return lines.slice(from, until).map(line => line.slice(4)).join('\n')
+}
+
+test('start with curl', async t => {
+  const binary = resolve(process.env.HOLDFAST ?? 'build/release/holdfast')
+  const [listen, admin, sandbox] = [await freePort(), await freePort(), await freePort()]
+  const ready = 'for i in $(seq 100); do curl -so /dev/null'
+  const script = blockBelow('Start with curl')
+    .replace('./x build\n', 'pids=\n')
+    .replaceAll('build/release/holdfast', binary)
+    .replaceAll('8080', listen).replaceAll('8081', admin).replaceAll('9000', sandbox)
+    // What a person's typing speed does: wait until the servers answer, and stop them at the end.
+    .replace(/^(.*) &( +#.*)?$/gm, '$1 >/dev/null & pids="$pids $!"')
+    .replace('\npay() {', `
+${ready} localhost:${sandbox}/_ledger && break; sleep 0.1; done
+${ready} localhost:${listen}/ && break; sleep 0.1; done
+pay() {`) + '\nkill $pids; wait'
+  const shell = spawn('bash', ['-c', script], { cwd: folder(t), stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true })
+  atEnd(t, () => { try { process.kill(-shell.pid, 'SIGKILL') } catch { /* it has ended */ } })
+  let out = ''
+  shell.stdout.on('data', piece => { out += piece })
+  shell.stderr.on('data', piece => { out += piece })
+  await new Promise(done => shell.on('close', done))
+  assert.match(out, /holdfast.yaml: ok/, out)
+  assert.equal(out.match(/HTTP\/1.1 200 OK/g)?.length, 3, out)
+  assert.match(out, /Idempotent-Replayed: true\r?\nHoldfast-Replayed:/, out)
+  assert.match(out, /Holdfast-Attempts: 2/, out)
+  assert.match(out, /"effects":2,.*"orders":2,"orders_doubled":0/, out)
+})
