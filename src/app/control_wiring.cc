@@ -12,7 +12,7 @@
 namespace hf::app {
 namespace {
 
-control::JournalFacts facts_of(const adapters::JournalMetrics& metrics) {
+control::JournalFacts facts_of(const adapters::JournalMetrics& metrics, WallTime now) {
   control::JournalFacts facts;
   facts.commits = metrics.commits;
   facts.conflicts = metrics.conflicts;
@@ -29,6 +29,18 @@ control::JournalFacts facts_of(const adapters::JournalMetrics& metrics) {
   facts.evicted = metrics.evicted;
   facts.queued = metrics.queued;
   facts.accepting = metrics.accepting;
+  for (const call::State state :
+       {call::State::waiting, call::State::sending, call::State::unknown, call::State::open}) {
+    control::JournalFacts::Standing group;
+    group.state = std::string(call::to_string(state));
+    const auto found = metrics.standing.find(state);
+    if (found != metrics.standing.end()) {
+      group.calls = found->second.calls;
+      const Duration age = now - found->second.oldest.value_or(now);
+      group.oldest_seconds = static_cast<std::uint64_t>(age.ceil_seconds());
+    }
+    facts.standing.push_back(std::move(group));
+  }
   return facts;
 }
 
@@ -89,7 +101,7 @@ class ControlWiring::Impl {
     control::Facts facts;
     facts.process = process_facts();
     if (parts_.journal != nullptr) {
-      facts.journal = facts_of(parts_.journal->metrics());
+      facts.journal = facts_of(parts_.journal->metrics(), parts_.clock->read().wall);
       facts.journal->max_bytes = settings_->journal.max_bytes;
       facts.journal->broken = parts_.journal->broken().has_value();
       facts.journal->fresh = parts_.fresh;

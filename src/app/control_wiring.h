@@ -11,6 +11,7 @@
 #include "adapters/rocksdb/rocksdb_journal.h"
 #include "base/result.h"
 #include "call/settings.h"
+#include "ports/clock.h"
 #include "runtime/driver.h"
 
 namespace hf::app {
@@ -21,6 +22,7 @@ struct ControlParts {
   runtime::Driver* driver = nullptr;
   adapters::Server* server = nullptr;
   adapters::HttpUpstream* upstream = nullptr;
+  ports::Clock* clock = nullptr;
   adapters::RocksdbJournal* journal = nullptr;  // null: none is needed
   std::string token;                            // of the admin API
   bool fresh = false;                           // the journal was empty at this start

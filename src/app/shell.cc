@@ -111,7 +111,7 @@ Result<void> Shell::Impl::start() {
            adapters::load_or_make_seal_key(key_file, journal.path + "/db"));
     sealer.emplace(key.key);
     auto opened = open_journal(*sealer);
-    if (!opened.ok()) return opened.take_error().in("journal in " + journal.path);
+    if (!opened.ok()) return opened.take_error();
     recovered = std::move(*opened);
     fresh_ = recovered.fresh;
   } else {
@@ -185,6 +185,7 @@ Result<void> Shell::Impl::bind_control(const std::string& token) {
   parts.server = server_.get();
   parts.upstream = upstream_.get();
   parts.journal = journal_.get();
+  parts.clock = &clock_;
   parts.fresh = fresh_;
   parts.token = token;
   control_ = std::make_unique<ControlWiring>(std::move(parts), settings_);

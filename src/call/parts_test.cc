@@ -78,9 +78,8 @@ std::string json(std::string_view text, std::string_view pointer) {
 
 TEST(FindJson, Pointers) {
   // RFC 6901 section 5.
-  const std::string_view text =
-      R"({"foo": ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "m~n": 8, )"
-      R"(" ": 7, "i\\j": 5, "k\"l": 6})";
+  const std::string_view text = R"({"foo": ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "m~n": 8, )"
+                                R"(" ": 7, "i\\j": 5, "k\"l": 6})";
   EXPECT_EQ(json(text, ""), text);
   EXPECT_EQ(json(text, "/foo"), R"(["bar", "baz"])");
   EXPECT_EQ(json(text, "/foo/0"), R"("bar")");

@@ -224,11 +224,15 @@ void RecordCodec::index(Encoding& out, const CallWrite& write) const {
   const Indexed after = indexed(call);
   const bool had_due = write.before && held_or_open(write.before->state, write.before->held);
   const bool due = held_or_open(after.state, after.held);
-  if (had_due && !(due && after.due == write.before->due)) {
+  const bool same_due =
+      had_due && due && after.due == write.before->due && after.state == write.before->state;
+  if (had_due && !same_due) {
     out.remove(due_key(call.upstream, write.before->due, call.id));
   }
-  if (due && !(had_due && after.due == write.before->due)) {
-    out.put(due_key(call.upstream, after.due, call.id), {});
+  if (due && !same_due) {
+    // The value tells waiting calls from open ones, for those who only count.
+    out.put(due_key(call.upstream, after.due, call.id),
+            std::string(1, static_cast<char>(after.state)));
   }
   const auto follow = [&](bool had, bool has, Prefix prefix) {
     if (had == has) return;

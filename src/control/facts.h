@@ -37,6 +37,12 @@ struct JournalFacts {
   std::uint64_t retired = 0;
   std::uint64_t evicted = 0;
   std::uint64_t queued = 0;
+  struct Standing {
+    std::string state;
+    std::uint64_t calls = 0;
+    std::uint64_t oldest_seconds = 0;  // since the oldest of them was accepted
+  };
+  std::vector<Standing> standing;
   bool accepting = true;  // new durable calls
   bool broken = false;    // nothing is written any more
   bool fresh = false;     // it was empty at the start: earlier keys are unknown

@@ -217,6 +217,20 @@ std::vector<Row> upstream_rows() {
   };
 }
 
+void write_standing(Lines& out, const Input& in) {
+  if (!in.facts.journal) return;
+  for (const auto& group : in.facts.journal->standing) {
+    out.add({{"state", group.state}}, group.calls);
+  }
+}
+
+void write_oldest(Lines& out, const Input& in) {
+  if (!in.facts.journal) return;
+  for (const auto& group : in.facts.journal->standing) {
+    out.add({{"state", group.state}}, group.oldest_seconds);
+  }
+}
+
 std::vector<Row> journal_rows() {
   return {
       {{"holdfast_journal_commits_total", "counter", "Commits, by result."}, write_commits},
@@ -234,6 +248,11 @@ std::vector<Row> journal_rows() {
        journal_value(&JournalFacts::retired)},
       {{"holdfast_journal_evicted_total", "counter", "Entries taken away by journal.max_bytes."},
        journal_value(&JournalFacts::evicted)},
+      {{"holdfast_calls", "gauge",
+        "Calls in the journal by state; counted every ten seconds or so."},
+       write_standing},
+      {{"holdfast_calls_oldest_seconds", "gauge", "Age of the oldest call in that state."},
+       write_oldest},
       {{"holdfast_journal_queued", "gauge", "Requests to the journal that wait."},
        journal_value(&JournalFacts::queued)},
       {{"holdfast_journal_accepting", "gauge", "1 while new durable calls are taken."},

@@ -35,6 +35,7 @@ Facts sample_facts() {
   journal.sync_bounds_micros = {100, 1'000'000};
   journal.sync_counts = {1, 2, 4};
   journal.accepting = true;
+  journal.standing = {{"waiting", 5, 61}, {"unknown", 1, 7}};
   facts.journal = journal;
   return facts;
 }
@@ -58,6 +59,10 @@ TEST(Metrics, CountersGaugesAndLabels) {
                    "holdfast_requests_total{route=\"/v1/\"} 7"}));
   EXPECT_EQ(lines_of(text, "holdfast_upstream_attempts_total").back(),
             "holdfast_upstream_attempts_total{upstream=\"a\\\"b\\\\c\\nd\"} 9");
+  EXPECT_EQ(lines_of(text, "holdfast_calls{"),
+            (Lines{"holdfast_calls{state=\"waiting\"} 5", "holdfast_calls{state=\"unknown\"} 1"}));
+  EXPECT_EQ(lines_of(text, "holdfast_calls_oldest_seconds{").front(),
+            "holdfast_calls_oldest_seconds{state=\"waiting\"} 61");
   EXPECT_EQ(lines_of(text, "outcome=\"complete\"").back().substr(0, 42),
             "holdfast_upstream_attempt_outcomes_total{u");
   EXPECT_EQ(lines_of(text, "state=\"open\"").back().back(), '1');

@@ -365,6 +365,7 @@ void RocksdbJournal::Impl::housekeeping(bool forced) {
     metrics.database_bytes = counts.database_bytes;
     metrics.disk_free_bytes = counts.disk_free_bytes;
     metrics.trouble = counts.trouble;
+    metrics.standing = counts.standing;
   });
   tell_health();
 }

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 
+#include "adapters/journal/census.h"
 #include "adapters/rocksdb/disk_space.h"
 #include "call/record_seal.h"
 #include "call/settings.h"
@@ -32,7 +33,8 @@ struct RocksdbOptions {
   Duration disk_every = Duration::millis(200);  // at most so often
   Duration sweep_every = Duration::seconds(5);
   Duration idle_every = Duration::seconds(1);  // housekeeping without commits
-  std::size_t sweep_limit = 64;                // entries a turn
+  Duration census_every = Duration::seconds(10);
+  std::size_t sweep_limit = 64;  // entries a turn
 };
 
 struct JournalMetrics {
@@ -55,7 +57,8 @@ struct JournalMetrics {
   std::uint64_t evicted = 0;  // and by max_bytes
   std::uint64_t queued = 0;   // requests that wait now
   bool accepting = true;
-  std::string trouble;  // why retention stands still; for a log line. Empty when it does not
+  StandingByState standing;  // calls by state, counted every ten seconds or so
+  std::string trouble;       // why retention stands still; for a log line. Empty when it does not
 };
 
 class RocksdbJournal final : public ports::Journal {

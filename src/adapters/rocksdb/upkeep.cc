@@ -8,6 +8,11 @@
 #include "base/quantity.h"
 
 namespace hf::adapters {
+namespace {
+
+constexpr std::size_t kCensusTurn = 5'000;  // index entries; a few milliseconds
+
+}  // namespace
 
 Upkeep::Upkeep(const RocksdbOptions& options, Database& database, const call::RecordCodec& codec,
                DiskSpace disk, Write write)
@@ -15,7 +20,8 @@ Upkeep::Upkeep(const RocksdbOptions& options, Database& database, const call::Re
       database_(database),
       retention_(database.view(), codec, options.retention),
       disk_(std::move(disk)),
-      write_(std::move(write)) {}
+      write_(std::move(write)),
+      census_(database.view()) {}
 
 void Upkeep::turn(const Now& now, std::optional<WallTime> newest, bool forced) {
   const auto begun = SteadyClock::now();
@@ -29,6 +35,20 @@ void Upkeep::turn(const Now& now, std::optional<WallTime> newest, bool forced) {
     sweep(now, newest);
     sweep_due_ = SteadyClock::now() + std::chrono::nanoseconds(options_.sweep_every.ns);
   }
+  if (forced || begun >= census_due_ || census_.busy()) {
+    take_census();
+    census_due_ = SteadyClock::now() + std::chrono::nanoseconds(options_.census_every.ns);
+  }
+}
+
+void Upkeep::take_census() {
+  if (database_.broken()) return;
+  const auto ended = census_.turn(kCensusTurn);
+  if (!ended.ok()) {
+    counts_.trouble = "calls cannot be counted: " + ended.error().context;
+    return;
+  }
+  if (*ended) counts_.standing = census_.standing();
 }
 
 // A record that cannot be read stops retention, and it alone: nothing is skipped, nothing is lost.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/journal/census.h"
 #include "adapters/journal/retention.h"
 #include "adapters/rocksdb/database.h"
 #include "adapters/rocksdb/disk_space.h"
@@ -28,7 +29,8 @@ class Upkeep {
     std::uint64_t evicted = 0;
     std::uint64_t database_bytes = 0;
     std::uint64_t disk_free_bytes = 0;
-    std::string trouble;  // why retention stands still; empty when it does not
+    StandingByState standing;  // of the last whole count
+    std::string trouble;       // why retention stands still; empty when it does not
   };
 
   // The references outlive the object.
@@ -53,6 +55,7 @@ class Upkeep {
   };
 
   void sweep(const Now& now, std::optional<WallTime> newest);
+  void take_census();
   void keep_size();
   bool evict(std::uint64_t wanted);
   void reclaim();
@@ -67,8 +70,10 @@ class Upkeep {
   bool disk_fits_ = true;
   bool size_fits_ = true;
   bool sweep_more_ = false;
+  Census census_;
   SteadyClock::time_point disk_due_ = SteadyClock::now();
   SteadyClock::time_point sweep_due_ = SteadyClock::now();
+  SteadyClock::time_point census_due_ = SteadyClock::now();
 };
 
 }  // namespace hf::adapters
