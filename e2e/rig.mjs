@@ -126,9 +126,10 @@ export async function command(t, args) {
 // connection fails before a whole answer, with `.partial` what there was.
 export function call(url, { method = 'GET', headers = {}, body, agent = false, within } = {}) {
   return new Promise((resolve, reject) => {
-    const request = http.request(url, { method, headers: {
-      ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }), ...headers,
-    }, agent, timeout: within ?? REQUEST_MS }, answer => {
+    const length = body !== undefined && !headers['transfer-encoding']
+      && { 'content-length': Buffer.byteLength(body) }
+    const request = http.request(url, { method, agent,
+      headers: { ...length, ...headers }, timeout: within ?? REQUEST_MS }, answer => {
       const chunks = []
       answer.on('data', chunk => chunks.push(chunk))
       answer.on('error', reject)

@@ -61,11 +61,14 @@ async function rig(t) {
   await closed.down()
   const proxy = await startHoldfast(t,
     config(upstream.url, closed.url, `http://127.0.0.1:${garbage.address().port}`))
-  const post = (path, key, { body = 'order=1', headers } = {}) => call(proxy.url + path, {
+  const forgetful = await startHoldfast(t,
+    config(upstream.url, closed.url, `http://127.0.0.1:${garbage.address().port}`),
+    { journal: 'retention: { keys: 1s, tombstones: 1h }' })
+  const post = (path, key, { body = 'order=1', headers, to = proxy } = {}) => call(to.url + path, {
     method: 'POST', body,
     headers: { ...AUTH, ...(key && { 'idempotency-key': key }), ...headers },
   })
-  return { upstream, proxy, post }
+  return { upstream, proxy, forgetful, post }
 }
 
 async function raw(proxy, bytes) {
@@ -119,6 +122,10 @@ const provoke = {
     await post('/required', 'o1')
     return post('/required', 'o1', { headers: { authorization: 'Bearer sk_test_two' } })
   },
+  'key-expired': ({ post, forgetful: to }) => until('the key expires', async () => {
+    const answer = await post('/required', 'x1', { to })
+    return answer.status !== 200 && answer
+  }),
   'body-too-large': ({ post }) => post('/required', 'b1', { body: 'x'.repeat(2000) }),
   'expectation-failed': ({ proxy }) => raw(proxy,
     'POST /plain HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\nContent-Length: 0\r\n\r\n'),

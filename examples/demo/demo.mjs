@@ -46,6 +46,9 @@ if (values.list) {
     seed: number('seed', values.seed, 1, 2 ** 32 - 1),
     orders: number('orders', values.orders, 1, 5000),
     json: values.json,
+  }).catch(error => {
+    console.error(`demo: ${error.message}`)
+    return false
   })
   process.exit(good ? 0 : 1)
 }

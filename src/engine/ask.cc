@@ -258,6 +258,14 @@ void Core::pause_or_resume(const OperatorCommand& command) {
     if (journal_) out_->writes.pauses.push_back(write);
   }
   act(CommandDone{command.id, true, "resumed"}, true);
+  for (const auto& [id, active] : active_) {
+    // Who waits beside the queue has an alarm for the pause's end: too late now.
+    const bool beside = active.phase == Phase::backing_off && active.hurdle == Hurdle::paused;
+    const bool held = active.phase == Phase::idle && active.call->held;
+    if (active.upstream->name == command.upstream && (beside || held)) {
+      alarms_.arm({AlarmKind::call, {}, id, {}}, now_.mono);
+    }
+  }
   pump(*upstream);
 }
 

@@ -353,6 +353,13 @@ void Core::hold(Active& active, call::WaitReason reason, std::optional<WallTime>
   if (uses_schedule || !not_before) {
     due = due + policy::spread(schedule.after(std::max(1, call.held_attempts)), 200, prng_);
   }
+  const WallTime known_end = not_before.value_or(now_.wall);
+  if (not_before && reason == call::WaitReason::paused) {
+    // A pause can be lifted. One of the whole upstream is waited for at the gate; one of a limit
+    // key aside, looking again every few minutes.
+    const bool everybodys = upstream.gate->paused_until("", now_.wall).has_value();
+    not_before = everybodys ? now_.wall : std::min(*not_before, now_.wall + kPauseLook);
+  }
   if (not_before) {
     // Full jitter over a second: a pause must not end in a stampede.
     due =
@@ -375,7 +382,7 @@ void Core::hold(Active& active, call::WaitReason reason, std::optional<WallTime>
   }
   if (end_if_over(active)) return;
   write(active);
-  const Instant when = wall_to_mono(call.next_attempt_at);
+  const Instant when = wall_to_mono(std::max(call.next_attempt_at, known_end));
   const CallId id = call.id;
   const std::vector<ExchangeId> all = active.exchanges;
   for (const ExchangeId exchange : all) {
@@ -387,7 +394,8 @@ void Core::hold(Active& active, call::WaitReason reason, std::optional<WallTime>
       alarms_.arm({AlarmKind::exchange, exchange, {}, {}}, waiting.patience_until);
     }
   }
-  if (!active.exchanges.empty()) alarms_.arm({AlarmKind::call, {}, id, {}}, when);
+  if (!active.exchanges.empty())
+    alarms_.arm({AlarmKind::call, {}, id, {}}, wall_to_mono(call.next_attempt_at));
   unload_if_idle(active);
 }
 

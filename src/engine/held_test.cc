@@ -448,6 +448,40 @@ TEST(Recovery, none_becomes_unknown_key_is_held_or_open_and_held_waits) {
   EXPECT_EQ(held.only()->state, call::State::answered);
 }
 
+TEST(Recovery, a_call_found_in_the_crash_slot_three_times_is_set_aside) {
+  Bench bench([](auto& upstream, auto& route) {
+    keyed(upstream);
+    route.hold = call::Hold::always;
+  });
+  bench.arrive({.key = "k"});
+  const CallId id = bench.only()->id;
+  for (int crash = 1; crash <= 3; ++crash) {
+    ASSERT_EQ(bench.running.size(), 1U) << crash;
+    bench.crash(id);
+    EXPECT_EQ(bench.only()->crashes, crash);
+    if (crash < 3) {
+      EXPECT_EQ(bench.only()->reason, call::WaitReason::backoff);
+      ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(1)));
+    }
+  }
+  EXPECT_EQ(bench.only()->reason, call::WaitReason::set_aside);
+  EXPECT_TRUE(bench.noted("call_set_aside"));
+  EXPECT_FALSE(bench.pass_to_attempt(Duration::hours(2)));
+}
+
+TEST(Recovery, bystanders_of_a_crash_are_not_counted) {
+  Bench bench([](auto& upstream, auto& route) {
+    keyed(upstream);
+    route.hold = call::Hold::always;
+  });
+  bench.arrive({.key = "k"});
+  for (int crash = 0; crash < 5; ++crash) {
+    bench.crash();
+    EXPECT_EQ(bench.only()->crashes, 0);
+    ASSERT_TRUE(bench.pass_to_attempt(Duration::hours(2))) << crash;
+  }
+}
+
 TEST(Recovery, an_owners_delete_outlives_the_crash) {
   Bench bench([](auto& upstream, auto& route) {
     keyed(upstream);

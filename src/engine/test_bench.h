@@ -273,7 +273,8 @@ class Bench {
   }
 
   // The process dies and starts again; what ran may have applied.
-  void crash() {
+  void crash(std::optional<CallId> blamed = std::nullopt) {
+    blamed_ = blamed;
     for (const auto& [id, start] : running)
       may_have_applied[start.call] += 1;
     running.clear();
@@ -344,12 +345,14 @@ class Bench {
   std::map<CallId, int> may_have_applied;
 
  private:
+  std::optional<CallId> blamed_;  // in the crash handler's slot at the last end
   void boot(const call::Recovered& recovered) {
     attempt_ids_.clear();  // they live as long as the process
     Effects effects;
     EngineOptions options;
     options.settings = settings_;
     options.seed = 1;
+    options.crashed_on = blamed_;
     engine_.emplace(std::move(options), recovered, now, effects);
     take(effects);
     while (!hold_reads && !reads.empty())

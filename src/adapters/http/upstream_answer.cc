@@ -178,11 +178,10 @@ void UpstreamAttempt::begin_answer(http1::ParsedResponse parsed, std::size_t rea
   http1::drop_holdfast_fields(head_.fields);
   decoder_.emplace(parsed.framing);
   const bool known_length = parsed.framing.kind == http1::BodyFraming::Kind::length;
-  const bool none = parsed.framing.kind == http1::BodyFraming::Kind::none;
-  if (capture_max_ == 0 && spec_.whole_if_ready &&
-      (none || (known_length && parsed.framing.length <= ready))) {
+  // Not for answers without a body: the Content-Length of a HEAD tells of another one's.
+  if (capture_max_ == 0 && spec_.whole_if_ready && known_length && parsed.framing.length <= ready) {
     reading_ = Reading::capturing;
-    capture_max_ = known_length ? parsed.framing.length : 0;
+    capture_max_ = parsed.framing.length;
     return;
   }
   const bool outgrows = known_length && parsed.framing.length > capture_max_;
