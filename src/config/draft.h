@@ -55,4 +55,10 @@ std::string longest_deadline(const call::UpstreamSettings& upstream);
 // True for a written secret: a credential's field whose value is more than a scheme and references.
 bool is_secret_literal(const call::Injected& field);
 
+// A finding about one key of an upstream or a route, where it is written, else where its owner is.
+void add(const UpstreamDraft& draft, Findings& findings, Rule rule, std::string_view key,
+         std::string message, std::string suggestion = {});
+void add(const RouteDraft& draft, Findings& findings, Rule rule, std::string_view key,
+         std::string message, std::string suggestion = {});
+
 }  // namespace hf::config

@@ -16,19 +16,6 @@ using call::HeldAnswer;
 using call::Hold;
 using call::Mode;
 
-void add(const UpstreamDraft& draft, Findings& findings, Rule rule, std::string_view key,
-         std::string message, std::string suggestion = {}) {
-  const bool written = draft.node->find(key.substr(0, key.find('.'))) != nullptr;
-  findings.add(rule, written ? draft.node->place(key) : draft.at,
-               fmt::format("{}.{}", draft.path, key), std::move(message), std::move(suggestion));
-}
-
-void add(const RouteDraft& draft, Findings& findings, Rule rule, std::string_view key,
-         std::string message, std::string suggestion = {}) {
-  findings.add(rule, draft.node->place(key), fmt::format("{}.{}", draft.path, key),
-               std::move(message), std::move(suggestion));
-}
-
 // ---- listeners
 
 struct Listener {
