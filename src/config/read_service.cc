@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/quantity.h"
+#include "call/lifetime.h"
 #include "config/address.h"
 #include "config/draft.h"
 #include "config/section.h"
@@ -53,9 +54,7 @@ void read_tls(Section in, call::TlsListen& out) {
 }  // namespace
 
 Duration lifetime_margin(const call::UpstreamSettings& upstream) {
-  const auto& timeouts = upstream.timeouts;
-  const Duration lifetime = upstream.idempotency.lifetime.value_or(Duration{});
-  return std::max(timeouts.connect + timeouts.head + Duration::seconds(10), lifetime / 100);
+  return call::key_margin(upstream.timeouts, upstream.idempotency.lifetime.value_or(Duration{}));
 }
 
 std::string longest_deadline(const call::UpstreamSettings& upstream) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "call/lifetime.h"
 #include "engine/core.h"
 
 namespace hf::engine {
@@ -481,8 +482,7 @@ bool Core::key_over(const call::Call& call, const call::UpstreamSettings& upstre
   // first byte was sent, so the lifetime counts as over (DESIGN section 5, Time).
   if (clock_suspect_until_ > now_.wall && call.first_sent->boot != now_.boot) return true;
   const Duration lifetime = *call.idempotency.lifetime;
-  const Duration margin = std::max(
-      upstream.timeouts.connect + upstream.timeouts.head + Duration::seconds(10), lifetime / 100);
+  const Duration margin = call::key_margin(upstream.timeouts, lifetime);
   return call::elapsed_at_most(*call.first_sent, now_) >= lifetime - margin;
 }
 
