@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -131,17 +132,32 @@ backend b
     return ["haproxy", "-db", "-f", str(path)]
 
 
-def holdfast_config(directory, name, port, upstream, durable):
-    idempotency = "{ mode: key, lifetime: 24h }" if durable else "{ mode: repeatable }"
-    key = "key: { from: [ { header: Idempotency-Key } ] }" if durable else "hold: never"
+KINDS = {
+    # what streams past; what is answered live with intent and answer on disk; what is acknowledged
+    # once it is on disk and delivered afterwards
+    "pass": ("{ mode: repeatable }", "hold: never"),
+    "keyed": ("{ mode: key, lifetime: 24h }", "key: { from: [ { header: Idempotency-Key } ] }"),
+    "held": ("{ mode: key, lifetime: 24h }",
+             "key: { from: [ { header: Idempotency-Key } ] }\n    hold: always\n"
+             "    held_answer: 202"),
+}
+
+
+def holdfast_config(directory, name, port, upstream, health):
+    idempotency, policy = KINDS[name]
     text = f"""listen: 127.0.0.1:{port}
+health: 127.0.0.1:{health}
 journal: {{ path: {directory}/{name}-data }}
 upstreams:
-  back: {{ url: "http://127.0.0.1:{upstream}", idempotency: {idempotency}, concurrency: 64 }}
+  back:
+    url: "http://127.0.0.1:{upstream}"
+    idempotency: {idempotency}
+    credentials: stored
+    concurrency: 64
 routes:
   - path: /
     upstream: back
-    {key}
+    {policy}
 """
     path = pathlib.Path(directory) / f"{name}.yaml"
     path.write_text(text)
@@ -168,6 +184,37 @@ def measure(server, seconds, connections, **how):
     return {
         "rate": done / (result["duration_us"] / 1e6),
         "cpu_us": (cpu_seconds(server.pid) - before) * 1e6 / done,
+        "bytes": (proc_field(server.pid, "io", "write_bytes") - wrote) / done,
+        "p50_ms": result["p50_us"] / 1000,
+        "p99_ms": result["p99_us"] / 1000,
+        "errors": result["errors"] + result["non2xx"],
+    }
+
+
+def metric(port, name):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        found = re.search(rf"^{name}(?:{{[^}}]*}})? (\d+)$", answer.read().decode(), re.M)
+    return int(found.group(1)) if found else 0
+
+
+def measure_held(server, health, seconds, turn):
+    """Acknowledged after sync, delivered, answer recorded: until the last one is."""
+    answered = "holdfast_upstream_answered_total"
+    before, cpu = metric(health, answered), cpu_seconds(server.pid)
+    wrote = proc_field(server.pid, "io", "write_bytes")
+    begun = time.monotonic()
+    result = wrk(server.port, seconds, 64, keyed=True, run=turn)
+    # wrk cuts its last requests off: those may have been taken without being counted.
+    goal = result["requests"]
+    end = time.monotonic() + 120
+    while metric(health, answered) - before < goal and time.monotonic() < end:
+        time.sleep(0.05)
+    done = max(1, metric(health, answered) - before)
+    if done < goal:
+        sys.exit(f"bench: {goal - done} held calls were not delivered")
+    return {
+        "rate": done / (time.monotonic() - begun),
+        "cpu_us": (cpu_seconds(server.pid) - cpu) * 1e6 / done,
         "bytes": (proc_field(server.pid, "io", "write_bytes") - wrote) / done,
         "p50_ms": result["p50_us"] / 1000,
         "p99_ms": result["p99_us"] / 1000,
@@ -225,18 +272,21 @@ def main():
         for name, make in (("haproxy", lambda p: haproxy_config(directory, p, back)),
                            ("nginx", lambda p: nginx_config(directory, p, back)),
                            ("holdfast", lambda p: holdfast_config(directory, "pass", p, back,
-                                                                  False))):
+                                                                  free_port()))):
             port = free_port()
             passing.append(start(name, make(port), port, 1))
+        port, health = free_port(), free_port()
+        keyed = start("holdfast, keyed live",
+                      holdfast_config(directory, "keyed", port, back, free_port()), port, None)
         port = free_port()
-        durable = start("holdfast durable",
-                        holdfast_config(directory, "durable", port, back, True), port, None)
-        samples = {process.name: [] for process in passing + [durable]}
+        held = start("holdfast, held and delivered",
+                     holdfast_config(directory, "held", port, back, health), port, None)
+        samples = {process.name: [] for process in passing + [keyed, held]}
         for turn in range(args.rounds):
             for process in passing:
                 samples[process.name].append(measure(process, args.seconds, 64))
-            samples[durable.name].append(
-                measure(durable, args.seconds, 64, keyed=True, run=turn))
+            samples[keyed.name].append(measure(keyed, args.seconds, 64, keyed=True, run=turn))
+            samples[held.name].append(measure_held(held, health, args.seconds, turn))
             print(f"round {turn + 1} of {args.rounds}", file=sys.stderr, flush=True)
         figures = {name: summary(rows) for name, rows in samples.items()}
         idle = idle_memory(passing[-1], args.clients)
