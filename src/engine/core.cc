@@ -122,10 +122,25 @@ void Core::drop(const CallId& id) {
 void Core::unload_if_idle(Active& active) {
   if (active.phase != Phase::idle || !active.exchanges.empty()) return;
   const call::Call& call = *active.call;
-  if (active.journaled && active.stored && call::has_due(call.state)) {
-    expect_due(upstream_of(active), call.next_attempt_at);
+  if (!active.journaled || !active.stored || !call::has_due(call.state)) {
+    drop(call.id);
+    return;
   }
+  UpstreamState& upstream = upstream_of(active);
+  // Due at once, small, and with no backlog on disk before it: it keeps its place in memory rather
+  // than to be written out of mind and read back.
+  const bool backlog = upstream.paging || (upstream.next_due && *upstream.next_due <= now_.wall);
+  const bool keep = call.state == call::State::waiting && call.held &&
+                    call.next_attempt_at <= now_.wall && !backlog &&
+                    upstream.ready.size() < kDuePage && call.body_bytes <= kKeptBodyMax;
+  if (!keep) {
+    expect_due(upstream, call.next_attempt_at);
+    drop(call.id);
+    return;
+  }
+  const auto snapshot = std::make_shared<const call::Call>(call);
   drop(call.id);
+  upstream.ready.push_back(snapshot);
 }
 
 void Core::attach(Active& active, ExchangeId id, const call::NewCall& call, bool primary) {

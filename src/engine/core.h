@@ -30,6 +30,7 @@ inline constexpr std::size_t kDuePage = 128;
 inline constexpr std::size_t kActiveMax = 200'000;      // calls in memory
 inline constexpr std::uint64_t kRetryPeek = 64 * 1024;  // of an answer read before a live retry
 inline constexpr int kCrashesMax = 3;
+inline constexpr std::uint64_t kKeptBodyMax = 64 * 1024;  // of a due call that stays in memory
 inline constexpr Duration kPauseLook = Duration::minutes(5);
 
 // Tells whether what a read found may be older than what memory held meanwhile.
