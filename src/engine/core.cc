@@ -141,6 +141,7 @@ void Core::unload_if_idle(Active& active) {
   const auto snapshot = std::make_shared<const call::Call>(call);
   drop(call.id);
   upstream.ready.push_back(snapshot);
+  wake_upstream_at(upstream, now_.mono);
 }
 
 void Core::attach(Active& active, ExchangeId id, const call::NewCall& call, bool primary) {
