@@ -142,6 +142,8 @@ void Connection::begin_stream(call::Streamed streamed) {
     if (!core_->charge(charged_, kept + std::min<std::uint64_t>(length, kPieceMax))) {
       return refuse(call::Code::overloaded, "Too many requests are being read; try again soon.");
     }
+    // What has come with the head is judged before anything of the request goes upstream.
+    if (const auto refusal = decode_inbox(); refusal != Refusal::none) return refuse(refusal);
     exchange.source = std::make_shared<RequestBody>(
         *this, chunked ? -1 : static_cast<std::int64_t>(length), keep);
   }
