@@ -19,6 +19,7 @@ upstreams:
   plain: { url: "${upstream}", timeouts: { head: 1s } }
   rated: { url: "${upstream}", rate: 1/m }
   pausing: { url: "${upstream}" }
+  narrow: { url: "${upstream}", concurrency: 1 }
   garbage: { url: "${garbage}" }
   gone: { url: "${gone}" }
   broken: { url: "${gone}", breaker: { consecutive: 1, open: 30s..60s } }
@@ -37,6 +38,7 @@ routes:
   - { path: /rated, upstream: rated, wait: 0s }
   - { path: /pausing, upstream: pausing, wait: 0s }
   - { path: /garbage, upstream: garbage }
+  - { path: /narrow, upstream: narrow, wait: 200ms }
   - { path: /gone, upstream: gone, wait: 1s }
   - { path: /broken, upstream: broken, wait: 0s }
   - { path: /held, upstream: absent, hold: on_failure, wait: 300ms,
@@ -140,6 +142,14 @@ const provoke = {
   async paused({ post }) {
     await post('/pausing')
     return post('/pausing')
+  },
+  async overloaded({ post, upstream }) {
+    const first = post('/narrow', undefined, { body: 'order=hang' })
+    await until('the only place is taken', () =>
+      upstream.requests.some(r => r.path === '/narrow'))
+    const answer = await post('/narrow')
+    await first
+    return answer
   },
   'head-too-large': ({ proxy }) =>
     raw(proxy, `GET /plain HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`),
