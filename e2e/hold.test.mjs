@@ -77,6 +77,23 @@ for (const [how, end] of [['SIGTERM', p => p.stop()], ['kill -9', p => p.kill()]
   })
 }
 
+test('held calls are delivered even if no route needs a journal any more', async t => {
+  const upstream = await startUpstream(t)
+  await upstream.down()
+  const first = await startHoldfast(t, stripeConfig(upstream.url, shortWait))
+  const held = await pay(first.url, 'route-gone')
+  assert.equal(held.json.error?.code, 'held', held.text)
+  await first.stop()
+  await upstream.up()
+  const config = stripeConfig(upstream.url)
+  const plain = `  plain: { url: ${upstream.url} }\n`
+    + 'routes:\n  - { path: /plain/, upstream: plain }\n'
+  await startHoldfast(t, config.slice(0, config.indexOf('routes:')) + plain,
+    { data: first.data })
+  await delivered(upstream, ['route-gone'])
+  assert.equal(upstream.of('route-gone').length, 1)
+})
+
 test('a call in doubt at a restart is sent again under its key, with its bytes', async t => {
   const upstream = await startUpstream(t, { fault: ({ seen }) =>
     (seen <= 1 ? 'hang' : undefined) })

@@ -1,21 +1,14 @@
+// How the simulated applications ask; clients_told.cc has what they make of the answers.
 #include "sim/clients.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace hf::sim {
 namespace {
 
 constexpr int kTriesMax = 60;
-
-std::string problem_code(const Fields& fields, const std::string& body) {
-  const Field* type = find_field(fields, "Content-Type");
-  if (type == nullptr || type->value != "application/problem+json") return {};
-  constexpr std::string_view kUrn = "urn:holdfast:problem:";
-  const auto at = body.find(kUrn);
-  if (at == std::string::npos) return "?";
-  const auto end = body.find('"', at);
-  return body.substr(at + kUrn.size(), end - at - kUrn.size());
-}
+constexpr int kAsidesMax = 8;
 
 }  // namespace
 
@@ -33,9 +26,38 @@ class SimClients::Sink final : public ports::AnswerSink {
   ExchangeId id_;
 };
 
+// A streamed request body in two pieces, kept for a second attempt or not.
+class SimClients::Body final : public ports::BodySource {
+ public:
+  Body(std::string text, bool kept) : text_(std::move(text)), kept_(kept) {}
+  void abort() { aborted_ = true; }
+  void read(Deliver deliver) override {
+    if (aborted_) {
+      deliver(What::aborted, {});
+    } else if (at_ == text_.size()) {
+      deliver(What::end, {});
+    } else {
+      const std::size_t from = at_;
+      at_ = from == 0 ? std::max<std::size_t>(1, text_.size() / 2) : text_.size();
+      deliver(What::data, text_.substr(from, at_ - from));
+    }
+  }
+  void stop() override { aborted_ = true; }
+  [[nodiscard]] bool replayable() const override { return kept_ && !aborted_; }
+  void rewind() override { at_ = 0; }
+  [[nodiscard]] std::int64_t length() const override {
+    return static_cast<std::int64_t>(text_.size());
+  }
+
+ private:
+  std::string text_;
+  bool kept_;
+  bool aborted_ = false;
+  std::size_t at_ = 0;
+};
+
 SimClients::SimClients(Schedule& schedule, Prng prng, const call::Intake& intake,
-                       std::function<void(std::string)> violation,
-                       std::function<std::size_t(const std::string&)> effects_of)
+                       std::function<void(std::string)> violation, EffectsOf effects_of)
     : schedule_(schedule),
       prng_(std::move(prng)),
       intake_(intake),
@@ -43,72 +65,129 @@ SimClients::SimClients(Schedule& schedule, Prng prng, const call::Intake& intake
       effects_of_(std::move(effects_of)) {}
 
 void SimClients::add(Order order, Duration starts_after) {
+  by_name_.emplace(order.name, orders_.size());
   orders_.push_back(std::move(order));
   const std::size_t index = orders_.size() - 1;
   schedule_.after(starts_after, [this, index] { ask(index); });
 }
 
 bool SimClients::all_done() const {
-  for (const Order& order : orders_) {
-    if (!order.done) return false;
+  return std::all_of(orders_.begin(), orders_.end(), [](const Order& o) { return o.done; });
+}
+
+Order* SimClients::order_of(const std::string& body) {
+  const auto found = by_name_.find(body.substr(0, body.find('@')));
+  return found == by_name_.end() ? nullptr : &orders_[found->second];
+}
+
+std::string SimClients::forbidden(const std::string& body) const {
+  if (body.starts_with("changed ")) return "a changed body under a used key";
+  if (body.starts_with("stranger ")) return "a stranger's request under somebody's key";
+  const auto found = by_name_.find(body.substr(0, body.find('@')));
+  if (found == by_name_.end()) return body.empty() ? "a request without its body" : "a torn body";
+  const Order& order = orders_[found->second];
+  if (order.told_cancelled) return order.name + ", which was told cancelled";
+  if (order.told_last_try && !order.operator_touched) {
+    return order.name + ", which was told that there is no further attempt";
   }
-  return true;
+  return {};
 }
 
 void SimClients::ask(std::size_t index) {
-  Order& order = orders_[index];
-  if (order.done) return;
+  if (orders_[index].done) return;
   if (events_ == nullptr) {  // nobody listens: connection refused
     again(index);
     return;
   }
-  order.tries += 1;
+  orders_[index].tries += 1;
+  orders_[index].last_told_none.clear();  // what becomes of this one may be told to nobody
+  go(index, Kind::order);
+}
+
+call::IncomingHead SimClients::head_of(Order& order, Kind kind, const std::string& body) const {
+  const bool stranger =
+      kind == Kind::other_owner || kind == Kind::stranger_status || kind == Kind::stranger_cancel;
   call::IncomingHead head;
   head.method = order.method;
   head.target = order.target;
+  head.client_address = "127.0.0.1:1";
   head.fields = {{"Host", "holdfast.test"},
-                 {"Authorization", "Bearer shop"},
-                 {"Content-Type", "text/plain"},
-                 {"X-Order", order.name}};
+                 {"Authorization", stranger ? "Bearer other" : "Bearer shop"}};
+  if (kind != Kind::order && kind != Kind::changed_body && kind != Kind::other_owner) {
+    const bool cancels = kind == Kind::cancel || kind == Kind::stranger_cancel;
+    head.method = cancels ? "DELETE" : "GET";
+    head.target = "/.holdfast/calls/" + order.call->text();
+    if (kind == Kind::response) head.target += "/response";
+    return head;
+  }
+  head.fields.push_back({"Content-Type", "text/plain"});
+  // One that is not recognised is another order every time.
+  head.fields.push_back({"X-Order", order.keyed ? order.name : body});
   if (order.fresh_keys) {
     head.fields.push_back({"Idempotency-Key", "sdk-" + order.name + std::to_string(order.tries)});
   } else if (!order.header_key.empty()) {
     head.fields.push_back({"Idempotency-Key", order.header_key});
   }
-  if (order.async) head.fields.push_back({"Prefer", "respond-async"});
-  head.client_address = "127.0.0.1:1";
+  if (!order.prefer.empty()) head.fields.push_back({"Prefer", order.prefer});
   head.has_body = order.method == "POST";
-  if (head.has_body) head.length = order.name.size();
+  if (head.has_body) head.length = body.size();
+  return head;
+}
+
+void SimClients::go(std::size_t index, Kind kind, bool must_be_answered) {
+  Order& order = orders_[index];
+  if (events_ == nullptr) return;
+  if (kind != Kind::order) asides_ += 1;
+  std::string body = order.keyed ? order.name : order.name + "@" + std::to_string(order.tries);
+  if (kind == Kind::changed_body) body = "changed " + body;
+  if (kind == Kind::other_owner) body = "stranger " + body;
+  const call::IncomingHead head = head_of(order, kind, body);
   const ExchangeId id{next_++};
-  open_.emplace(id, Open{index, false, 0, {}});
+  Open open;
+  open.order = index;
+  open.kind = kind;
+  open.body_sent = body;
+  open.since = schedule_.now();
+  open.must_be_answered = must_be_answered;
   order.open_exchanges += 1;
   call::HeadVerdict verdict = intake_.on_head(head);
+  if (std::holds_alternative<call::Streamed>(verdict) && head.has_body) {
+    open.source = std::make_shared<Body>(body, prng_.chance(3, 4));
+  }
+  const std::shared_ptr<Body> source = open.source;
+  open_.emplace(id, std::move(open));
   if (auto* refused = std::get_if<call::Reply>(&verdict)) {
     reply(id, std::move(*refused));
+  } else if (auto* question = std::get_if<call::CallAsk>(&verdict)) {
+    events_->on_ask(id, std::move(*question));
   } else if (auto* streamed = std::get_if<call::Streamed>(&verdict)) {
-    events_->on_call(id, std::move(streamed->call), nullptr);
+    events_->on_call(id, std::move(streamed->call), source);
   } else {
-    call::CallVerdict call = intake_.on_request(head, make_body(order.name));
+    call::CallVerdict call = intake_.on_request(head, make_body(body));
     if (auto* refusal = std::get_if<call::Reply>(&call)) {
       reply(id, std::move(*refusal));
     } else {
       events_->on_call(id, std::move(std::get<call::NewCall>(call)), nullptr);
     }
   }
-  if (leaving_ && prng_.chance(static_cast<std::uint64_t>(order.gone_permille), 1000)) {
-    schedule_.after(Duration::micros(prng_.between(0, 50'000)), [this, id] {
-      const auto found = open_.find(id);
-      if (found == open_.end() || events_ == nullptr) return;
-      const std::size_t of = found->second.order;
-      open_.erase(found);
-      orders_[of].open_exchanges -= 1;
-      events_->on_gone(id);
-      again(of);
-    });
+  if (kind != Kind::order || !leaving_) return;
+  if (prng_.chance(static_cast<std::uint64_t>(orders_[index].gone_permille), 1000)) {
+    schedule_.after(Duration::micros(prng_.between(0, 50'000)), [this, id] { leave(id); });
   }
-  if (leaving_ && prng_.chance(static_cast<std::uint64_t>(order.twin_permille), 1000)) {
+  if (prng_.chance(static_cast<std::uint64_t>(orders_[index].twin_permille), 1000)) {
     schedule_.after(Duration::micros(prng_.between(0, 20'000)), [this, index] { ask(index); });
   }
+}
+
+void SimClients::leave(ExchangeId id) {
+  const auto found = open_.find(id);
+  if (found == open_.end() || events_ == nullptr) return;
+  const std::size_t of = found->second.order;
+  if (found->second.source) found->second.source->abort();
+  open_.erase(found);
+  orders_[of].open_exchanges -= 1;
+  events_->on_gone(id);
+  again(of);
 }
 
 void SimClients::again(std::size_t index) {
@@ -122,108 +201,62 @@ void SimClients::again(std::size_t index) {
   schedule_.after(Duration::millis(prng_.between(wait / 2, wait)), [this, index] { ask(index); });
 }
 
+// Somebody is curious about this order, or careless with it.
+void SimClients::aside_perhaps(std::size_t index) {
+  Order& order = orders_[index];
+  if (!order.call || !order.keyed || order.asides >= kAsidesMax) return;
+  if (!prng_.chance(static_cast<std::uint64_t>(order.nosy_permille), 1000)) return;
+  order.asides += 1;
+  constexpr Kind kKinds[] = {Kind::status,          Kind::response,        Kind::changed_body,
+                             Kind::other_owner,     Kind::stranger_status, Kind::stranger_cancel,
+                             Kind::stranger_status, Kind::cancel,          Kind::status};
+  const Kind kind = kKinds[prng_.below(9)];
+  schedule_.after(Duration::micros(prng_.between(0, prng_.chance(1, 2) ? 20'000 : 20'000'000)),
+                  [this, index, kind] { go(index, kind); });
+}
+
 void SimClients::cut_all() {
   events_ = nullptr;
   const auto cut = std::exchange(open_, {});
   for (const auto& [id, exchange] : cut) {
     orders_[exchange.order].open_exchanges -= 1;
-    again(exchange.order);
+    if (exchange.source) exchange.source->abort();
+    if (exchange.kind == Kind::order) again(exchange.order);
   }
 }
 
 void SimClients::reply(ExchangeId id, call::Reply reply) {
-  const auto found = open_.find(id);
-  if (found == open_.end()) {
-    if (over_.contains(id)) violation_("exchange answered twice");
+  auto node = open_.extract(id);
+  if (node.empty()) {
+    if (over_.contains(id)) violation_("one-reply: an exchange was answered twice");
     return;
   }
-  const std::size_t order = found->second.order;
-  open_.erase(found);
   over_.insert(id);
-  orders_[order].open_exchanges -= 1;
-  told(order, reply.status, reply.fields, std::string(view(reply.body)));
+  orders_[node.mapped().order].open_exchanges -= 1;
+  told(node.mapped(), reply.status, reply.fields, std::string(view(reply.body)));
 }
 
 std::shared_ptr<ports::AnswerSink> SimClients::begin(ExchangeId id, call::AnswerHead head) {
   const auto found = open_.find(id);
   if (found == open_.end()) return nullptr;
-  if (found->second.streaming) violation_("exchange begun twice");
+  if (found->second.streaming) violation_("one-reply: an exchange was begun twice");
   found->second.streaming = true;
   found->second.status = head.status;
+  found->second.fields = std::move(head.fields);
   return std::make_shared<Sink>(*this, id);
 }
 
 void SimClients::finish(ExchangeId id, bool complete) {
-  const auto found = open_.find(id);
-  if (found == open_.end()) return;
-  const Open over = found->second;
-  open_.erase(found);
+  auto node = open_.extract(id);
+  if (node.empty()) return;
+  const Open& over = node.mapped();
   over_.insert(id);
   orders_[over.order].open_exchanges -= 1;
   if (complete) {
-    told(over.order, over.status, {}, over.body);
+    told(over, over.status, over.fields, over.body);
   } else {
     again(over.order);
   }
-}
-
-void SimClients::told(std::size_t index, int status, const Fields& fields,
-                      const std::string& body) {
-  Order& order = orders_[index];
-  const std::string code = problem_code(fields, body);
-  const Field* effect = find_field(fields, "Holdfast-Effect");
-  order.last_told_none = effect != nullptr && effect->value == "none";
-  if (order.last_told_none && code != "key-owned-by-another" && code != "key-reused" &&
-      effects_of_(order.name) > 0) {
-    violation_("attribution: " + order.name + " was told effect none (" + code +
-               ") but the upstream has it");
-  }
-  if (status == 202 || code == "held") {
-    const Field* id = find_field(fields, "Holdfast-Call");
-    if (id != nullptr) {
-      if (auto call = CallId::parse(id->value); call.ok()) acknowledged_.insert(*call);
-    } else {
-      violation_("acknowledged without a call id");
-    }
-    order.async = false;
-    again(index);
-    return;
-  }
-  const bool final =
-      code.empty() && effect == nullptr && status < 500 && status != 429 && status != 409;
-  if (final) {
-    const std::string answer = std::to_string(status) + " " + body;
-    if (order.method == "POST" && status == 200 && effects_of_(order.name) == 0) {
-      violation_("attribution: " + order.name + " was told success without an effect");
-    }
-    if (order.final_answer && *order.final_answer != answer && order.method == "POST") {
-      violation_("one-answer-per-key: " + order.name + " got '" + *order.final_answer +
-                 "' and then '" + answer + "'");
-    }
-    const bool first = !order.final_answer.has_value();
-    order.final_answer = answer;
-    if (first && prng_.chance(300, 1000)) {
-      again(index);  // asks once more: the same answer must come
-      return;
-    }
-    order.done = true;
-    return;
-  }
-  if (code == "outcome-unknown" || (effect != nullptr && effect->value == "unknown" &&
-                                    find_field(fields, "x-should-retry") != nullptr)) {
-    order.told_unknown = true;
-    if (order.final_answer) {
-      violation_("one-answer-per-key: " + order.name + " became unknown after its answer");
-    }
-    // A person may still try again under the same key: it must never be sent.
-    if (prng_.chance(500, 1000) && order.tries < kTriesMax) {
-      again(index);
-      return;
-    }
-    order.done = true;
-    return;
-  }
-  again(index);
 }
 
 }  // namespace hf::sim

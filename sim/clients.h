@@ -1,9 +1,12 @@
 // Simulated applications: each has an order to place and goes on, as a good developer's loop does,
-// until it is told something it can believe. What it was told is kept for the oracles.
+// until it is told something it can believe. Beside it go the nosy and the careless: status and
+// cancel by the owner and by strangers, the same key with another body or by another owner. What
+// they were told is kept for the oracles.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,30 +23,46 @@ struct Order {
   std::string name;
   std::string target;
   std::string method = "POST";
+  bool keyed = true;        // a repeat is recognised: it is the same order, else another one
+  bool repeatable = false;  // doing it twice only costs money
   bool fresh_keys = false;  // an SDK that makes a new header key for every request
   std::string header_key;
-  bool async = false;  // Prefer: respond-async
-  int tries = 0;
-  bool done = false;  // has an answer to believe, or gave up
+  std::string prefer;  // until something was agreed
   int gone_permille = 0;
   int twin_permille = 0;
+  int nosy_permille = 0;
+
+  int tries = 0;
+  bool done = false;  // has an answer to believe, or gave up
+  int open_exchanges = 0;
+  int asides = 0;                           // nosy requests so far
+  std::optional<CallId> call;               // told in a reply that was synced
   std::optional<std::string> final_answer;  // status and body of the first final one
   bool told_unknown = false;
-  bool last_told_none = false;
-  int open_exchanges = 0;
+  bool told_cancelled = false;  // it must never take effect after that
+  bool told_last_try = false;   // cancelled while an attempt ran: no further one
+  bool operator_touched = false;
+  std::string last_told_none;  // the body it was told of, when effect none was the last word
 };
 
 class SimClients final : public ports::Clients {
  public:
+  using EffectsOf = std::function<std::size_t(const std::string&)>;
   SimClients(Schedule& schedule, Prng prng, const call::Intake& intake,
-             std::function<void(std::string)> violation,
-             std::function<std::size_t(const std::string&)> effects_of);
+             std::function<void(std::string)> violation, EffectsOf effects_of);
 
   void attach(ports::ClientEvents* events) { events_ = events; }
+  void trace_to(std::function<void(const std::string&)> trace) { trace_ = std::move(trace); }
   void add(Order order, Duration starts_after);
   // The process died: every open connection breaks.
   void cut_all();
   void stop_leaving() { leaving_ = false; }
+  // With calls retired after minutes, the answer to "which call?" may be gone.
+  void expect_retired() { retires_ = true; }
+  // What the upstream may not be sent any more, in words; empty: it may.
+  [[nodiscard]] std::string forbidden(const std::string& body) const;
+  // The order that a body stands for; null for none of ours.
+  Order* order_of(const std::string& body);
 
   void reply(ExchangeId id, call::Reply reply) override;
   std::shared_ptr<ports::AnswerSink> begin(ExchangeId id, call::AnswerHead head) override;
@@ -53,32 +72,72 @@ class SimClients final : public ports::Clients {
   [[nodiscard]] bool all_done() const;
   // Calls that were promised to be held: 202, or 503 `held`.
   [[nodiscard]] const std::set<CallId>& acknowledged() const { return acknowledged_; }
+  [[nodiscard]] std::uint64_t asides() const { return asides_; }
 
  private:
-  struct Open {
-    std::size_t order = 0;
-    bool streaming = false;
-    int status = 0;
-    std::string body;
+  enum class Kind {
+    order,
+    changed_body,
+    other_owner,
+    status,
+    response,
+    cancel,
+    stranger_status,
+    stranger_cancel,
   };
   class Sink;
+  class Body;
+  struct Open {
+    std::size_t order = 0;
+    Kind kind = Kind::order;
+    std::string body_sent;
+    Instant since;
+    bool must_be_answered = false;  // response, after the status said so
+    bool streaming = false;
+    int status = 0;
+    Fields fields;
+    std::string body;
+    std::shared_ptr<Body> source;
+  };
+  struct Told {
+    const Open& open;
+    int status = 0;
+    const Fields& fields;
+    const std::string& body;
+    std::string code;    // of Holdfast's own problems
+    std::string effect;  // Holdfast-Effect, or empty
+  };
 
   void ask(std::size_t order);
-  void told(std::size_t order, int status, const Fields& fields, const std::string& body);
+  void go(std::size_t order, Kind kind, bool must_be_answered = false);
+  call::IncomingHead head_of(Order& order, Kind kind, const std::string& body) const;
+  void leave(ExchangeId id);
   void again(std::size_t order);
+  void aside_perhaps(std::size_t order);
+  void told(const Open& open, int status, const Fields& fields, const std::string& body);
+  void told_of_order(const Told& told);
+  void told_of_aside(const Told& told);
+  void told_status(const Told& told);
+  void told_final(Order& order, const Told& told);
+  void check_effect(Order& order, const Told& told);
+  void learn_call(Order& order, const Told& told);
 
   Schedule& schedule_;
   Prng prng_;
   const call::Intake& intake_;
   std::function<void(std::string)> violation_;
-  std::function<std::size_t(const std::string&)> effects_of_;
+  std::function<void(const std::string&)> trace_;
+  EffectsOf effects_of_;
   ports::ClientEvents* events_ = nullptr;
   std::vector<Order> orders_;
+  std::map<std::string, std::size_t> by_name_;
   std::map<ExchangeId, Open> open_;
   std::set<ExchangeId> over_;
   std::set<CallId> acknowledged_;
   std::uint64_t next_ = 1;
+  std::uint64_t asides_ = 0;
   bool leaving_ = true;
+  bool retires_ = false;
 };
 
 }  // namespace hf::sim

@@ -35,6 +35,12 @@ int main(int argc, char** argv) {
     sum.effects += verdict.effects;
     sum.crashes += verdict.crashes;
     sum.unknown += verdict.unknown;
+    sum.reboots += verdict.reboots;
+    sum.dead += verdict.dead;
+    sum.cancelled += verdict.cancelled;
+    sum.asides += verdict.asides;
+    sum.commands += verdict.commands;
+    sum.retired += verdict.retired;
     sum.events += verdict.events;
     if (verdict.violations.empty()) continue;
     bad += 1;
@@ -47,7 +53,10 @@ int main(int argc, char** argv) {
   const double took =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   fmt::print(
-      "{} worlds, {} orders, {} effects, {} crashes, {} unknown, {} events, {} bad, {:.1f} s\n",
-      seeds, sum.calls, sum.effects, sum.crashes, sum.unknown, sum.events, bad, took);
+      "{} worlds, {} orders, {} effects, {} crashes, {} reboots, {} unknown, {} dead, {} "
+      "cancelled, "
+      "{} asides, {} commands, {} retired, {} events, {} bad, {:.1f} s\n",
+      seeds, sum.calls, sum.effects, sum.crashes, sum.reboots, sum.unknown, sum.dead, sum.cancelled,
+      sum.asides, sum.commands, sum.retired, sum.events, bad, took);
   return bad == 0 ? 0 : 1;
 }

@@ -8,12 +8,37 @@ namespace hf::sim {
 using call::Cause;
 using call::Evidence;
 
-SimUpstream::SimUpstream(Schedule& schedule, Prng prng, UpstreamFaults faults)
-    : schedule_(schedule), prng_(std::move(prng)), faults_(faults) {}
+namespace {
+
+// False: the client's body broke off.
+bool read_all(ports::BodySource& source, std::string& out) {
+  bool whole = false;
+  bool more = true;
+  while (more) {
+    more = false;
+    source.read([&](ports::BodySource::What what, std::string bytes) {
+      out += bytes;
+      more = what == ports::BodySource::What::data;
+      whole = what == ports::BodySource::What::end;
+    });
+  }
+  return whole;
+}
+
+}  // namespace
+
+SimUpstream::SimUpstream(Schedule& schedule, Prng prng, UpstreamFaults faults, Watch watch)
+    : schedule_(schedule), prng_(std::move(prng)), faults_(faults), watch_(std::move(watch)) {}
 
 void SimUpstream::forget_attempts() {
   generation_ += 1;
   live_.clear();
+}
+
+void SimUpstream::heal() {
+  faults_ = {};
+  down_ = false;
+  unauthorized_ = false;
 }
 
 SimUpstream::Live* SimUpstream::live(AttemptId id) {
@@ -22,52 +47,96 @@ SimUpstream::Live* SimUpstream::live(AttemptId id) {
 }
 
 std::size_t SimUpstream::effects_of(const std::string& order) const {
-  return static_cast<std::size_t>(std::count_if(
-      ledger_.begin(), ledger_.end(), [&](const LedgerEntry& e) { return e.order == order; }));
+  const auto found = entries_.find(order);
+  return found == entries_.end() ? 0 : found->second.size();
+}
+
+const LedgerEntry* SimUpstream::entry_of(const std::string& order) const {
+  const auto found = entries_.find(order);
+  return found == entries_.end() ? nullptr : &ledger_[found->second.back()];
+}
+
+std::size_t SimUpstream::starts_of(const std::string& order) const {
+  const auto found = starts_.find(order);
+  return found == starts_.end() ? 0 : found->second;
+}
+
+bool SimUpstream::settled(const std::string& order) const {
+  const auto found = under_way_.find(order);
+  return found == under_way_.end() || found->second.expired();
 }
 
 void SimUpstream::start(ports::AttemptSpec spec) {
   attempts += 1;
   const AttemptId id = spec.id;
   Live fresh;
-  fresh.order = std::string(view(spec.request->body));
+  Arrived& request = fresh.request;
+  request.safe = spec.request->method == "GET";
+  bool broken_off = false;
+  if (spec.body) {
+    broken_off = !read_all(*spec.body, request.order);
+  } else {
+    request.order = std::string(view(spec.request->body));
+  }
+  if (!broken_off) watch_(spec, request.order);
+  const call::Idempotency& rules = spec.upstream->idempotency;
+  request.key.first = spec.upstream->urls[spec.url].authority();
+  const Field* field = find_field(spec.request->fields, rules.header);
+  if (rules.mode == call::Mode::key && !keys_ignored_ && !request.safe && field != nullptr) {
+    request.key.second = field->value;
+  }
+  if (rules.lifetime) request.lifetime = *rules.lifetime;
+  std::weak_ptr<int>& under_way = under_way_[request.order];
+  request.token = under_way.lock();
+  if (!request.token) under_way = request.token = std::make_shared<int>(0);
+  starts_[request.order] += 1;
   fresh.spec = std::move(spec);
+  const Arrived arrived = request;
   live_.emplace(std::pair{generation_, id}, std::move(fresh));
+  if (broken_off) {
+    end_later(id, Duration::micros(100), Evidence::sent, Cause::client_body);
+    return;
+  }
   if (down_ || hit(faults_.refuse_connect)) {
     end_later(id, Duration::micros(200), Evidence::nothing_sent, Cause::connect_refused);
     return;
   }
-  const Live& attempt = *live(id);
-  const call::Idempotency& rules = attempt.spec.upstream->idempotency;
-  const Field* field = find_field(attempt.spec.request->fields, rules.header);
-  const std::string key = rules.mode == call::Mode::key && !keys_ignored_ && field != nullptr
-                              ? field->value
-                              : std::string();
-  const bool safe = attempt.spec.request->method == "GET";
   schedule_.after(Duration::micros(prng_.between(100, 5000)),
-                  [this, id, life = generation_, order = attempt.order, key, safe] {
+                  [this, id, life = generation_, arrived] {
                     // Bytes that have left arrive whether or not their sender still lives.
                     if (life == generation_) {
                       arrive(id);
-                    } else if (!safe && hit(500)) {
-                      apply_orphan(order, key);
+                    } else if (!arrived.safe && hit(500)) {
+                      apply_orphan(arrived);
                     }
                   });
 }
 
-void SimUpstream::apply(const std::string& order, const std::string& key, const std::string& target,
-                        const std::string& answer) {
-  ledger_.push_back({order, key, target, schedule_.now(), answer});
+SimUpstream::Stored& SimUpstream::memory_of(const Arrived& request) {
+  Stored& stored = keys_[request.key];
+  const bool known = stored.running || stored.status != 0;
+  if (known && !stored.running && schedule_.now() - stored.born >= request.lifetime) stored = {};
+  return stored;
 }
 
-void SimUpstream::apply_orphan(const std::string& order, const std::string& key) {
-  const std::string receipt = "receipt " + order + " #" + std::to_string(ledger_.size());
-  if (!key.empty()) {
-    Stored& stored = keys_[key];
+std::string SimUpstream::receipt_of(const Arrived& request) const {
+  return "receipt " + request.order + " #" + std::to_string(ledger_.size());
+}
+
+void SimUpstream::apply(const Arrived& request, const std::string& answer) {
+  entries_[request.order].push_back(ledger_.size());
+  ledger_.push_back(
+      {request.order, request.key.second, request.key.first, schedule_.now(), answer});
+}
+
+void SimUpstream::apply_orphan(const Arrived& request) {
+  const std::string receipt = receipt_of(request);
+  if (!request.key.second.empty()) {
+    Stored& stored = memory_of(request);
     if (stored.running || stored.status != 0) return;
-    stored = {false, 200, receipt};
+    stored = {false, 200, receipt, schedule_.now()};
   }
-  apply(order, key, "orphan", receipt);
+  apply(request, receipt);
 }
 
 void SimUpstream::end_later(AttemptId id, Duration delay, Evidence evidence, Cause cause) {
@@ -81,8 +150,9 @@ void SimUpstream::end_later(AttemptId id, Duration delay, Evidence evidence, Cau
 }
 
 // What the upstream remembers of a key: true when that was the answer.
-bool SimUpstream::answered_by_key(AttemptId id, const std::string& key) {
-  Stored& stored = keys_[key];
+bool SimUpstream::answered_by_key(AttemptId id, const Arrived& request) {
+  if (request.key.second.empty()) return false;
+  Stored& stored = memory_of(request);
   if (stored.running) {
     answer(id, 409, "in progress", {}, false);
     return true;
@@ -96,58 +166,76 @@ bool SimUpstream::answered_by_key(AttemptId id, const std::string& key) {
     return true;
   }
   if (hit(faults_.stored_error)) {
-    stored = {false, 500, "stored error"};
+    stored = {false, 500, "stored error", schedule_.now()};
     answer(id, 500, "stored error", {}, false);
     return true;
   }
   return false;
 }
 
+// Refusals and losses before the request means anything.
+bool SimUpstream::answered_at_the_door(AttemptId id, const Arrived& request) {
+  if (unauthorized_) {
+    answer(id, 401, "who are you", {}, false);
+  } else if (hit(faults_.too_many)) {
+    answer(id, 429, "slow down", {{"Retry-After", "2"}}, false);
+  } else if (hit(faults_.reset_before)) {
+    end_later(id, Duration::micros(500), Evidence::sent, Cause::reset);
+  } else if (!request.key.second.empty() && hit(faults_.elsewhere)) {
+    answer(id, 409, "in progress elsewhere", {}, false);
+  } else if (request.key.second.empty() && hit(faults_.error_before)) {
+    answer(id, 500, "broken before", {}, false);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 void SimUpstream::arrive(AttemptId id) {
   Live* attempt = live(id);
   if (attempt == nullptr) return;
-  const call::UpstreamSettings& settings = *attempt->spec.upstream;
-  const bool keyed = settings.idempotency.mode == call::Mode::key && !keys_ignored_;
-  const Field* field = find_field(attempt->spec.request->fields, settings.idempotency.header);
-  const std::string key = keyed && field != nullptr ? field->value : std::string();
-  const std::string order = attempt->order;
-  const std::string target = attempt->spec.request->target;
-  const bool safe = attempt->spec.request->method == "GET";
-  const std::string receipt = "receipt " + order + " #" + std::to_string(ledger_.size());
+  const Arrived request = attempt->request;
+  if (answered_at_the_door(id, request) || answered_by_key(id, request)) return;
+  if (hit(faults_.rejects)) {
+    if (!request.key.second.empty()) {
+      memory_of(request) = {false, 400, "not like this", schedule_.now()};
+    }
+    answer(id, 400, "not like this", {}, false);
+    return;
+  }
+  work(id, request);
+}
 
-  if (hit(faults_.too_many)) {
-    answer(id, 429, "slow down", {{"Retry-After", "2"}}, false);
-    return;
-  }
-  if (hit(faults_.reset_before)) {
-    end_later(id, Duration::micros(500), Evidence::sent, Cause::reset);
-    return;
-  }
-  if (hit(faults_.error_before) && key.empty()) {
-    answer(id, 500, "broken before", {}, false);
-    return;
-  }
-  if (!key.empty() && answered_by_key(id, key)) return;
-  const auto perform = [this, order, key, target, receipt, safe] {
-    if (!safe) apply(order, key, target, receipt);
-    if (!key.empty()) keys_[key] = {false, 200, receipt};
+void SimUpstream::work(AttemptId id, const Arrived& request) {
+  const std::string receipt = receipt_of(request);
+  const auto perform = [this, request, receipt] {
+    if (!request.safe) apply(request, receipt);
+    if (request.key.second.empty()) return;
+    Stored& stored = keys_[request.key];
+    stored = {false, 200, receipt, stored.born};
   };
-  if (!key.empty()) keys_[key].running = true;
+  if (!request.key.second.empty()) {
+    Stored& stored = memory_of(request);
+    stored.running = true;
+    stored.born = schedule_.now();
+  }
   if (hit(faults_.late_apply)) {
     end_later(id, Duration::micros(800), Evidence::sent, Cause::reset);
     schedule_.after(Duration::millis(prng_.between(1, 4000)), perform);
     return;
   }
-  const Duration work =
+  const Duration took =
       Duration::micros(prng_.between(200, hit(faults_.busy_keys) ? 900'000 : 20'000));
   const bool lost = hit(faults_.reset_after);
   const bool hang = hit(faults_.hang);
   const bool cut = hit(faults_.cut);
   const bool fails = hit(faults_.error_after);
+  const bool unavailable = hit(faults_.unavailable_after);
+  const auto pause = std::to_string(prng_.between(1, 30));
   if (hang) {
-    end_later(id, settings.timeouts.head, Evidence::sent, Cause::head_timeout);
+    end_later(id, live(id)->spec.upstream->timeouts.head, Evidence::sent, Cause::head_timeout);
   }
-  schedule_.after(work, [this, id, life = generation_, perform, lost, hang, cut, fails, receipt] {
+  schedule_.after(took, [=, this, life = generation_] {
     perform();
     if (life != generation_ || hang) return;
     if (lost) {
@@ -155,6 +243,8 @@ void SimUpstream::arrive(AttemptId id) {
       outcome.evidence = Evidence::sent;
       outcome.cause = Cause::reset;
       end(id, std::move(outcome));
+    } else if (unavailable) {
+      answer(id, 503, "come back later", {{"Retry-After", pause}}, false);
     } else {
       answer(id, fails ? 500 : 200, fails ? "broken after" : receipt, {}, cut);
     }
@@ -165,7 +255,8 @@ void SimUpstream::answer(AttemptId id, int status, std::string body, Fields fiel
   Live* attempt = live(id);
   if (attempt == nullptr) return;
   call::AnswerHead head{status, std::move(fields)};
-  if (attempt->spec.capture_max == 0) {
+  const bool at_once = attempt->spec.whole_if_ready && !cut && hit(500);
+  if (attempt->spec.capture_max == 0 && !at_once) {
     attempt->head = head;
     attempt->body = std::move(body);
     attempt->cut = cut;

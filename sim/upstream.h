@@ -1,11 +1,14 @@
-// The simulated way out and what stands there: an upstream with a ledger of real effects. It keeps
-// going when Holdfast dies, as real ones do, and applies late, loses answers, refuses and fails.
+// The simulated way out and what stands there: upstreams with a ledger of real effects. They keep
+// going when Holdfast dies, as real ones do, and apply late, lose answers, refuse and fail. Each
+// address has its own memory of keys, and forgets a key exactly at the end of its lifetime.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/prng.h"
@@ -17,35 +20,41 @@ namespace hf::sim {
 // Chances in a thousand, per attempt.
 struct UpstreamFaults {
   int refuse_connect = 0;
-  int reset_before = 0;  // sent, dropped before the effect
-  int reset_after = 0;   // the effect is there, the answer is lost
-  int late_apply = 0;    // the connection dies, the effect comes seconds later
-  int hang = 0;          // no answer ever: the head timeout ends it
-  int cut = 0;           // effect, head, half a body
-  int error_before = 0;  // 500 without effect
-  int error_after = 0;   // 500 with effect
-  int stored_error = 0;  // 500 kept under the key and replayed
-  int too_many = 0;      // 429 with Retry-After
-  int busy_keys = 0;     // extra latency, so that 409 in progress happens
+  int reset_before = 0;       // sent, dropped before the effect
+  int reset_after = 0;        // the effect is there, the answer is lost
+  int late_apply = 0;         // the connection dies, the effect comes seconds later
+  int hang = 0;               // no answer ever: the head timeout ends it
+  int cut = 0;                // effect, head, half a body
+  int error_before = 0;       // 500 without effect
+  int error_after = 0;        // 500 with effect
+  int stored_error = 0;       // 500 kept under the key and replayed
+  int too_many = 0;           // 429 with Retry-After
+  int busy_keys = 0;          // extra latency, so that 409 in progress happens
+  int elsewhere = 0;          // 409 in progress though nothing of ours runs
+  int unavailable_after = 0;  // 503 with Retry-After, with effect
+  int rejects = 0;            // 400, final, without effect; kept under a key
 };
 
 struct LedgerEntry {
   std::string order;
   std::string key;  // empty: none was sent
-  std::string target;
+  std::string store;
   Instant at;
   std::string answer;
 };
 
 class SimUpstream final : public ports::Upstream {
  public:
-  SimUpstream(Schedule& schedule, Prng prng, UpstreamFaults faults);
+  // Told the body of every request before anything of it is done.
+  using Watch = std::function<void(const ports::AttemptSpec&, const std::string& order)>;
+  SimUpstream(Schedule& schedule, Prng prng, UpstreamFaults faults, Watch watch);
 
   void attach(ports::UpstreamEvents* events) { events_ = events; }
   // The process died: nobody hears the ends of its attempts; the work here goes on.
   void forget_attempts();
-  void heal() { faults_ = {}; }
+  void heal();
   void set_down(bool down) { down_ = down; }
+  void set_unauthorized(bool unauthorized) { unauthorized_ = unauthorized; }
   void ignore_keys() { keys_ignored_ = true; }
 
   void start(ports::AttemptSpec spec) override;
@@ -55,18 +64,32 @@ class SimUpstream final : public ports::Upstream {
 
   [[nodiscard]] const std::vector<LedgerEntry>& ledger() const { return ledger_; }
   [[nodiscard]] std::size_t effects_of(const std::string& order) const;
+  // The newest entry of an order; null when there is none.
+  [[nodiscard]] const LedgerEntry* entry_of(const std::string& order) const;
+  [[nodiscard]] std::size_t starts_of(const std::string& order) const;
+  // Nothing of this order is on its way or being worked on: the ledger tells the last word.
+  [[nodiscard]] bool settled(const std::string& order) const;
   std::uint64_t attempts = 0;
 
  private:
+  using StoreKey = std::pair<std::string, std::string>;  // address, key
   struct Stored {
     bool running = false;
     int status = 0;
     std::string body;
+    Instant born;
+  };
+  // One attempt as it arrived, which its sender's death does not change.
+  struct Arrived {
+    std::string order;
+    StoreKey key;  // second empty: none is honoured
+    bool safe = false;
+    Duration lifetime = Duration::max();
+    std::shared_ptr<int> token;  // held while anything may still happen
   };
   struct Live {
     ports::AttemptSpec spec;
-    std::string order;
-    bool settled = false;
+    Arrived request;
     std::optional<call::AnswerHead> head;  // waits for a word
     std::string body;
     bool cut = false;
@@ -74,10 +97,13 @@ class SimUpstream final : public ports::Upstream {
 
   bool hit(int permille) { return prng_.chance(static_cast<std::uint64_t>(permille), 1000); }
   void arrive(AttemptId id);
-  bool answered_by_key(AttemptId id, const std::string& key);
-  void apply(const std::string& order, const std::string& key, const std::string& target,
-             const std::string& answer);
-  void apply_orphan(const std::string& order, const std::string& key);
+  bool answered_at_the_door(AttemptId id, const Arrived& request);
+  bool answered_by_key(AttemptId id, const Arrived& request);
+  void work(AttemptId id, const Arrived& request);
+  void apply(const Arrived& request, const std::string& answer);
+  void apply_orphan(const Arrived& request);
+  Stored& memory_of(const Arrived& request);
+  std::string receipt_of(const Arrived& request) const;
   void answer(AttemptId id, int status, std::string body, Fields fields, bool cut);
   void end(AttemptId id, call::AttemptOutcome outcome);
   void end_later(AttemptId id, Duration delay, call::Evidence evidence, call::Cause cause);
@@ -86,13 +112,18 @@ class SimUpstream final : public ports::Upstream {
   Schedule& schedule_;
   Prng prng_;
   UpstreamFaults faults_;
+  Watch watch_;
   ports::UpstreamEvents* events_ = nullptr;
   bool down_ = false;
+  bool unauthorized_ = false;
   bool keys_ignored_ = false;
   std::uint64_t generation_ = 0;
   std::map<std::pair<std::uint64_t, AttemptId>, Live> live_;
-  std::map<std::string, Stored> keys_;
+  std::map<StoreKey, Stored> keys_;
   std::vector<LedgerEntry> ledger_;
+  std::map<std::string, std::vector<std::size_t>> entries_;
+  std::map<std::string, std::size_t> starts_;
+  std::map<std::string, std::weak_ptr<int>> under_way_;
 };
 
 }  // namespace hf::sim

@@ -10,84 +10,9 @@ namespace {
 
 constexpr WallTime kEpoch{1'790'000'000'000};
 constexpr std::uint64_t kEventsMax = 3'000'000;  // a world that does not end is a violation
-
-std::shared_ptr<const call::Settings> make_settings() {
-  auto settings = std::make_shared<call::Settings>();
-  const auto upstream = [&](std::string name, call::Mode mode) {
-    auto made = std::make_shared<call::UpstreamSettings>();
-    made->name = name;
-    made->urls = {{false, name + ".test", 80, ""}};
-    made->idempotency.mode = mode;
-    made->credentials_stored = true;
-    made->account = "main";
-    made->concurrency = 8;
-    if (mode == call::Mode::key) {
-      made->idempotency.lifetime = Duration::hours(24);
-      made->idempotency.in_progress = {409};
-      made->idempotency.replay_marker = "Idempotent-Replayed";
-    }
-    settings->upstreams.emplace(std::move(name), std::move(made));
-  };
-  upstream("keyed", call::Mode::key);
-  upstream("plain", call::Mode::none);
-  const auto route = [&](std::string path, std::string to, call::Hold hold, bool business) {
-    auto made = std::make_shared<call::RouteSettings>();
-    made->path = std::move(path);
-    made->upstream = std::move(to);
-    made->hold = hold;
-    made->key.stable = true;
-    made->key.from = {{call::Part::Kind::header, business ? "X-Order" : "Idempotency-Key"}};
-    if (business) made->key.from.push_back({call::Part::Kind::header, "Host"});
-    made->wait = Duration::seconds(10);
-    settings->routes.push_back(std::move(made));
-  };
-  route("/pay/", "keyed", call::Hold::on_failure, true);
-  route("/live/", "keyed", call::Hold::never, false);
-  route("/plain/", "plain", call::Hold::on_failure, true);
-  route("/plain-live/", "plain", call::Hold::never, false);
-  route("/async/", "keyed", call::Hold::always, true);
-  return settings;
-}
-
-int draw_permille(Prng& prng, int most) {
-  // A fault is off in half of the worlds, else anything up to its most.
-  return prng.chance(1, 2) ? 0 : static_cast<int>(prng.between(1, most));
-}
+constexpr Duration kLasts = Duration::hours(27);
 
 }  // namespace
-
-FaultPlan FaultPlan::draw(Prng& prng) {
-  FaultPlan plan;
-  UpstreamFaults& up = plan.upstream;
-  up.refuse_connect = draw_permille(prng, 300);
-  up.reset_before = draw_permille(prng, 200);
-  up.reset_after = draw_permille(prng, 300);
-  up.late_apply = draw_permille(prng, 150);
-  up.hang = draw_permille(prng, 50);
-  up.cut = draw_permille(prng, 100);
-  up.error_before = draw_permille(prng, 200);
-  up.error_after = draw_permille(prng, 150);
-  up.stored_error = draw_permille(prng, 60);
-  up.too_many = draw_permille(prng, 150);
-  up.busy_keys = draw_permille(prng, 300);
-  plan.crashes = static_cast<int>(prng.between(0, 4));
-  plan.commit_delay_us = static_cast<int>(prng.between(50, prng.chance(1, 5) ? 50'000 : 2'000));
-  plan.commit_trouble_permille = prng.chance(1, 4) ? static_cast<int>(prng.between(1, 8)) : 0;
-  plan.client_gone_permille = draw_permille(prng, 200);
-  plan.duplicate_permille = draw_permille(prng, 400);
-  return plan;
-}
-
-std::string FaultPlan::text() const {
-  const UpstreamFaults& up = upstream;
-  return fmt::format(
-      "refuse={} reset_before={} reset_after={} late={} hang={} cut={} error_before={} "
-      "error_after={} stored_error={} 429={} busy={} crashes={} commit_delay_us={} "
-      "commit_trouble={} gone={} twins={}",
-      up.refuse_connect, up.reset_before, up.reset_after, up.late_apply, up.hang, up.cut,
-      up.error_before, up.error_after, up.stored_error, up.too_many, up.busy_keys, crashes,
-      commit_delay_us, commit_trouble_permille, client_gone_permille, duplicate_permille);
-}
 
 struct World::Shell final : ports::Clock, ports::WakeTimer {
   Shell(World& world, std::uint64_t life) : world_(world), life_(life) {
@@ -98,6 +23,9 @@ struct World::Shell final : ports::Clock, ports::WakeTimer {
     hooks.random = [&world] { return runtime::Random128{world.prng_.next(), world.prng_.next()}; };
     hooks.note = [&world](const engine::Note& note) {
       if (note.what == "call_unknown") world.verdict_.unknown += 1;
+      if (note.what == "call_unknown" && note.rule.empty()) {
+        world.violation("unknown-has-a-cause: " + note.call->text());
+      }
       if (world.trace_) {
         world.trace(fmt::format("note {} {} {} attempts={}", note.what,
                                 note.call ? note.call->text() : "-", note.rule, note.attempts));
@@ -105,6 +33,7 @@ struct World::Shell final : ports::Clock, ports::WakeTimer {
     };
     hooks.on_broken = [&world, life](std::string why) {
       world.trace("driver stopped: " + why);
+      if (!world.injected_) world.violation("journal: nobody made it fail, and " + why);
       world.schedule_.after(Duration::micros(1), [&world, life] {
         if (world.life_ == life) world.crash();
       });
@@ -114,15 +43,13 @@ struct World::Shell final : ports::Clock, ports::WakeTimer {
                                                std::move(hooks));
   }
 
-  Now read() noexcept override {
-    const Instant mono = world_.schedule_.now();
-    return {mono, {kEpoch.ms + mono.ns / 1'000'000}, BootId{1}};
-  }
+  Now read() noexcept override { return world_.now(); }
 
   void wake_at(std::optional<Instant> when) override {
     wish_ += 1;
     if (!when) return;
-    const Instant at = std::max(*when, world_.schedule_.now() + Duration::micros(1));
+    const Instant at = std::max(world_.schedule_.now() + (*when - world_.now().mono),
+                                world_.schedule_.now() + Duration::micros(1));
     world_.schedule_.at(at, [&world = world_, life = life_, wish = wish_] {
       if (world.life_ == life && world.shell_ && world.shell_->wish_ == wish) {
         world.shell_->driver->on_wake();
@@ -137,9 +64,11 @@ struct World::Shell final : ports::Clock, ports::WakeTimer {
 };
 
 World::World(WorldOptions options)
-    : seed_(options.seed), trace_(options.trace), prng_(options.seed), settings_(make_settings()) {
+    : seed_(options.seed), trace_(options.trace), prng_(options.seed) {
   Prng plan = prng_.fork("plan");
   plan_ = FaultPlan::draw(plan);
+  Prng set_up = prng_.fork("settings");
+  settings_ = draw_settings(set_up);
   call::Sealer::Key key{};
   key[0] = 7;
   auto nonces = [counter = std::uint64_t{0}]() mutable {
@@ -152,18 +81,34 @@ World::World(WorldOptions options)
   };
   call::Sealer sealer(key, nonces);
   intake_ = std::make_unique<call::Intake>(settings_, call::Hasher(sealer.hash_secret()));
-  journal_ = std::make_unique<adapters::MemoryJournal>(std::move(sealer), [this] {
-    const Instant mono = schedule_.now();
-    return Now{mono, {kEpoch.ms + mono.ns / 1'000'000}, BootId{1}};
-  });
-  upstream_ = std::make_unique<SimUpstream>(schedule_, prng_.fork("upstream"), plan_.upstream);
+  journal_ = std::make_unique<adapters::MemoryJournal>(
+      std::move(sealer), [this] { return now(); }, settings_->journal.retention);
+  upstream_ = std::make_unique<SimUpstream>(
+      schedule_, prng_.fork("upstream"), plan_.upstream,
+      [this](const ports::AttemptSpec& spec, const std::string& body) {
+        if (trace_) trace(fmt::format("attempt {} {} '{}'", raw(spec.id), spec.url, body));
+        if (spec.request->method != "POST") return;
+        const std::string why = clients_->forbidden(body);
+        if (!why.empty()) violation("sent: " + why);
+      });
   if (options.keys_ignored) upstream_->ignore_keys();
+  const auto tell = [this](std::string what) { violation(std::move(what)); };
   clients_ = std::make_unique<SimClients>(
-      schedule_, prng_.fork("clients"), *intake_, [this](std::string what) { violation(what); },
+      schedule_, prng_.fork("clients"), *intake_, tell,
       [this](const std::string& order) { return upstream_->effects_of(order); });
+  if (trace_) clients_->trace_to([this](const std::string& line) { trace(line); });
+  if (settings_->journal.retention.bodies < Duration::hours(24)) clients_->expect_retired();
+  operator_ = std::make_unique<SimOperator>(prng_.fork("operator"), *upstream_, *clients_, tell);
 }
 
 World::~World() = default;
+
+Now World::now() const {
+  const Instant at = schedule_.now();
+  const Duration up = at - booted_at_;
+  return {Instant{} + Duration::millis(1) + up,
+          WallTime{kEpoch.ms + at.ns / 1'000'000} + wall_offset_, boot_};
+}
 
 void World::violation(std::string what) {
   trace("VIOLATION " + what);
@@ -185,7 +130,22 @@ void World::boot() {
   clients_->attach(shell_->driver.get());
   trace(fmt::format("boot {} with {} cut calls", life_, recovered->sending.size()));
   shell_->driver->start(*recovered);
+  if (refusing_) journal_->set_health({false, "the disk is full"});
   pump_journal();
+}
+
+// A planned end: by kill -9, or by a drain that is killed after a while.
+void World::fall(bool drained) {
+  if (!shell_ || healed_ || no_restarts_) return;
+  if (!drained) {
+    crash();
+    return;
+  }
+  trace("drain");
+  shell_->driver->drain();
+  schedule_.after(Duration::millis(prng_.between(1, 20'000)), [this, life = life_] {
+    if (life == life_ && shell_) crash();
+  });
 }
 
 void World::crash() {
@@ -197,125 +157,188 @@ void World::crash() {
   journal_->crash(keep);
   upstream_->forget_attempts();
   clients_->cut_all();
+  operator_->forget();
   shell_.reset();
-  schedule_.after(Duration::millis(prng_.between(1, 2000)), [this] { boot(); });
+  injected_ = false;
+  const Duration down = Duration::millis(prng_.between(1, 2000));
+  schedule_.after(down, [this] {
+    step_clock();
+    boot();
+  });
+}
+
+// Perhaps the machine itself went down: monotonic time begins anew, the wall clock may have
+// stepped. A small step back is one that the lifetimes' margin covers; a big one falls behind
+// everything the journal has seen. After that the world has no further restart: a process that
+// starts once the wall clock has passed the journal's newest entry again cannot know how long that
+// took.
+void World::step_clock() {
+  if (no_restarts_ || !prng_.chance(static_cast<std::uint64_t>(plan_.reboot_permille), 1000))
+    return;
+  verdict_.reboots += 1;
+  boot_.value += 1;
+  booted_at_ = schedule_.now();
+  if (plan_.big_step_back && !healed_) {
+    wall_offset_ = wall_offset_ - Duration::seconds(prng_.between(600, 3600));
+    no_restarts_ = true;
+  } else if (prng_.chance(1, 4)) {
+    wall_offset_ = wall_offset_ - Duration::millis(prng_.between(1, 4000));
+  } else if (prng_.chance(1, 4)) {
+    wall_offset_ = wall_offset_ + Duration::millis(prng_.between(1, 1'200'000));
+  }
+  trace(fmt::format("boot of the machine, the wall clock is off by {} ms", wall_offset_.ms()));
 }
 
 // Lets the journal do one thing after another, each after a while.
 void World::pump_journal() {
   if (pumping_) return;
   pumping_ = true;
-  schedule_.after(Duration::micros(prng_.between(10, plan_.commit_delay_us)), [this, life = life_] {
+  const std::int64_t most = slow_ ? 400'000 : plan_.commit_delay_us;
+  schedule_.after(Duration::micros(prng_.between(10, most)), [this, life = life_] {
     pumping_ = false;
     if (life != life_ || !shell_) return;
     auto fate = adapters::CommitFate::as_it_should;
-    if (!healed_ && journal_->pending_commits() > 0 &&
+    if (!healed_ && !no_restarts_ && journal_->pending_commits() > 0 &&
         prng_.chance(static_cast<std::uint64_t>(plan_.commit_trouble_permille), 1000)) {
       constexpr adapters::CommitFate kTroubles[] = {
           adapters::CommitFate::conflict, adapters::CommitFate::failed,
           adapters::CommitFate::unknown_written, adapters::CommitFate::unknown_lost};
       fate = kTroubles[prng_.below(4)];
+      injected_ = true;
     }
     journal_->pump_one(fate);
+    if (life == life_ && shell_ && !shell_->driver->broken()) injected_ = false;
+  });
+}
+
+void World::place_orders(Prng& prng) {
+  struct Way {
+    const char* path;
+    bool keyed;
+    bool header_key;
+  };
+  constexpr Way kWays[] = {
+      {"/pay/", true, false},       {"/live/", true, true},   {"/plain/", true, false},
+      {"/plain-live/", true, true}, {"/async/", true, false}, {"/unstable/", true, true},
+      {"/unstable/", true, true},   {"/made/", false, false}, {"/stream/", false, false},
+      {"/llm/", false, false},      {"/pay/", true, false}};
+  const int count = static_cast<int>(prng.between(20, 50));
+  for (int i = 0; i < count; ++i) {
+    const Way& way = kWays[prng.below(std::size(kWays))];
+    Order order;
+    order.name = "order-" + std::to_string(i);
+    order.target = std::string(way.path) + "charges";
+    order.keyed = way.keyed;
+    order.repeatable = order.target.starts_with("/llm/");
+    if (way.header_key) order.header_key = "key-" + order.name;
+    // The business key replaces what the SDK invents.
+    order.fresh_keys = way.keyed && !way.header_key;
+    if (prng.chance(1, 12)) {
+      order.method = "GET";
+      order.keyed = false;
+    }
+    if (way.keyed && prng.chance(1, 3)) {
+      const std::string wait = "wait=" + std::to_string(prng.between(0, 8));
+      const std::string prefers[] = {"respond-async", wait, "respond-async, " + wait};
+      order.prefer = prefers[prng.below(3)];
+    }
+    order.gone_permille = plan_.client_gone_permille;
+    order.twin_permille = order.keyed ? plan_.duplicate_permille : 0;
+    order.nosy_permille = plan_.nosy_permille;
+    clients_->add(std::move(order), Duration::millis(prng.between(0, 60'000)));
+  }
+  verdict_.calls = static_cast<std::uint64_t>(count);
+}
+
+// A spell: on for a while somewhere in the first minute and a half.
+void World::during(Prng& prng, std::int64_t most_ms, const std::function<void(bool)>& set) {
+  const std::int64_t from = prng.between(1, 60'000);
+  schedule_.after(Duration::millis(from), [set] { set(true); });
+  schedule_.after(Duration::millis(from + prng.between(500, most_ms)), [set] { set(false); });
+}
+
+void World::plan_troubles(Prng& prng) {
+  for (int i = 0; i < plan_.crashes; ++i) {
+    const bool drained = prng.chance(static_cast<std::uint64_t>(plan_.drain_permille), 1000);
+    schedule_.after(Duration::micros(prng.between(1'000, 90'000'000)),
+                    [this, drained] { fall(drained); });
+  }
+  if (prng.chance(1, 3)) during(prng, 40'000, [this](bool on) { upstream_->set_down(on); });
+  if (plan_.unauthorized) {
+    during(prng, 40'000, [this](bool on) { upstream_->set_unauthorized(on); });
+  }
+  if (plan_.slow_journal) during(prng, 30'000, [this](bool on) { slow_ = on; });
+  if (plan_.refusing_journal) {
+    during(prng, 30'000, [this](bool on) {
+      refusing_ = on;
+      if (shell_ && !shell_->driver->broken()) journal_->set_health({!on, on ? "full" : ""});
+    });
+  }
+  schedule_.after(Duration::seconds(120), [this] { heal(); });
+  if (plan_.operator_permille > 0) operators_turn();
+  if (settings_->journal.retention.keys < Duration::hours(24)) sweep_turn();
+}
+
+void World::heal() {
+  trace("healed");
+  healed_ = true;
+  upstream_->heal();
+  clients_->stop_leaving();
+}
+
+void World::operators_turn() {
+  const bool early = schedule_.now() < Instant{} + Duration::minutes(20);
+  schedule_.after(Duration::millis(early ? prng_.between(100, 8000) : prng_.between(1, 3'600'000)),
+                  [this] {
+                    const auto chance = static_cast<std::uint64_t>(plan_.operator_permille);
+                    if (shell_ && !shell_->driver->broken() && prng_.chance(chance, 1000)) {
+                      operator_->look(*shell_->driver);
+                    }
+                    operators_turn();
+                  });
+}
+
+void World::sweep_turn() {
+  const bool early = schedule_.now() < Instant{} + Duration::hours(1);
+  schedule_.after(early ? Duration::seconds(30) : Duration::minutes(30), [this] {
+    if (shell_ && !shell_->driver->broken()) {
+      const auto retired = journal_->sweep();
+      HF_CHECK(retired.ok());
+      verdict_.retired += *retired;
+    }
+    sweep_turn();
   });
 }
 
 Verdict World::run() {
   trace("plan " + plan_.text());
+  trace("settings " + text_of(*settings_));
   boot();
   Prng orders = prng_.fork("orders");
-  const int count = static_cast<int>(orders.between(20, 60));
-  constexpr const char* kRoutes[] = {"/pay/",        "/live/",  "/plain/",
-                                     "/plain-live/", "/async/", "/pay/"};
-  for (int i = 0; i < count; ++i) {
-    Order order;
-    order.name = "order-" + std::to_string(i);
-    const std::size_t route = orders.below(6);
-    order.target = std::string(kRoutes[route]) + "charges";
-    if (route == 1 || route == 3) {
-      order.header_key = "key-" + order.name;
-    } else {
-      order.fresh_keys = true;  // the business key replaces what the SDK invents
-    }
-    if (orders.chance(1, 12)) order.method = "GET";
-    order.async = route == 0 && orders.chance(1, 4);
-    order.gone_permille = plan_.client_gone_permille;
-    order.twin_permille = plan_.duplicate_permille;
-    clients_->add(std::move(order), Duration::millis(orders.between(0, 60'000)));
-  }
-  for (int i = 0; i < plan_.crashes; ++i) {
-    schedule_.after(Duration::micros(orders.between(1'000, 90'000'000)), [this] {
-      if (shell_ && !healed_) crash();
-    });
-  }
-  if (orders.chance(1, 3)) {
-    const std::int64_t from = orders.between(1'000, 60'000);
-    schedule_.after(Duration::millis(from), [this] { upstream_->set_down(true); });
-    schedule_.after(Duration::millis(from + orders.between(500, 40'000)),
-                    [this] { upstream_->set_down(false); });
-  }
-  schedule_.after(Duration::seconds(120), [this] {
-    trace("healed");
-    healed_ = true;
-    upstream_->heal();
-    upstream_->set_down(false);
-    clients_->stop_leaving();
-  });
-  const Instant end = schedule_.now() + Duration::hours(26);
+  place_orders(orders);
+  plan_troubles(orders);
+  const Instant end = schedule_.now() + kLasts;
   while (verdict_.violations.empty() && schedule_.ran() < kEventsMax) {
     const auto next = schedule_.next();
     if (!next || *next > end) break;
-    if (healed_ && clients_->all_done() && schedule_.now() > Instant{} + Duration::hours(25)) break;
     if (!schedule_.step()) break;
     verdict_.digest = verdict_.digest * 1099511628211ULL ^
                       static_cast<std::uint64_t>(schedule_.now().ns) ^ (schedule_.ran() << 7) ^
                       (upstream_->attempts << 32);
     if (shell_ && journal_->pending() > 0) pump_journal();
   }
+  if (schedule_.ran() >= kEventsMax) violation("convergence: the world does not come to rest");
   judge();
   verdict_.events = schedule_.ran();
-  verdict_.calls = static_cast<std::uint64_t>(count);
   verdict_.effects = upstream_->ledger().size();
+  verdict_.asides = clients_->asides();
+  verdict_.commands = operator_->done();
   verdict_.took = schedule_.now() - Instant{};
   return verdict_;
 }
 
-void World::judge() {
-  if (schedule_.ran() >= kEventsMax) violation("convergence: the world does not come to rest");
-  for (const Order& order : clients_->orders()) {
-    const std::size_t effects = upstream_->effects_of(order.name);
-    if (effects > 1) {
-      violation(fmt::format("never-doubled: {} took effect {} times", order.name, effects));
-    }
-    if (order.open_exchanges != 0 && verdict_.violations.empty()) {
-      violation(fmt::format("one-reply: {} still waits for an answer", order.name));
-    }
-    if (!order.done && verdict_.violations.empty()) {
-      violation(fmt::format("convergence: {} is not done after {} tries", order.name, order.tries));
-    }
-    if (order.last_told_none && effects > 0) {
-      violation(fmt::format("attribution: {} was last told effect none, and has one", order.name));
-    }
-  }
-  if (!verdict_.violations.empty() || !shell_) return;
-  for (const CallId& id : clients_->acknowledged()) {
-    bool answered = false;
-    shell_->driver->detail(id, [&](Result<ports::CallDetail> detail) {
-      answered = true;
-      if (!detail.ok() || !detail->call) {
-        violation("never-lost: " + id.text() + " was acknowledged and is not in the journal");
-        return;
-      }
-      const call::State state = detail->call->state;
-      if (!call::terminal(state) && state != call::State::unknown) {
-        violation(fmt::format("never-lost: {} was acknowledged and stands in {} ({}) at the end",
-                              id.text(), call::to_string(state),
-                              call::to_string(detail->call->reason)));
-      }
-    });
-    journal_->pump();
-    if (!answered) violation("the journal does not answer");
-  }
+runtime::Driver& World::driver() {
+  return *shell_->driver;
 }
 
 }  // namespace hf::sim

@@ -1,14 +1,11 @@
-// A world from a seed: the real intake, engine and driver, with clients, upstreams, journal and
-// time simulated and hostile. What happened is judged from the clients' and the upstreams' own
-// records.
+// A world from a seed: the real intake, engine and driver, with clients, operators, upstreams,
+// journal and time simulated and hostile. What happened is judged from the clients' and the
+// upstreams' own records.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -17,22 +14,12 @@
 #include "call/intake.h"
 #include "runtime/driver.h"
 #include "sim/clients.h"
+#include "sim/operators.h"
+#include "sim/plan.h"
 #include "sim/schedule.h"
 #include "sim/upstream.h"
 
 namespace hf::sim {
-
-// How hostile this world is; drawn from the seed, printed with it.
-struct FaultPlan {
-  UpstreamFaults upstream;
-  int crashes = 0;                  // kill -9 at random events
-  int commit_delay_us = 300;        // at most, per commit
-  int commit_trouble_permille = 0;  // conflict, failed, unknown
-  int client_gone_permille = 0;
-  int duplicate_permille = 0;  // a second request beside the first
-  static FaultPlan draw(Prng& prng);
-  [[nodiscard]] std::string text() const;
-};
 
 struct Verdict {
   std::vector<std::string> violations;  // empty: the world was as it must be
@@ -41,8 +28,14 @@ struct Verdict {
   std::uint64_t calls = 0;
   std::uint64_t effects = 0;
   std::uint64_t crashes = 0;
+  std::uint64_t reboots = 0;
   std::uint64_t unknown = 0;
-  Duration took;  // virtual
+  std::uint64_t dead = 0;
+  std::uint64_t cancelled = 0;
+  std::uint64_t asides = 0;    // nosy and careless requests
+  std::uint64_t commands = 0;  // of operators, answered
+  std::uint64_t retired = 0;   // entries that the sweep took
+  Duration took;               // virtual
 };
 
 struct WorldOptions {
@@ -61,12 +54,26 @@ class World {
  private:
   struct Shell;  // what dies in a crash: journal attachment, driver, open exchanges
 
+  void place_orders(Prng& prng);
+  void plan_troubles(Prng& prng);
+  void during(Prng& prng, std::int64_t most_ms, const std::function<void(bool)>& set);
+  void heal();
+  void operators_turn();
+  void sweep_turn();
   void boot();
+  void fall(bool drained);
   void crash();
+  void step_clock();
   void pump_journal();
   void judge();
+  void judge_orders();
+  void judge_promises();
+  void judge_calls();
+  void judge_call(const call::Call& call);
   void violation(std::string what);
   void trace(const std::string& line);
+  [[nodiscard]] Now now() const;
+  runtime::Driver& driver();
 
   std::uint64_t seed_;
   bool trace_;
@@ -78,10 +85,18 @@ class World {
   std::unique_ptr<adapters::MemoryJournal> journal_;
   std::unique_ptr<SimUpstream> upstream_;
   std::unique_ptr<SimClients> clients_;
+  std::unique_ptr<SimOperator> operator_;
   std::unique_ptr<Shell> shell_;
   std::uint64_t life_ = 0;  // which process: events of earlier ones are void
   bool pumping_ = false;
   bool healed_ = false;
+  bool slow_ = false;
+  bool refusing_ = false;
+  bool injected_ = false;     // the commit under way was made to fail
+  bool no_restarts_ = false;  // the clock has stepped behind everything: one restart is the promise
+  BootId boot_{1};
+  Instant booted_at_;
+  Duration wall_offset_;
   Verdict verdict_;
 };
 

@@ -1,5 +1,5 @@
 // The small simulator as an ordinary test: worlds from seeds, judged by the clients' and upstreams'
-// own records.
+// own records. docs/simulation.md tells what each named seed found.
 #include "sim/world.h"
 
 #include <gmock/gmock.h>
@@ -9,20 +9,30 @@ namespace hf::sim {
 namespace {
 
 TEST(World, HoldsItsInvariantsUnderFaultsAndCrashes) {
-  std::uint64_t crashes = 0;
-  std::uint64_t unknown = 0;
-  std::uint64_t effects = 0;
+  Verdict sum;
   for (std::uint64_t seed = 1; seed <= 500; ++seed) {
     const Verdict verdict = World({seed}).run();
     ASSERT_THAT(verdict.violations, testing::IsEmpty()) << "holdfast-sim --trace --seed " << seed;
-    crashes += verdict.crashes;
-    unknown += verdict.unknown;
-    effects += verdict.effects;
+    sum.crashes += verdict.crashes;
+    sum.reboots += verdict.reboots;
+    sum.unknown += verdict.unknown;
+    sum.dead += verdict.dead;
+    sum.cancelled += verdict.cancelled;
+    sum.effects += verdict.effects;
+    sum.asides += verdict.asides;
+    sum.commands += verdict.commands;
+    sum.retired += verdict.retired;
   }
   // The worlds were hostile enough to mean something.
-  EXPECT_GT(crashes, 500U);
-  EXPECT_GT(unknown, 100U);
-  EXPECT_GT(effects, 5000U);
+  EXPECT_GT(sum.crashes, 500U);
+  EXPECT_GT(sum.reboots, 50U);
+  EXPECT_GT(sum.unknown, 500U);
+  EXPECT_GT(sum.dead, 50U);
+  EXPECT_GT(sum.cancelled, 100U);
+  EXPECT_GT(sum.effects, 5000U);
+  EXPECT_GT(sum.asides, 3000U);
+  EXPECT_GT(sum.commands, 3000U);
+  EXPECT_GT(sum.retired, 1000U);
 }
 
 TEST(World, ReplaysExactlyFromItsSeed) {
@@ -32,6 +42,7 @@ TEST(World, ReplaysExactlyFromItsSeed) {
     EXPECT_EQ(first.digest, second.digest) << seed;
     EXPECT_EQ(first.events, second.events) << seed;
     EXPECT_EQ(first.effects, second.effects) << seed;
+    EXPECT_EQ(first.commands, second.commands) << seed;
   }
 }
 
@@ -46,10 +57,30 @@ TEST(World, OracleSeesEffectsThatDouble) {
   EXPECT_GT(seen, 0);
 }
 
-// Found by the simulator: two reads that each found a call gone from memory asked again and again,
-// each keeping the other's suspicion alive.
+// Two reads that each found a call gone from memory asked again and again, each keeping the other's
+// suspicion alive.
 TEST(World, Seed38ReadsThatSuspectEachOtherComeToRest) {
   EXPECT_THAT(World({38}).run().violations, testing::IsEmpty());
+}
+
+// An operator's retry of a dead call whose body had been retired sent the request without it.
+TEST(World, Seed5ARetryIsNeverSentWithoutItsBody) {
+  EXPECT_THAT(World({5}).run().violations, testing::IsEmpty());
+  EXPECT_THAT(World({76}).run().violations, testing::IsEmpty());
+}
+
+// After a step back over a reboot the wall clock caught up with the journal, and keys that the
+// upstream had long forgotten counted as young again: effects doubled.
+TEST(World, Seed2104AClockThatWasBehindStaysSuspect) {
+  EXPECT_THAT(World({2104}).run().violations, testing::IsEmpty());
+}
+
+// A held call that asked at a closed gate and left unchanged made every read of it look old: pages
+// and key look-ups went round for as long as the breaker was open, and clients waited for it.
+TEST(World, Seed876ACallThatOnlyAskedAtTheGateLeavesReadsGood) {
+  const Verdict verdict = World({876}).run();
+  EXPECT_THAT(verdict.violations, testing::IsEmpty());
+  EXPECT_LT(verdict.events, 50'000U);  // it was half a million
 }
 
 }  // namespace

@@ -36,7 +36,11 @@ export async function play({ seed, orders, json }) {
   const through = await run('through Holdfast', { seed, orders, json, proxy })
   const good = [through.charged_twice, through.lost, through.told_wrongly].every(n => n === 0)
   if (json) console.log(JSON.stringify({ act: 'payment', seed, straight, through, good }, null, 2))
-  else console.log(`\n${columns(straight, through)}`)
+  else {
+    console.log(`\n${columns(straight, through)}\n`)
+    console.log("Counted from the provider's ledger and the pages that customers saw. Through\n"
+      + 'Holdfast the slowest wait longer: for a true answer, not to be told to pay again.')
+  }
   return good
 }
 

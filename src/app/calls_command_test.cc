@@ -1,6 +1,7 @@
 #include "app/calls_command.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -112,7 +113,7 @@ class FakeAdmin {
 class CallsCommand : public ::testing::Test {
  protected:
   void SetUp() override {
-    dir_ = std::string(HF_BINARY_DIR) + "/calls-command-" +
+    dir_ = std::string(HF_BINARY_DIR) + "/calls-command-" + std::to_string(::getpid()) + "-" +
            std::to_string(reinterpret_cast<std::uintptr_t>(this));
     std::filesystem::create_directories(dir_);
     write("token", "hf_secret\n");

@@ -64,13 +64,15 @@ void add_sandbox(CLI::App& app, sandbox::SandboxOptions& options, int& code) {
                                                              {"key", sandbox::PlanBy::key},
                                                              {"ordinal", sandbox::PlanBy::ordinal}};
   command->add_option("--plan-by", options.plan_by, "what counts as the same thing tried again")
-      ->transform(CLI::CheckedTransformer(kPlans, CLI::ignore_case));
+      ->transform(CLI::CheckedTransformer(kPlans, CLI::ignore_case))
+      ->option_text("order|key|ordinal");
   static const std::map<std::string, sandbox::KeyMode> kKeys{
       {"stripe", sandbox::KeyMode::stripe},
       {"all", sandbox::KeyMode::all},
       {"ignored", sandbox::KeyMode::ignored}};
   command->add_option("--keys", options.keys, "which paths honour idempotency keys")
-      ->transform(CLI::CheckedTransformer(kKeys, CLI::ignore_case));
+      ->transform(CLI::CheckedTransformer(kKeys, CLI::ignore_case))
+      ->option_text("stripe|all|ignored");
   command->add_option("--key-lifetime-ms", options.key_lifetime_ms, "keys are forgotten after this")
       ->capture_default_str();
   command->add_option("--latency-ms", options.latency_ms, "time that every effect takes")
@@ -82,7 +84,8 @@ void add_sandbox(CLI::App& app, sandbox::SandboxOptions& options, int& code) {
       {"truthful", sandbox::KeepAliveHint::truthful},
       {"lying", sandbox::KeepAliveHint::lying}};
   command->add_option("--keep-alive-hint", options.keep_alive_hint, "the Keep-Alive field it sends")
-      ->transform(CLI::CheckedTransformer(kHints, CLI::ignore_case));
+      ->transform(CLI::CheckedTransformer(kHints, CLI::ignore_case))
+      ->option_text("none|truthful|lying");
   command->add_flag("--close-on-reuse", options.close_on_reuse,
                     "read every second request of a connection and drop both");
   command->callback([&] { code = sandbox::run_sandbox(options); });

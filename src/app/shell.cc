@@ -8,6 +8,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -59,6 +61,7 @@ class Shell::Impl {
   Result<call::Recovered> open_journal(const call::Sealer& sealer);
   Result<void> bind();
   Result<void> bind_control(const std::string& token);
+  void tell_stranded();
   void begin_drain();
   void check_drain();
   void on_broken(const std::string& why);
@@ -98,13 +101,17 @@ Result<void> Shell::Impl::start() {
   call::Recovered recovered;
   std::optional<call::Sealer> sealer;
   std::string token;
-  if (settings_->needs_journal() || !settings_->admin.empty()) {
+  // A journal that is there may hold acknowledged calls, even if no route left would write one.
+  std::error_code ignored;
+  const bool journaled =
+      settings_->needs_journal() || std::filesystem::exists(journal.path + "/db", ignored);
+  if (journaled || !settings_->admin.empty()) {
     HF_TRY_VOID(adapters::make_private_dir(journal.path));
   }
   if (!settings_->admin.empty()) {
     HF_TRY(token, adapters::load_or_make_admin_token(journal.path + "/admin.token"));
   }
-  if (settings_->needs_journal()) {
+  if (journaled) {
     const std::string key_file =
         journal.key_file.empty() ? journal.path + "/seal.key" : journal.key_file;
     HF_TRY(const adapters::SealKey key,
@@ -151,6 +158,7 @@ Result<void> Shell::Impl::start() {
 
   HF_TRY_VOID(bind());
   HF_TRY_VOID(bind_control(token));
+  tell_stranded();
   signals_.add(SIGTERM);
   signals_.add(SIGINT);
   signals_.async_wait([this](const boost::system::error_code& error, int) {
@@ -200,6 +208,27 @@ Result<void> Shell::Impl::bind_control(const std::string& token) {
     say("health on http://" + with_port(settings_->health, *port));
   }
   return {};
+}
+
+// Calls that wait for an upstream of an earlier configuration stand still: somebody must know.
+void Shell::Impl::tell_stranded() {
+  ports::CallFilter waiting;
+  waiting.state = call::State::waiting;
+  waiting.limit = 1000;
+  driver_->list(waiting, [this](const Result<ports::CallPage>& page) {
+    if (!page.ok()) return;
+    std::map<std::string, int> stranded;
+    for (const auto& call : (*page).calls) {
+      if (!settings_->upstreams.contains(call->upstream)) stranded[call->upstream] += 1;
+    }
+    for (const auto& [name, calls] : stranded) {
+      log_event(
+          adapters::LogLevel::error, "upstream_missing",
+          fmt::format("{} held calls or more wait for upstream `{}`, which is not configured: "
+                      "put it back until they have ended",
+                      calls, name));
+    }
+  });
 }
 
 void Shell::Impl::begin_drain() {

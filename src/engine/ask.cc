@@ -60,7 +60,16 @@ void Core::answer_ask(ExchangeId id, const call::CallAsk& ask, Active* active,
     act(SendReply{id, counted(spec)}, true);
     return;
   }
-  if (call->state == call::State::unknown || find_upstream(call->upstream) == nullptr) {
+  if (call->state != call::State::unknown && find_upstream(call->upstream) == nullptr) {
+    spec.code = call::Code::held;
+    spec.effect = call::Effect::pending;
+    spec.safe_to_retry = true;
+    spec.retry_after = Duration::seconds(30);
+    spec.detail = "Its upstream is not configured now; it cannot be cancelled until it is.";
+    act(SendReply{id, counted(spec)}, true);
+    return;
+  }
+  if (call->state == call::State::unknown) {
     spec.code = call::Code::outcome_unknown;
     spec.effect = call::Effect::unknown;
     act(SendReply{id, counted(spec)}, true);
@@ -127,6 +136,11 @@ void Core::run_command(const OperatorCommand& command, Active& active) {
         refuse(call.state == call::State::unknown
                    ? "its outcome is unknown: settle it with `calls resolve` first"
                    : "only dead and waiting calls can be retried; this one is " + state);
+        return;
+      }
+      if (call.state == call::State::dead && call.body_bytes > 0 && !call.request->body) {
+        // Sent without it, it would be another request under the same key.
+        refuse("its request's body is no longer kept; the client's own repeat brings it again");
         return;
       }
       retry_by_operator(command, active);

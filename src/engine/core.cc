@@ -63,6 +63,7 @@ void Core::write(Active& active) {
   write.events = std::exchange(active.news, {});
   write.after = std::make_shared<const call::Call>(call);
   active.stored = call::indexed(call);
+  active.changed = true;
   out_->writes.calls.push_back(std::move(write));
 }
 
@@ -90,7 +91,9 @@ void Core::note(const Active& active, Note::Level level, std::string what, std::
   line.route = call.route;
   line.upstream = call.upstream;
   line.rule = std::string(rule);
-  line.evidence = active.last ? active.last->evidence : call::Evidence::nothing_sent;
+  line.evidence = active.last       ? active.last->evidence
+                  : call.unresolved ? call::Evidence::sent
+                                    : call::Evidence::nothing_sent;
   line.cause = call.last_cause;
   line.status = call.last_status;
   line.attempts = call.attempts;
@@ -114,7 +117,8 @@ void Core::drop(const CallId& id) {
   if (active.journaled) {
     // What was paged before may be old now; if it is still due, a page brings it again.
     std::erase_if(upstream_of(active).ready, [&](const auto& paged) { return paged->id == id; });
-    reads_.left(id);
+    // One that only asked at the gate leaves as it came: reads of it that are under way are good.
+    if (active.changed) reads_.left(id);
   }
   active_.erase(found);
 }

@@ -89,6 +89,7 @@ struct Active {
   Fields per_attempt;
   std::string client_address;
   bool journaled = false;
+  bool changed = false;  // written since it came into memory: what was read before is old
   bool may_hold = false;
   std::optional<ExchangeId> stream_of;
   std::optional<call::Indexed> stored;    // what the journal indexes now; none: not written yet
@@ -277,6 +278,7 @@ class Core {
   void settle_by_operator(const OperatorCommand& command, Active& active);
   void pause_or_resume(const OperatorCommand& command);
   void read_call(const CallId& id, PendingAsk ask);
+  void refuse_unread(const PendingAsk& ask);
 
   std::shared_ptr<const call::Settings> settings_;
   Prng prng_;
@@ -285,7 +287,8 @@ class Core {
   bool accepting_ = true;
   std::string refusing_why_;
   bool draining_ = false;
-  WallTime clock_suspect_until_;  // until the wall clock has passed this, it is behind itself
+  WallTime clock_suspect_until_;   // until the wall clock has passed this, it is behind itself
+  bool clock_was_behind_ = false;  // at the start: how long ago earlier boots were, nobody knows
 
   std::map<CallId, Active> active_;
   std::map<ExchangeId, Exchange> exchanges_;

@@ -303,6 +303,10 @@ call::Reply Core::last_word(const Active& active, std::string_view rule) const {
     const auto until = found->second.gate->paused_until(call.limit_key, now_.wall);
     if (until) spec.retry_after = *until - now_.wall;
   }
+  if (!active.last && active.hurdle == Hurdle::breaker) {
+    const Instant opens = upstreams_.find(call.upstream)->second.gate->breaker_open_until();
+    spec.retry_after = std::max(opens - now_.mono, Duration::seconds(1));
+  }
   return counted(spec);
 }
 
@@ -412,7 +416,9 @@ void Core::reply_held(ExchangeId id, Active& active) {
   spec.safe_to_retry = true;
   spec.call = active.call->id;
   spec.attempts = active.call->attempts;
-  const Duration until = active.call->next_attempt_at - now_.wall;
+  const auto paused = upstream_of(active).gate->paused_until(active.call->limit_key, now_.wall);
+  const Duration until =
+      std::max(active.call->next_attempt_at, paused.value_or(now_.wall)) - now_.wall;
   spec.retry_after = std::clamp(until, Duration::seconds(1), Duration::seconds(30));
   send_problem(id, spec, true);
 }
@@ -479,8 +485,10 @@ bool Core::key_over(const call::Call& call, const call::UpstreamSettings& upstre
   if (call.idempotency.mode != call::Mode::key) return false;
   if (!call.idempotency.lifetime || !call.first_sent) return false;
   // After a reboot the wall clock stands behind what was journaled: nobody knows how long ago the
-  // first byte was sent, so the lifetime counts as over (DESIGN section 5, Time).
-  if (clock_suspect_until_ > now_.wall && call.first_sent->boot != now_.boot) return true;
+  // first byte was sent, so the lifetime counts as over (DESIGN section 5, Time). It stays so once
+  // the clock has caught up with the journal: what it jumped over is still missing.
+  const bool behind = clock_was_behind_ || clock_suspect_until_ > now_.wall;
+  if (behind && call.first_sent->boot != now_.boot) return true;
   const Duration lifetime = *call.idempotency.lifetime;
   const Duration margin = call::key_margin(upstream.timeouts, lifetime);
   return call::elapsed_at_most(*call.first_sent, now_) >= lifetime - margin;

@@ -53,6 +53,8 @@ class Gate {
 
   std::vector<policy::Pause> pauses(WallTime now) const { return pauses_.all(now); }
 
+  // When an open breaker lets its probe through.
+  Instant breaker_open_until() const { return breaker_.open_until(); }
   policy::BreakerState breaker_state(Instant now) const { return breaker_.state(now); }
   int in_use() const { return concurrency_.in_use(); }
   int in_use(policy::Lane lane) const { return concurrency_.in_use(lane); }

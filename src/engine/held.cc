@@ -146,7 +146,8 @@ void Core::on(CallRead&& event) {
       upstream_of(*active).gate->leave(policy::Lane::held);
       if (active->probe) upstream_of(*active).gate->abandon_probe(now_.mono);
       again(*active, true, std::nullopt, "cancelled-unresolved");
-    } else if (event.call && !event.failed) {
+    } else if (event.call && !event.failed &&
+               (event.call->request->body || event.call->body_bytes == 0)) {
       active->call->request = event.call->request;
       launch(*active, policy::Lane::held, active->probe);
     } else {
@@ -164,8 +165,13 @@ void Core::on(CallRead&& event) {
       read_call(event.id, ask);
       continue;
     }
+    if (active == nullptr && event.failed) {
+      // Nobody knows whether there is such a call: "no such call" would be a lie.
+      refuse_unread(ask);
+      continue;
+    }
     if (ask.ask) {
-      answer_ask(ask.ask->first, ask.ask->second, active, event.failed ? nullptr : event.call);
+      answer_ask(ask.ask->first, ask.ask->second, active, event.call);
       continue;
     }
     if (!ask.command) continue;
@@ -181,6 +187,20 @@ void Core::on(CallRead&& event) {
           false);
     }
   }
+}
+
+void Core::refuse_unread(const PendingAsk& ask) {
+  if (ask.command) {
+    act(CommandDone{ask.command->id, false, "the journal could not be read; ask again"}, false);
+  }
+  if (!ask.ask) return;
+  call::ProblemSpec spec;
+  spec.code = call::Code::journal_unavailable;
+  spec.effect = call::Effect::unknown;
+  spec.safe_to_retry = true;
+  spec.retry_after = Duration::seconds(5);
+  spec.detail = "The call could not be looked up.";
+  act(SendReply{ask.ask->first, counted(spec)}, false);
 }
 
 // An open call whose key is over, here or at the upstream.

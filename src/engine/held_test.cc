@@ -400,6 +400,20 @@ TEST(Operator, applied_with_an_answer_is_replayed) {
 
 // ---- The journal
 
+TEST(Journal, a_call_that_cannot_be_read_is_not_denied) {
+  Bench bench(kKeyedHold);
+  const CallId id = CallId::make(WallTime{1}, 2, 3);
+  bench.hold_reads = true;
+  const auto asked = bench.ask(AskWhat::status, id);
+  CallRead failed;
+  failed.id = id;
+  failed.failed = true;
+  bench.reads.clear();
+  bench.step(std::move(failed));
+  EXPECT_TRUE(bench.is_code(asked, "journal-unavailable"));
+  EXPECT_EQ(bench.field(asked, "Holdfast-Effect"), "unknown");
+}
+
 TEST(Journal, refusing_one_takes_no_new_durable_calls) {
   Bench bench(kKeyed);
   bench.arrive({.key = "running"});

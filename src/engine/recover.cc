@@ -7,6 +7,7 @@
 namespace hf::engine {
 
 void Core::recover(const call::Recovered& recovered) {
+  clock_was_behind_ = clock_suspect_until_ > now_.wall;
   if (recovered.fresh) {
     Note line;
     line.level = Note::Level::warning;

@@ -2,6 +2,8 @@
 // contract is tested once for all of them.
 #pragma once
 
+#include <unistd.h>
+
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
@@ -221,12 +223,14 @@ class Mailbox {
   std::vector<std::function<void()>> waiting_;
 };
 
-// A directory of its own below the build tree, empty at the start and gone at the end.
+// A directory of its own below the build tree, empty at the start and gone at the end. The process
+// is in its name, since tests run side by side, and a sanitizer gives all of them equal addresses.
 class ScratchDir {
  public:
   explicit ScratchDir(const std::string& name)
       : path_(std::string(HF_BINARY_DIR) + "/test-" + name) {
-    path_ += "-" + std::to_string(reinterpret_cast<std::uintptr_t>(this));
+    path_ += "-" + std::to_string(::getpid()) + "-" +
+             std::to_string(reinterpret_cast<std::uintptr_t>(this));
     std::filesystem::remove_all(path_);
     std::filesystem::create_directories(path_);
   }

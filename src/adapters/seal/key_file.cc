@@ -160,6 +160,7 @@ Result<void> make_private_dir(const std::string& path) {
   const std::filesystem::path dir(path);
   std::error_code error;
   if (std::filesystem::is_directory(dir, error)) return {};
+  error.clear();  // "not there" is no failure, and a bare name has no parent to make first
   const auto parent = dir.parent_path();
   if (!parent.empty()) std::filesystem::create_directories(parent, error);
   if (error) {

@@ -114,5 +114,14 @@ TEST_F(KeyFileTest, DirectoriesArePrivate) {
   EXPECT_FALSE(make_private_dir(path + "/below").ok());
 }
 
+TEST_F(KeyFileTest, ADirectoryMayBeABareName) {
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(dir.path());
+  const bool made = make_private_dir("journal").ok();
+  std::filesystem::current_path(before);
+  EXPECT_TRUE(made);
+  EXPECT_TRUE(std::filesystem::is_directory(dir.path() + "/journal"));
+}
+
 }  // namespace
 }  // namespace hf::adapters

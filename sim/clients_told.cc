@@ -1,0 +1,201 @@
+// What the simulated applications make of an answer, and what must be true of it.
+#include <string_view>
+#include <utility>
+
+#include "sim/clients.h"
+
+namespace hf::sim {
+namespace {
+
+// Patience, a live attempt that ends with its head timeout, and a slow journal on top.
+constexpr Duration kAnswerWithin = Duration::seconds(90);
+constexpr int kTriesMax = 60;
+
+std::string value_of(const Fields& fields, std::string_view name) {
+  const Field* field = find_field(fields, name);
+  return field == nullptr ? std::string() : field->value;
+}
+
+std::string problem_code(const Fields& fields, const std::string& body) {
+  if (value_of(fields, "Content-Type") != "application/problem+json") return {};
+  constexpr std::string_view kUrn = "urn:holdfast:problem:";
+  const auto at = body.find(kUrn);
+  if (at == std::string::npos) return "?";
+  const auto end = body.find('"', at);
+  return body.substr(at + kUrn.size(), end - at - kUrn.size());
+}
+
+// A text member of a flat JSON object that we wrote ourselves.
+std::string member(const std::string& json, const std::string& name) {
+  auto at = json.find("\"" + name + "\":");
+  if (at == std::string::npos) return {};
+  at = json.find('"', at + name.size() + 3);
+  if (at == std::string::npos) return {};
+  return json.substr(at + 1, json.find('"', at + 1) - at - 1);
+}
+
+bool busy(const std::string& code) {
+  return code == "journal-unavailable" || code == "draining" || code == "in-progress";
+}
+
+}  // namespace
+
+void SimClients::told(const Open& open, int status, const Fields& fields, const std::string& body) {
+  const Told told{
+      open, status, fields, body, problem_code(fields, body), value_of(fields, "Holdfast-Effect")};
+  if (trace_) {
+    trace_("told " + open.body_sent + " kind " + std::to_string(static_cast<int>(open.kind)) +
+           ": " + std::to_string(status) + " " + (told.code.empty() ? body : told.code) +
+           " effect " + told.effect + " call " + value_of(fields, "Holdfast-Call"));
+  }
+  const Duration took = schedule_.now() - open.since;
+  if (took > kAnswerWithin) {
+    violation_("patience: " + orders_[open.order].name + " waited " +
+               std::to_string(took.ceil_seconds()) + " s for an answer");
+  }
+  if (open.kind == Kind::order) {
+    told_of_order(told);
+  } else {
+    told_of_aside(told);
+  }
+  aside_perhaps(open.order);
+}
+
+// Effect none means none, at the moment of saying so and for the request it was said of.
+void SimClients::check_effect(Order& order, const Told& told) {
+  const bool none =
+      told.effect == "none" && told.code != "key-owned-by-another" && told.code != "key-reused";
+  order.last_told_none = none ? told.open.body_sent : std::string();
+  if (none && effects_of_(told.open.body_sent) > 0) {
+    violation_("attribution: " + order.name + " was told effect none (" + told.code +
+               ") but the upstream has it");
+  }
+  if (told.code == "cancelled") order.told_cancelled = true;
+}
+
+// Replies that name a call which is on disk.
+void SimClients::learn_call(Order& order, const Told& told) {
+  auto call = CallId::parse(value_of(told.fields, "Holdfast-Call"));
+  const bool promised = told.status == 202 || told.code == "held";
+  if (promised && !call.ok()) violation_("never-lost: acknowledged without a call id");
+  if (!call.ok()) return;
+  if (promised) acknowledged_.insert(*call);
+  if (order.keyed && !busy(told.code)) order.call = *call;
+}
+
+void SimClients::told_of_order(const Told& told) {
+  const std::size_t index = told.open.order;
+  Order& order = orders_[index];
+  check_effect(order, told);
+  const bool final = told.code.empty() && told.effect.empty() && told.status < 500 &&
+                     told.status != 429 && told.status != 409;
+  if (order.method == "POST" && (final || !told.code.empty() || told.status == 202)) {
+    learn_call(order, told);
+  }
+  if (final) {
+    const bool first = !order.final_answer.has_value();
+    told_final(order, told);
+    if (first && prng_.chance(300, 1000)) {
+      again(index);  // asks once more: the same answer must come
+    } else {
+      order.done = true;
+    }
+    return;
+  }
+  const bool ended =
+      told.code == "cancelled" || told.code == "key-expired" || told.code == "answer-not-kept";
+  const bool unknown =
+      told.code == "outcome-unknown" ||
+      (told.effect == "unknown" && find_field(told.fields, "x-should-retry") != nullptr);
+  if (unknown) {
+    order.told_unknown = true;
+    if (order.final_answer && order.keyed) {
+      violation_("one-answer-per-key: " + order.name + " became unknown after its answer");
+    }
+  }
+  if (told.status == 202 || told.code == "held") order.prefer.clear();
+  // A person may still try again under the same key: it must never be sent.
+  if ((ended || unknown) && (prng_.chance(500, 1000) || order.tries >= kTriesMax)) {
+    order.done = true;
+    return;
+  }
+  again(index);
+}
+
+void SimClients::told_final(Order& order, const Told& told) {
+  const std::string answer = std::to_string(told.status) + " " + told.body;
+  if (order.method != "POST") {
+    order.final_answer = answer;
+    return;
+  }
+  if (told.status == 200 && effects_of_(told.open.body_sent) == 0) {
+    violation_("attribution: " + order.name + " was told success without an effect");
+  }
+  if (order.keyed && order.final_answer && *order.final_answer != answer) {
+    violation_("one-answer-per-key: " + order.name + " got '" + *order.final_answer +
+               "' and then '" + answer + "'");
+  }
+  if (!order.final_answer) order.final_answer = answer;
+}
+
+void SimClients::told_status(const Told& told) {
+  Order& order = orders_[told.open.order];
+  const std::string state = member(told.body, "state");
+  if (state == "answered") {
+    go(told.open.order, Kind::response, true);
+  } else if (order.final_answer) {
+    violation_("truth: " + order.name + " has its answer and its status says " + state);
+  }
+  if (state == "cancelled") order.told_cancelled = true;
+  if ((state == "dead" || state == "cancelled") && told.effect != "none") {
+    violation_("truth: " + order.name + " is " + state + " with effect " + told.effect);
+  }
+}
+
+void SimClients::told_of_aside(const Told& told) {
+  Order& order = orders_[told.open.order];
+  const auto wrong = [&](const std::string& what) {
+    violation_("truth: " + order.name + ", " + what + ": " + std::to_string(told.status) + " " +
+               told.code + " " + told.effect);
+  };
+  const bool shows = told.body.find("receipt") != std::string::npos ||
+                     told.body.find(order.name) != std::string::npos;
+  switch (told.open.kind) {
+    case Kind::stranger_status:
+    case Kind::stranger_cancel:
+      if (told.status != 404 || told.code != "no-such-call" || shows) wrong("a stranger asked");
+      return;
+    case Kind::other_owner:
+      if ((told.code != "key-owned-by-another" && !busy(told.code)) || shows) {
+        wrong("another owner used its key");
+      }
+      return;
+    case Kind::changed_body:
+      if (told.code != "key-reused" && told.code != "key-expired" && !busy(told.code)) {
+        wrong("its key came with another body");
+      }
+      return;
+    default:
+      break;
+  }
+  if (told.effect == "none" && effects_of_(order.name) > 0) wrong("said to have no effect");
+  if (told.code == "cancelled") order.told_cancelled = true;
+  if (told.code == "no-such-call") {
+    wrong("its owner asked");
+    return;
+  }
+  if (told.open.kind == Kind::response) {
+    if (told.code.empty() && told.effect.empty()) {
+      told_final(order, told);
+    } else if (told.open.must_be_answered && told.code != "answer-not-kept") {
+      wrong("its status was answered and its response is not");
+    } else if (told.code == "answer-not-kept" && !retires_ && !order.operator_touched) {
+      wrong("its answer should have been kept");
+    }
+    return;
+  }
+  if (told.open.kind == Kind::cancel && told.status == 202) order.told_last_try = true;
+  if (told.status == 200) told_status(told);
+}
+
+}  // namespace hf::sim

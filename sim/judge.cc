@@ -1,0 +1,123 @@
+// The oracles at the end of a world; those that judge a moment stand beside what happens in it.
+#include <fmt/format.h>
+
+#include <map>
+#include <string>
+
+#include "sim/world.h"
+
+namespace hf::sim {
+
+void World::judge() {
+  judge_orders();
+  if (!verdict_.violations.empty() || !shell_) return;
+  journal_->pump();
+  if (operator_->waits()) violation("operator: a command was never answered");
+  judge_promises();
+  judge_calls();
+}
+
+void World::judge_orders() {
+  std::map<std::string, int> effects;
+  for (const LedgerEntry& entry : upstream_->ledger()) {
+    const Order* order = clients_->order_of(entry.order);
+    if (order == nullptr) {
+      violation("never-sent: the ledger has '" + entry.order + "'");
+    } else if (++effects[entry.order] == 2 && !order->repeatable) {
+      violation("never-doubled: " + entry.order + " took effect twice");
+    }
+  }
+  for (const Order& order : clients_->orders()) {
+    const auto had = upstream_->effects_of(order.name);
+    if (order.told_cancelled && had > 0) {
+      violation(fmt::format("cancelled: {} took effect", order.name));
+    }
+    if (!order.last_told_none.empty() && !order.operator_touched &&
+        upstream_->effects_of(order.last_told_none) > 0) {
+      violation(fmt::format("attribution: {} was last told effect none, and has one", order.name));
+    }
+    if (!verdict_.violations.empty()) continue;
+    if (order.open_exchanges != 0) {
+      violation(fmt::format("one-reply: {} still waits for an answer", order.name));
+    }
+    if (!order.done) {
+      violation(fmt::format("convergence: {} is not done after {} tries", order.name, order.tries));
+    }
+  }
+}
+
+// Never lost: what was acknowledged has ended, or stands in unknown.
+void World::judge_promises() {
+  for (const CallId& id : clients_->acknowledged()) {
+    bool answered = false;
+    driver().detail(id, [&](Result<ports::CallDetail> detail) {
+      answered = true;
+      if (!detail.ok() || !detail->call) {
+        violation("never-lost: " + id.text() + " was acknowledged and is not in the journal");
+        return;
+      }
+      const call::State state = detail->call->state;
+      if (!call::terminal(state) && state != call::State::unknown) {
+        violation(fmt::format("never-lost: {} was acknowledged and stands in {} ({}) at the end",
+                              id.text(), call::to_string(state),
+                              call::to_string(detail->call->reason)));
+      }
+    });
+    journal_->pump();
+    if (!answered) violation("the journal does not answer");
+  }
+}
+
+// The journal's own words against the ledger's.
+void World::judge_calls() {
+  ports::CallFilter filter;
+  filter.limit = 1000;
+  bool more = true;
+  while (more) {
+    more = false;
+    driver().list(filter, [&](Result<ports::CallPage> page) {
+      HF_CHECK(page.ok());
+      for (const auto& call : page->calls)
+        judge_call(*call);
+      more = page->more;
+      filter.after = page->next;
+    });
+    journal_->pump();
+  }
+}
+
+void World::judge_call(const call::Call& call) {
+  const std::string order = order_name_of(call);
+  const std::size_t effects = upstream_->effects_of(order);
+  const std::string who = fmt::format("{} ({})", order, call.id.text());
+  switch (call.state) {
+    case call::State::dead:
+    case call::State::cancelled:
+      (call.state == call::State::dead ? verdict_.dead : verdict_.cancelled) += 1;
+      if (effects > 0) {
+        violation(fmt::format("proven: {} is {} and took effect", who, to_string(call.state)));
+      }
+      return;
+    case call::State::answered:
+      if (call.answer && call.answer->status == 200 && effects == 0) {
+        violation("proven: " + who + " is answered with success and has no effect");
+      }
+      return;
+    case call::State::unknown:
+      // Somebody sent it, or died when about to.
+      if (call.attempts == 0 || (upstream_->starts_of(order) == 0 && verdict_.crashes == 0)) {
+        violation("unknown-has-a-cause: " + who + " was never sent");
+      }
+      return;
+    case call::State::waiting:
+    case call::State::sending:
+    case call::State::verifying:
+      violation(fmt::format("convergence: {} stands in {} ({})", who, to_string(call.state),
+                            to_string(call.reason)));
+      return;
+    case call::State::open:
+      return;
+  }
+}
+
+}  // namespace hf::sim

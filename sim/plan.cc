@@ -1,0 +1,147 @@
+#include "sim/plan.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+namespace hf::sim {
+namespace {
+
+int draw_permille(Prng& prng, int most) {
+  // A fault is off in half of the worlds, else anything up to its most.
+  return prng.chance(1, 2) ? 0 : static_cast<int>(prng.between(1, most));
+}
+
+std::shared_ptr<call::UpstreamSettings> draw_upstream(Prng& prng, std::string name,
+                                                      call::Mode mode) {
+  auto made = std::make_shared<call::UpstreamSettings>();
+  made->name = std::move(name);
+  made->urls = {{false, made->name + ".test", 80, ""}};
+  made->idempotency.mode = mode;
+  made->credentials_stored = true;
+  made->account = "main";
+  made->concurrency = static_cast<int>(prng.between(1, 8));
+  if (prng.chance(1, 4)) made->rate = Rate{prng.between(1, 20), Duration::seconds(1)};
+  if (mode != call::Mode::key) return made;
+  made->idempotency.lifetime =
+      prng.chance(1, 3) ? Duration::seconds(prng.between(90, 900)) : Duration::hours(24);
+  made->idempotency.in_progress = {409};
+  made->idempotency.replay_marker = "Idempotent-Replayed";
+  if (prng.chance(1, 3)) {
+    made->urls.push_back({false, "other-" + made->name + ".test", 80, ""});
+  }
+  return made;
+}
+
+}  // namespace
+
+FaultPlan FaultPlan::draw(Prng& prng) {
+  FaultPlan plan;
+  UpstreamFaults& up = plan.upstream;
+  up.refuse_connect = draw_permille(prng, 300);
+  up.reset_before = draw_permille(prng, 200);
+  up.reset_after = draw_permille(prng, 300);
+  up.late_apply = draw_permille(prng, 150);
+  up.hang = draw_permille(prng, 50);
+  up.cut = draw_permille(prng, 100);
+  up.error_before = draw_permille(prng, 200);
+  up.error_after = draw_permille(prng, 150);
+  up.stored_error = draw_permille(prng, 60);
+  up.too_many = draw_permille(prng, 150);
+  up.busy_keys = draw_permille(prng, 300);
+  up.elsewhere = draw_permille(prng, 80);
+  up.unavailable_after = draw_permille(prng, 100);
+  up.rejects = draw_permille(prng, 80);
+  plan.crashes = static_cast<int>(prng.between(0, 4));
+  plan.drain_permille = draw_permille(prng, 500);
+  plan.reboot_permille = draw_permille(prng, 600);
+  plan.big_step_back = prng.chance(1, 10);
+  plan.commit_delay_us = static_cast<int>(prng.between(50, prng.chance(1, 5) ? 50'000 : 2'000));
+  plan.commit_trouble_permille = prng.chance(1, 4) ? static_cast<int>(prng.between(1, 8)) : 0;
+  plan.slow_journal = prng.chance(1, 4);
+  plan.refusing_journal = prng.chance(1, 4);
+  plan.unauthorized = prng.chance(1, 4);
+  plan.client_gone_permille = draw_permille(prng, 200);
+  plan.duplicate_permille = draw_permille(prng, 400);
+  plan.nosy_permille = draw_permille(prng, 600);
+  plan.operator_permille = draw_permille(prng, 800);
+  return plan;
+}
+
+std::string FaultPlan::text() const {
+  const UpstreamFaults& up = upstream;
+  return fmt::format(
+      "refuse={} reset_before={} reset_after={} late={} hang={} cut={} error_before={} "
+      "error_after={} stored_error={} 429={} busy={} elsewhere={} 503_after={} rejects={} "
+      "crashes={} drains={} reboots={} big_step_back={} commit_delay_us={} commit_trouble={} "
+      "slow_journal={} refusing_journal={} unauthorized={} gone={} twins={} nosy={} operator={}",
+      up.refuse_connect, up.reset_before, up.reset_after, up.late_apply, up.hang, up.cut,
+      up.error_before, up.error_after, up.stored_error, up.too_many, up.busy_keys, up.elsewhere,
+      up.unavailable_after, up.rejects, crashes, drain_permille, reboot_permille, big_step_back,
+      commit_delay_us, commit_trouble_permille, slow_journal, refusing_journal, unauthorized,
+      client_gone_permille, duplicate_permille, nosy_permille, operator_permille);
+}
+
+std::shared_ptr<const call::Settings> draw_settings(Prng& prng) {
+  auto settings = std::make_shared<call::Settings>();
+  settings->upstreams.emplace("keyed", draw_upstream(prng, "keyed", call::Mode::key));
+  settings->upstreams.emplace("plain", draw_upstream(prng, "plain", call::Mode::none));
+  settings->upstreams.emplace("llm", draw_upstream(prng, "llm", call::Mode::repeatable));
+  // Ages after which keys become tombstones and bodies go; heads stay, so that the judge sees them.
+  if (prng.chance(1, 3)) {
+    settings->journal.retention.keys = Duration::seconds(prng.between(120, 1800));
+    settings->journal.retention.bodies = Duration::seconds(prng.between(120, 1800));
+  }
+  const Duration wait = Duration::seconds(prng.chance(1, 3) ? prng.between(0, 3) : 10);
+  const Duration deadline =
+      prng.chance(1, 3) ? Duration::seconds(prng.between(60, 1800)) : Duration::hours(23);
+  const int budget = static_cast<int>(prng.chance(1, 3) ? prng.between(1, 100) : 200);
+  const bool accepted = prng.chance(1, 6);
+  const auto route = [&](std::string path, std::string to, call::Hold hold) {
+    auto made = std::make_shared<call::RouteSettings>();
+    made->path = std::move(path);
+    made->upstream = std::move(to);
+    made->hold = hold;
+    made->wait = wait;
+    made->deadline = deadline;
+    made->retry.budget_permille = budget;
+    if (accepted) made->held_answer = call::HeldAnswer::accepted;
+    settings->routes.push_back(made);
+    return made;
+  };
+  const std::vector<call::Part> business = {{call::Part::Kind::header, "X-Order"},
+                                            {call::Part::Kind::header, "Host"}};
+  const std::vector<call::Part> header = {{call::Part::Kind::header, "Idempotency-Key"}};
+  route("/pay/", "keyed", call::Hold::on_failure)->key.from = business;
+  route("/async/", "keyed", call::Hold::always)->key.from = business;
+  route("/live/", "keyed", call::Hold::never)->key.from = header;
+  // Holds only what agreed to a 202: all else ends live, open, until its key comes back.
+  route("/unstable/", "keyed", call::Hold::on_failure)->key.from = header;
+  route("/made/", "keyed", call::Hold::never);
+  route("/plain/", "plain", call::Hold::on_failure)->key.from = business;
+  auto plain_live = route("/plain-live/", "plain", call::Hold::never);
+  plain_live->key.from = header;
+  plain_live->key.stable = true;
+  route("/stream/", "plain", call::Hold::never);
+  route("/llm/", "llm", call::Hold::never);
+  return settings;
+}
+
+std::string text_of(const call::Settings& settings) {
+  std::string out;
+  for (const auto& [name, upstream] : settings.upstreams) {
+    out += fmt::format("{}: concurrency={} rate={}/s urls={} lifetime={}s; ", name,
+                       upstream->concurrency, upstream->rate ? upstream->rate->count : 0,
+                       upstream->urls.size(),
+                       upstream->idempotency.lifetime.value_or(Duration{}).ceil_seconds());
+  }
+  const call::RouteSettings& route = *settings.routes.front();
+  return out + fmt::format("wait={}s deadline={}s budget={} keys={}s bodies={}s",
+                           route.wait.ceil_seconds(), route.deadline.ceil_seconds(),
+                           route.retry.budget_permille,
+                           settings.journal.retention.keys.ceil_seconds(),
+                           settings.journal.retention.bodies.ceil_seconds());
+}
+
+}  // namespace hf::sim

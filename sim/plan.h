@@ -1,0 +1,38 @@
+// What a world is made of, drawn from its seed: how hostile it is, and how its Holdfast is set up.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/prng.h"
+#include "base/time.h"
+#include "call/settings.h"
+#include "sim/upstream.h"
+
+namespace hf::sim {
+
+struct FaultPlan {
+  UpstreamFaults upstream;
+  int crashes = 0;                  // kill -9 at random events
+  int drain_permille = 0;           // of them: after a drain of a while
+  int reboot_permille = 0;          // of them: another boot, where the wall clock may have stepped
+  bool big_step_back = false;       // the wall clock falls behind the whole journal, once
+  int commit_delay_us = 300;        // at most, per commit
+  int commit_trouble_permille = 0;  // conflict, failed, unknown
+  bool slow_journal = false;        // for a while
+  bool refusing_journal = false;    // for a while
+  bool unauthorized = false;        // the upstreams refuse the credential for a while
+  int client_gone_permille = 0;
+  int duplicate_permille = 0;  // a second request beside the first
+  int nosy_permille = 0;       // status, response, cancel, changed bodies, strangers
+  int operator_permille = 0;   // a person looks about every few seconds
+  static FaultPlan draw(Prng& prng);
+  [[nodiscard]] std::string text() const;
+};
+
+// Upstreams keyed, plain and llm (repeatable), and the routes that lead there.
+std::shared_ptr<const call::Settings> draw_settings(Prng& prng);
+std::string text_of(const call::Settings& settings);
+
+}  // namespace hf::sim
