@@ -46,7 +46,7 @@ Examples:
   ./x test 'Breaker|Budget'
   ./x build dev hf_call_test && build/dev/hf_call_test --gtest_filter='KeyTable.*'
   ./x sim --seeds 10000          ./x sim --seed 42 --trace
-  ./x fuzz request_head_fuzz --seconds 300
+  ./x fuzz request_head --seconds 300
 """
 
 
@@ -189,7 +189,7 @@ def cmd_bench(args):
 
 
 def fuzz_targets():
-    return sorted(p.stem for p in (ROOT / "fuzz").rglob("*_fuzz.cc"))
+    return sorted(p.stem.removesuffix("_fuzz") for p in (ROOT / "fuzz").rglob("*_fuzz.cc"))
 
 
 def cmd_fuzz(args):
@@ -207,18 +207,18 @@ def cmd_fuzz(args):
         say("\n".join(fuzz_targets()) or "there are no fuzz targets")
         return
     for name in names:
-        if name not in fuzz_targets():
+        if name.removesuffix("_fuzz") not in fuzz_targets():
             usage(f"no fuzz target {name!r}; there are: {' '.join(fuzz_targets())}")
-    build("fuzz", names)
+    names = [name.removesuffix("_fuzz") for name in names]
+    build("fuzz", [f"hf_fuzz_{name}" for name in names])
     for name in names:
         # New inputs go to build/, so that the corpus in the tree grows only by decision.
         found = BUILD / "fuzz-found" / name
         found.mkdir(parents=True, exist_ok=True)
-        seeds = [p for p in (ROOT / "fuzz" / "corpus" / name,
-                             ROOT / "fuzz" / "corpus" / name.removesuffix("_fuzz")) if p.is_dir()]
-        step(f"fuzz {name}", [BUILD / "fuzz" / name, f"-max_total_time={seconds}", "-timeout=10",
+        program = next((BUILD / "fuzz").rglob(f"hf_fuzz_{name}"))
+        step(f"fuzz {name}", [program, f"-max_total_time={seconds}", "-timeout=10",
                               "-rss_limit_mb=2048", f"-artifact_prefix={found}/crash-", found,
-                              *seeds])
+                              ROOT / "fuzz" / "corpus" / name])
 
 
 def cmd_fmt(args):
