@@ -22,7 +22,10 @@ void Core::look_for_due(UpstreamState& upstream) {
   upstream.paging = true;
   upstream.next_due.reset();
   upstream.page_read = reads_.begin();
-  act(PageDue{upstream.settings->name, now_.wall, kDuePage}, false);
+  // Those in memory stand at the front of the index still: a page must reach beyond them.
+  const auto in_memory =
+      upstream.ready.size() + static_cast<std::size_t>(upstream.gate->in_use(policy::Lane::held));
+  act(PageDue{upstream.settings->name, now_.wall, kDuePage + in_memory}, false);
 }
 
 void Core::on(DuePageRead&& event) {
