@@ -68,6 +68,8 @@ std::string_view to_string(Cause cause) {
       return "client_body";
     case Cause::no_address:
       return "no_address";
+    case Cause::address_refused:
+      return "address_refused";
   }
   return "?";
 }

@@ -50,6 +50,18 @@ enum class Cause : std::uint8_t {
   cancelled = 12,       // we gave it up
   client_body = 13,     // the client's streamed body broke off
   no_address = 14,
+  address_refused = 15,  // a private address, where only public ones are allowed
+};
+
+// Where the time of an attempt went. A phase that did not happen is 0.
+struct Phases {
+  Duration queued;   // from being due, or the request's last byte, to the start
+  Duration resolve;  // DNS
+  Duration connect;  // TCP
+  Duration tls;
+  Duration head;  // from the first byte sent to the final status line
+  Duration body;  // from there to the last byte of the answer
+  auto operator<=>(const Phases&) const = default;
 };
 
 struct AnswerHead {
@@ -70,6 +82,7 @@ struct AttemptOutcome {
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   Duration took;
+  Phases phases;                         // `queued` is the engine's to add
   std::optional<Instant> first_byte_at;  // when the first byte was handed to the transport
 };
 

@@ -91,6 +91,10 @@ std::string_view to_string(WaitReason reason) {
       return "credentials";
     case WaitReason::set_aside:
       return "set_aside";
+    case WaitReason::not_before:
+      return "not_before";
+    case WaitReason::verify:
+      return "verify";
   }
   return "?";
 }

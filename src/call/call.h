@@ -2,7 +2,6 @@
 // and where it stands. States and words are those of DESIGN section 1.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "call/attempt.h"
+#include "call/digest.h"
 #include "call/settings.h"
 
 namespace hf::call {
@@ -42,6 +42,8 @@ enum class WaitReason : std::uint8_t {
   order = 7,
   credentials = 8,
   set_aside = 9,
+  not_before = 10,  // the caller said when it may begin
+  verify = 11,      // the upstream will be asked again what became of it
 };
 
 // Whether the request may have taken effect at the upstream.
@@ -64,15 +66,6 @@ struct Stamp {
 Duration elapsed_at_most(const Stamp& since, const Now& now);
 Duration elapsed_at_least(const Stamp& since, const Now& now);
 
-// 32-byte HMACs under a key derived from the seal key; they show equality and nothing else.
-struct Digest {
-  std::array<unsigned char, 32> bytes{};
-  auto operator<=>(const Digest&) const = default;
-  [[nodiscard]] std::string_view raw() const {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-  }
-};
-
 // The request as it goes upstream: method, target after rewriting, fields without the per-attempt
 // ones. Shared, because waiting, sending and journaling all look at one copy.
 struct Request {
@@ -87,8 +80,9 @@ struct KeyUse {
   std::string field;  // the upstream's key field; empty: nothing is sent
   std::string value;  // the value sent upstream
   bool business = false;
-  bool stable = false;  // a repeat by the application will carry it again
-  bool made = false;    // by Holdfast: no client can ask with it
+  bool stable = false;   // a repeat by the application will carry it again
+  bool made = false;     // by Holdfast: no client can ask with it
+  bool derived = false;  // from owner and content: joins only while the call has not ended
   bool operator==(const KeyUse&) const = default;
 };
 
@@ -99,6 +93,45 @@ struct Answer {
   bool body_kept = false;
   std::uint64_t body_bytes = 0;
   WallTime at;
+  bool by_lookup = false;  // what a lookup found, not what an attempt was answered
+};
+
+// What is being done about a call that may have applied (modes with a lookup).
+struct Doubt {
+  std::optional<Stamp> since;         // when the last attempt that may have applied ended
+  std::optional<Stamp> absent_since;  // the first lookup after that which found nothing
+  int lookups = 0;                    // made since then
+  bool operator==(const Doubt&) const = default;
+};
+
+// A place in the line of calls with one order key, which go one after another.
+struct Order {
+  Digest line;  // over upstream, owner and the client's word
+  std::uint64_t place = 0;
+  std::string name;  // the client's word
+  bool operator==(const Order&) const = default;
+};
+
+inline constexpr std::uint8_t kUrgencyDefault = 3;  // RFC 9218 section 4.1
+inline constexpr std::uint8_t kUrgencyLast = 7;
+
+// What the caller asked of the call.
+struct Asked {
+  std::optional<WallTime> not_before;
+  bool deadline = false;  // the call's deadline is the caller's own
+  std::uint8_t urgency = kUrgencyDefault;
+  std::optional<Order> order;
+  std::string callback;  // URL that is told its end; empty: none
+  bool operator==(const Asked&) const = default;
+};
+
+// A declared searchable field. `value` is what the request held, or hex of its keyed hash where it
+// is declared sensitive.
+struct IndexValue {
+  std::string name;
+  std::string value;
+  bool hashed = false;
+  bool operator==(const IndexValue&) const = default;
 };
 
 struct Call {
@@ -125,6 +158,11 @@ struct Call {
   Duration deadline;    // counted from `accepted`
   std::string account;  // label or hash of the credential
   std::string limit_key;
+  Asked asked;
+  std::vector<IndexValue> index;
+  std::optional<Digest> likeness;     // of route, owner and content, whatever the key
+  std::optional<CallId> resembles;    // an earlier call of the same likeness and another key
+  std::optional<CallId> callback_of;  // this call tells that one's end
 
   // What the attempts have shown.
   int attempts = 0;       // started
@@ -136,6 +174,9 @@ struct Call {
   Cause last_cause = Cause::none;
   int last_status = 0;
   int crashes = 0;  // times it stood in the crash handler's slot
+  Doubt doubt;
+  std::uint8_t stage = 0;  // how far a held call's schedule is used up: 1 half, 2 three quarters
+  int asked_again = 0;     // requests under its key after its end, up to kAskedAgainMax
 
   WallTime next_attempt_at;       // waiting: when due; open: when it stops being open
   bool no_more_attempts = false;  // cancelled by its client while an attempt ran
@@ -143,6 +184,9 @@ struct Call {
   Effect verdict = Effect::none;  // what a tombstone tells
   std::optional<Stamp> ended;     // terminal, or unknown since
 };
+
+// Requests under an ended call's key that are written to its timeline.
+inline constexpr int kAskedAgainMax = 32;
 
 // What the journal indexes of a call: kept beside it so that a later write can take the old entries
 // out without reading them.

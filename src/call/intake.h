@@ -38,9 +38,14 @@ struct NewCall {
   bool has_body = false;
   bool safe = false;  // a safe method (RFC 9110 section 9.2.1)
   Digest owner;
-  std::optional<KeyUse> key;  // the client's own; a made one is the engine's to add
-  Digest fingerprint;         // of keyed calls
-  std::string account;        // label or hex hash of the credential
+  std::optional<KeyUse> key;         // the client's own; a made one is the engine's to add
+  Digest fingerprint;                // of keyed calls
+  Asked asked;                       // `order->place` is the engine's to say
+  std::optional<Duration> deadline;  // the caller's own, from now
+  std::vector<IndexValue> index;
+  std::optional<Digest> likeness;  // of buffered calls on routes that look for suspects
+  std::optional<Digest> content;   // of the body
+  std::string account;             // label or hex hash of the credential
   std::string limit_key;
   Fields per_attempt;  // traceparent, tracestate, Via, Forwarded
   std::string client_address;

@@ -12,10 +12,10 @@
 namespace hf::call {
 namespace {
 
-constexpr std::uint8_t kCallVersion = 1;
+constexpr std::uint8_t kCallVersion = 2;
 constexpr std::uint8_t kBodyVersion = 1;
 constexpr std::uint8_t kKeyEntryVersion = 1;
-constexpr std::uint8_t kEventVersion = 1;
+constexpr std::uint8_t kEventVersion = 2;
 constexpr std::uint8_t kPauseVersion = 1;
 constexpr std::uint8_t kMetaVersion = 1;
 
@@ -61,6 +61,22 @@ void put_maybe_stamp(std::string& out, const std::optional<Stamp>& stamp) {
   if (stamp) put_stamp(out, *stamp);
 }
 
+void put_maybe_digest(std::string& out, const std::optional<Digest>& digest) {
+  put_bool(out, digest.has_value());
+  if (digest) out.append(digest->raw());
+}
+
+void put_maybe_call_id(std::string& out, const std::optional<CallId>& id) {
+  put_bool(out, id.has_value());
+  if (id) out.append(id->raw());
+}
+
+// An hour and more stands as the most that fits.
+void put_micros(std::string& out, Duration duration) {
+  const std::int64_t us = std::clamp<std::int64_t>(duration.ns / 1000, 0, 0xffffffff);
+  put_u32(out, static_cast<std::uint32_t>(us));
+}
+
 // ByteReader with the checks of values on top; everything after the first wrong one is worthless,
 // and finish() says so.
 class Decoder {
@@ -74,6 +90,7 @@ class Decoder {
     valid_ = valid_ && version_ >= 1;
     return in_.ok() && !too_new_ && valid_;
   }
+  [[nodiscard]] bool since(std::uint8_t version) const { return version_ >= version; }
   std::uint8_t u8() { return in_.u8(); }
   std::uint16_t u16() { return in_.u16(); }
   std::uint32_t u32() { return in_.u32(); }
@@ -142,6 +159,15 @@ class Decoder {
     if (!boolean()) return std::nullopt;
     return stamp();
   }
+  std::optional<Digest> maybe_digest() {
+    if (!boolean()) return std::nullopt;
+    return digest();
+  }
+  std::optional<CallId> maybe_call_id() {
+    if (!boolean()) return std::nullopt;
+    return call_id();
+  }
+  Duration micros() { return Duration::micros(u32()); }
 
   template <typename T>
   Result<T> finish(T value) const {
@@ -176,6 +202,7 @@ void put_idempotency(std::string& out, const Idempotency& rules) {
   put_string(out, rules.settles_unless_type);
   put_string(out, rules.replay_marker);
   put_fields(out, rules.no_retry_advice);
+  put_i64(out, rules.settle.ns);
 }
 
 Idempotency get_idempotency(Decoder& in) {
@@ -190,6 +217,7 @@ Idempotency get_idempotency(Decoder& in) {
   out.settles_unless_type = in.text();
   out.replay_marker = in.text();
   out.no_retry_advice = in.fields();
+  if (in.since(2)) out.settle.ns = in.i64();
   return out;
 }
 
@@ -200,6 +228,7 @@ void put_key_use(std::string& out, const KeyUse& key) {
   put_bool(out, key.business);
   put_bool(out, key.stable);
   put_bool(out, key.made);
+  put_bool(out, key.derived);
 }
 
 KeyUse get_key_use(Decoder& in) {
@@ -210,6 +239,7 @@ KeyUse get_key_use(Decoder& in) {
   out.business = in.boolean();
   out.stable = in.boolean();
   out.made = in.boolean();
+  if (in.since(2)) out.derived = in.boolean();
   return out;
 }
 
@@ -219,6 +249,7 @@ void put_answer(std::string& out, const Answer& answer) {
   put_bool(out, answer.body_kept);
   put_u64(out, answer.body_bytes);
   put_i64(out, answer.at.ms);
+  put_bool(out, answer.by_lookup);
 }
 
 Answer get_answer(Decoder& in) {
@@ -228,6 +259,56 @@ Answer get_answer(Decoder& in) {
   out.body_kept = in.boolean();
   out.body_bytes = in.u64();
   out.at.ms = in.i64();
+  if (in.since(2)) out.by_lookup = in.boolean();
+  return out;
+}
+
+void put_asked(std::string& out, const Asked& asked) {
+  put_bool(out, asked.not_before.has_value());
+  if (asked.not_before) put_i64(out, asked.not_before->ms);
+  put_bool(out, asked.deadline);
+  put_u8(out, asked.urgency);
+  put_bool(out, asked.order.has_value());
+  if (asked.order) {
+    out.append(asked.order->line.raw());
+    put_u64(out, asked.order->place);
+    put_string(out, asked.order->name);
+  }
+  put_string(out, asked.callback);
+}
+
+Asked get_asked(Decoder& in) {
+  Asked out;
+  if (in.boolean()) out.not_before = WallTime{in.i64()};
+  out.deadline = in.boolean();
+  out.urgency = in.choice<std::uint8_t>(0, kUrgencyLast);
+  if (in.boolean()) {
+    Order order;
+    order.line = in.digest();
+    order.place = in.u64();
+    order.name = in.text();
+    out.order = std::move(order);
+  }
+  out.callback = in.text();
+  return out;
+}
+
+void put_index(std::string& out, const std::vector<IndexValue>& index) {
+  put_u16(out, static_cast<std::uint16_t>(index.size()));
+  for (const IndexValue& value : index) {
+    put_string(out, value.name);
+    put_string(out, value.value);
+    put_bool(out, value.hashed);
+  }
+}
+
+std::vector<IndexValue> get_index(Decoder& in) {
+  std::vector<IndexValue> out(in.count(in.u16(), 9));
+  for (IndexValue& value : out) {
+    value.name = in.text();
+    value.value = in.text();
+    value.hashed = in.boolean();
+  }
   return out;
 }
 
@@ -254,6 +335,11 @@ void put_frozen(std::string& out, const Call& call) {
   put_i64(out, call.deadline.ns);
   put_string(out, call.account);
   put_string(out, call.limit_key);
+  put_asked(out, call.asked);
+  put_index(out, call.index);
+  put_maybe_digest(out, call.likeness);
+  put_maybe_call_id(out, call.resembles);
+  put_maybe_call_id(out, call.callback_of);
 }
 
 void get_frozen(Decoder& in, Call& call) {
@@ -278,6 +364,12 @@ void get_frozen(Decoder& in, Call& call) {
   call.deadline.ns = in.i64();
   call.account = in.text();
   call.limit_key = in.text();
+  if (!in.since(2)) return;
+  call.asked = get_asked(in);
+  call.index = get_index(in);
+  call.likeness = in.maybe_digest();
+  call.resembles = in.maybe_call_id();
+  call.callback_of = in.maybe_call_id();
 }
 
 // What the attempts have shown.
@@ -297,6 +389,11 @@ void put_progress(std::string& out, const Call& call) {
   if (call.answer) put_answer(out, *call.answer);
   put_enum(out, call.verdict);
   put_maybe_stamp(out, call.ended);
+  put_maybe_stamp(out, call.doubt.since);
+  put_maybe_stamp(out, call.doubt.absent_since);
+  put_i32(out, call.doubt.lookups);
+  put_u8(out, call.stage);
+  put_i32(out, call.asked_again);
 }
 
 void get_progress(Decoder& in, Call& call) {
@@ -306,7 +403,7 @@ void get_progress(Decoder& in, Call& call) {
   call.proof = in.choice(Proof::none, Proof::goaway_unprocessed);
   call.first_sent = in.maybe_stamp();
   call.first_sent_authority = in.text();
-  call.last_cause = in.choice(Cause::none, Cause::no_address);
+  call.last_cause = in.choice(Cause::none, Cause::address_refused);
   call.last_status = in.i32();
   call.crashes = in.i32();
   call.next_attempt_at.ms = in.i64();
@@ -314,6 +411,12 @@ void get_progress(Decoder& in, Call& call) {
   if (in.boolean()) call.answer = get_answer(in);
   call.verdict = in.choice(Effect::none, Effect::applied);
   call.ended = in.maybe_stamp();
+  if (!in.since(2)) return;
+  call.doubt.since = in.maybe_stamp();
+  call.doubt.absent_since = in.maybe_stamp();
+  call.doubt.lookups = in.i32();
+  call.stage = in.choice<std::uint8_t>(0, 2);
+  call.asked_again = in.i32();
 }
 
 }  // namespace
@@ -339,7 +442,7 @@ Result<Call> decode_call(std::string_view payload) {
     out.id = in.call_id();
     out.epoch = in.u64();
     out.state = in.choice(State::waiting, State::cancelled);
-    out.reason = in.choice(WaitReason::none, WaitReason::set_aside);
+    out.reason = in.choice(WaitReason::none, WaitReason::verify);
     out.held = in.boolean();
     get_frozen(in, out);
     get_progress(in, out);
@@ -405,6 +508,11 @@ std::string encode_event(const TimelineEvent& event) {
   put_string(out, event.where);
   put_string(out, event.rule);
   put_string(out, event.detail);
+  for (const Duration phase : {event.phases.queued, event.phases.resolve, event.phases.connect,
+                               event.phases.tls, event.phases.head, event.phases.body}) {
+    put_micros(out, phase);
+  }
+  put_maybe_digest(out, event.digest);
   return out;
 }
 
@@ -413,13 +521,13 @@ Result<TimelineEvent> decode_event(std::string_view payload) {
   TimelineEvent out;
   if (in.version(kEventVersion)) {
     out.at.ms = in.i64();
-    out.what = in.choice(Happening::accepted, Happening::waiting);
+    out.what = in.choice(Happening::accepted, Happening::callback_made);
     out.who = in.choice(Actor::holdfast, Actor::upstream);
     out.attempt = in.u32();
     out.status = in.u16();
     out.evidence = in.choice(Evidence::nothing_sent, Evidence::answer_complete);
     out.proof = in.choice(Proof::none, Proof::goaway_unprocessed);
-    out.cause = in.choice(Cause::none, Cause::no_address);
+    out.cause = in.choice(Cause::none, Cause::address_refused);
     out.reused = in.boolean();
     out.bytes_sent = in.u64();
     out.bytes_received = in.u64();
@@ -427,6 +535,13 @@ Result<TimelineEvent> decode_event(std::string_view payload) {
     out.where = in.text();
     out.rule = in.text();
     out.detail = in.text();
+    if (in.since(2)) {
+      for (Duration* phase : {&out.phases.queued, &out.phases.resolve, &out.phases.connect,
+                              &out.phases.tls, &out.phases.head, &out.phases.body}) {
+        *phase = in.micros();
+      }
+      out.digest = in.maybe_digest();
+    }
   }
   return in.finish(std::move(out));
 }

@@ -62,7 +62,8 @@ Call full_call() {
                      "request-id",
                      "idempotency_error",
                      "Idempotent-Replayed",
-                     {{"stripe-should-retry", "false"}}};
+                     {{"stripe-should-retry", "false"}},
+                     Duration::seconds(35)};
   out.safe = true;
   out.head_is_proof = true;
   out.accepted = {WallTime{1}, BootId{2}, Instant{3}};
@@ -78,6 +79,20 @@ Call full_call() {
   out.last_cause = Cause::head_timeout;
   out.last_status = 503;
   out.crashes = 2;
+  out.key->derived = true;
+  out.asked.not_before = WallTime{21};
+  out.asked.deadline = true;
+  out.asked.urgency = 6;
+  out.asked.order = Order{digest_of(4), 99, "line"};
+  out.asked.callback = "https://app.example/";
+  out.index = {{"amount", "4200", false}, {"card", "00ff", true}};
+  out.likeness = digest_of(5);
+  out.resembles = CallId::make(WallTime{8}, 1, 1);
+  out.callback_of = CallId::make(WallTime{9}, 1, 1);
+  out.doubt = {Stamp{WallTime{5}, BootId{5}, Instant{5}}, Stamp{WallTime{6}, BootId{5}, Instant{6}},
+               3};
+  out.stage = 2;
+  out.asked_again = 4;
   out.next_attempt_at = WallTime{-7};
   out.no_more_attempts = true;
   out.answer = Answer{200, {{"Request-Id", "req"}}, nullptr, true, 99, WallTime{8}};
@@ -103,6 +118,9 @@ TimelineEvent full_event() {
   out.where = "127.0.0.1:1";
   out.rule = "rule";
   out.detail = "detail";
+  out.phases = {Duration::micros(1), Duration::micros(2), Duration::micros(3),
+                Duration::micros(4), Duration::micros(5), Duration::seconds(6)};
+  out.digest = digest_of(7);
   return out;
 }
 
@@ -271,7 +289,7 @@ TEST(RecordPayload, ANewerVersionIsRefusedClearly) {
   const auto all = payloads();
   for (std::size_t i = 0; i < all.size(); ++i) {
     std::string newer = all[i];
-    newer[0] = '\x02';
+    newer[0] = static_cast<char>(all[i][0] + 1);
     EXPECT_EQ(decoders()[i](newer), ErrorKind::invalid) << i;
     newer[0] = '\0';
     EXPECT_EQ(decoders()[i](newer), ErrorKind::corrupt) << i;

@@ -126,6 +126,8 @@ std::string_view proxy_error_of(Cause cause) {
     case Cause::dns:
     case Cause::no_address:
       return "dns_error";
+    case Cause::address_refused:
+      return "destination_ip_prohibited";
     case Cause::connect_refused:
       return "connection_refused";
     case Cause::connect_timeout:

@@ -16,9 +16,9 @@ namespace hf::call {
 
 // What repeating a request does at an upstream (DESIGN section 4, the columns of the table).
 enum class Mode : std::uint8_t {
-  none,    // a repeat is a second effect, and nobody can be asked
-  key,     // the upstream joins requests that carry one key
-  verify,  // a lookup tells whether the effect is there (decided and tested, not on the wire yet)
+  none,        // a repeat is a second effect, and nobody can be asked
+  key,         // the upstream joins requests that carry one key
+  verify,      // a lookup tells whether the effect is there
   repeatable,  // repeating only costs money
 };
 
@@ -34,7 +34,26 @@ struct Idempotency {
   std::string settles_unless_type;          // ... and whose JSON error.type is not this; empty: any
   std::string replay_marker;                // a field whose value "true" marks a stored answer
   std::vector<Field> no_retry_advice;       // a field with this value means "do not try again"
+  Duration settle;  // with a lookup: the upstream's longest processing plus its read lag
   bool operator==(const Idempotency&) const = default;
+};
+
+// A condition on what a lookup found: the value at `pointer` (relative to it) is one of `values`,
+// compared as text (a string's content, a number as written, true, false, null).
+struct Where {
+  std::string pointer;
+  std::vector<std::string> values;
+  bool operator==(const Where&) const = default;
+};
+
+// How an upstream is asked whether a call took effect (DESIGN section 4, Verify).
+struct Lookup {
+  std::string get;    // target below the upstream's base path, with placeholders (call/lookup.h)
+  std::string found;  // JSON pointer; where its last part is an index, its parent is the collection
+  std::vector<Where> where;
+  std::vector<int> absent_status;     // statuses that say "there is no such thing"
+  std::optional<std::string> answer;  // JSON pointer to what the client is given; none: 409
+  bool operator==(const Lookup&) const = default;
 };
 
 struct Timeouts {
@@ -78,6 +97,8 @@ struct UpstreamSettings {
   std::string ca_file;         // empty: the system's store
   std::string preset;          // empty: none
   Idempotency idempotency;
+  std::optional<Lookup> lookup;  // mode verify needs one; mode key may have one
+  bool public_only = false;      // private, loopback and link-local addresses are not dialled
   std::vector<Injected> inject;
   bool credentials_stored = false;  // the client's credential is kept, sealed, with a held call
   std::string account;              // label; empty: a hash of the credential
@@ -105,17 +126,41 @@ struct Part {
   bool operator==(const Part&) const = default;
 };
 
+// What a key is made of where the client sends none and the route says so.
+enum class Derive : std::uint8_t { owner, body /* the fingerprint, really */ };
+
 struct KeyRule {
   bool required = false;
   std::vector<Part> from;  // empty: no client keys on this route
   bool stable = false;     // the application makes a header key once per intent
   std::vector<Part> scope;
   std::string space;  // empty: the upstream's name
+  // Opt-in, for clients that repeat without any key: requests with the same of these join while the
+  // earlier call is in flight or unresolved, and began within the window.
+  std::vector<Derive> derive;
+  Duration derive_window = Duration::seconds(60);
   // A lone header is a header key; anything else names the business.
   [[nodiscard]] bool business() const {
     return !(from.size() == 1 && from.front().kind == Part::Kind::header) && !from.empty();
   }
   bool operator==(const KeyRule&) const = default;
+};
+
+// A searchable field of a route's calls.
+struct IndexField {
+  std::string name;
+  Part part;
+  bool sensitive = false;  // kept as a keyed hash only
+  bool operator==(const IndexField&) const = default;
+};
+
+// What is done about two calls with one content and two keys.
+enum class OnSuspect : std::uint8_t { off, note, warn };
+struct SuspectRule {
+  OnSuspect action = OnSuspect::note;
+  Duration window = Duration::seconds(60);
+  std::vector<Part> ignore;  // besides what the fingerprint ignores
+  bool operator==(const SuspectRule&) const = default;
 };
 
 struct RouteLimits {
@@ -148,6 +193,8 @@ struct RouteSettings {
   OwnerRule owner;
   KeyRule key;
   std::vector<Part> fingerprint_ignore;
+  std::vector<IndexField> index;
+  SuspectRule suspect;
   Hold hold = Hold::never;
   HeldAnswer held_answer = HeldAnswer::error;
   Duration wait = Duration::seconds(10);

@@ -42,6 +42,20 @@ std::string_view to_string(Happening what) {
       return "set_aside";
     case Happening::waiting:
       return "waiting";
+    case Happening::verify_started:
+      return "verify_started";
+    case Happening::looked_up:
+      return "looked_up";
+    case Happening::replayed:
+      return "replayed";
+    case Happening::key_mismatch:
+      return "key_mismatch";
+    case Happening::stranger_refused:
+      return "stranger_refused";
+    case Happening::resembles:
+      return "resembles";
+    case Happening::callback_made:
+      return "callback_made";
   }
   return "?";
 }

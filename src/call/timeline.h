@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/time.h"
 #include "call/attempt.h"
+#include "call/digest.h"
 
 namespace hf::call {
 
@@ -31,7 +33,14 @@ enum class Happening : std::uint8_t {
   operator_resolve = 16,
   cancel_asked = 17,
   set_aside = 18,
-  waiting = 19,  // why it is not being attempted now
+  waiting = 19,           // why it is not being attempted now
+  verify_started = 20,    // the upstream is going to be asked what became of it
+  looked_up = 21,         // ... and what it said: found, absent, unclear
+  replayed = 22,          // a request with its key was told the stored end
+  key_mismatch = 23,      // a request with its key and another content was refused
+  stranger_refused = 24,  // somebody else's request with its key was refused
+  resembles = 25,         // an earlier call had the same content and another key
+  callback_made = 26,     // a call that tells its end to the application
 };
 
 enum class Actor : std::uint8_t { holdfast = 0, client = 1, operator_person = 2, upstream = 3 };
@@ -49,9 +58,12 @@ struct TimelineEvent {
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   std::uint32_t took_ms = 0;
-  std::string where;   // address dialled, or the client's
-  std::string rule;    // the rule that decided, in the words of docs/decisions.md
-  std::string detail;  // a person's reason; never a body, key or credential
+  Phases phases;
+  std::optional<Digest> digest;  // of the request (accepted) or of the answer (attempt ended,
+                                 // looked up): equal ones show equal content, and nothing else
+  std::string where;             // address dialled, or the client's
+  std::string rule;              // the rule that decided, in the words of docs/decisions.md
+  std::string detail;            // a person's reason; never a body, key or credential
 };
 
 std::string_view to_string(Happening what);

@@ -45,6 +45,8 @@ std::string proxy_status_of(const Active& active) {
       return "dns_error";
     case call::Cause::no_address:
       return "dns_error";
+    case call::Cause::address_refused:
+      return "destination_ip_prohibited";
     case call::Cause::connect_refused:
       return "connection_refused";
     case call::Cause::connect_timeout:

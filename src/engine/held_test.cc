@@ -136,6 +136,28 @@ TEST(Held, a_page_of_calls_that_are_all_in_memory_is_not_read_again_and_again) {
   EXPECT_LE(bench.pages, 25);
 }
 
+// Found by the bench: a page that held only calls under way already cost a second each time.
+TEST(Held, a_due_backlog_drains_as_fast_as_its_attempts_end) {
+  Bench bench(kKeyedHold);
+  bench.command(What::pause, {}, kPauseHour);
+  for (int i = 0; i < 600; ++i)
+    bench.arrive({.key = "k" + std::to_string(i)});
+  bench.pass(Duration::seconds(3));
+  for (auto& [id, call] : bench.stored) {
+    auto due = std::make_shared<call::Call>(*call);
+    due->next_attempt_at = bench.now.wall;
+    call = due;
+  }
+  bench.crash();
+  bench.command(What::resume);
+  const Instant begun = bench.now.mono;
+  for (int i = 0; i < 600; ++i) {
+    ASSERT_TRUE(!bench.running.empty() || bench.pass_to_attempt(Duration::minutes(5))) << i;
+    bench.end(bench.running.begin()->first, answer(200));
+  }
+  EXPECT_LT(bench.now.mono - begun, Duration::millis(500));
+}
+
 TEST(Held, no_attempt_starts_after_its_keys_end_came_in_the_queue) {
   Bench bench([](auto& upstream, auto& route) {
     keyed(upstream);
