@@ -1,8 +1,8 @@
 #include "call/intake.h"
 
 #include <algorithm>
-#include <array>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "call/fingerprint.h"
 #include "call/intake_fields.h"
@@ -16,9 +16,6 @@ namespace {
 
 constexpr std::string_view kOwnRoot = "/.holdfast";
 constexpr std::string_view kCallsRoot = "/.holdfast/calls/";
-// Asked for, understood, and not there yet: ignoring "not before" would send too early.
-constexpr std::array<std::string_view, 3> kNotSupported{"Holdfast-Not-Before", "Holdfast-Deadline",
-                                                        "Holdfast-Order"};
 
 // Refused before anything was sent: there is no effect, and the same request is refused again.
 Reply refuse(Code code, std::string detail) {
@@ -80,11 +77,9 @@ std::optional<Reply> head_fault(const RouteSettings& route, const IncomingHead& 
       return refuse(Code::expectation_failed, "Only 100-continue can be met.");
     }
   }
-  for (const auto name : kNotSupported) {
-    if (find_field(head.fields, name) != nullptr) {
-      return refuse(Code::not_supported,
-                    std::string(name) + " is not supported yet; leave it out.");
-    }
+  if (const auto asked = read_asked(head.fields);
+      const auto* fault = std::get_if<std::string>(&asked)) {
+    return refuse(Code::bad_request, *fault);
   }
   if (ambiguous_credential(head.fields, route.owner)) {
     return refuse(Code::bad_request, "Send each credential field once.");
@@ -156,6 +151,42 @@ void freeze(NewCall& call, const IncomingHead& head, Body body) {
   call.request = std::make_shared<const Request>(std::move(request));
 }
 
+// What the caller asks of its call; a Reply where this call cannot give it. Ignoring "not before"
+// would send too early, ignoring an order would let calls overtake one another.
+std::optional<Reply> take_asked(NewCall& call, const IncomingHead& head, const Hasher& hasher) {
+  auto read = read_asked(head.fields);
+  if (std::holds_alternative<std::string>(read)) {
+    return refuse(Code::bad_request, std::get<std::string>(read));
+  }
+  auto& asked = std::get<AskedFields>(read);
+  call.asked.urgency = asked.urgency;
+  call.not_before = asked.not_before;
+  call.deadline = asked.deadline;
+  if (call.not_before && !call.may_hold) {
+    return refuse(
+        Code::not_supported,
+        "Holdfast-Not-Before is for calls that may be held: a POST on a route with `hold`, "
+        "with a key that comes again or Prefer: respond-async.");
+  }
+  if (asked.order.empty()) return std::nullopt;
+  const bool journaled = call.key || call.may_hold || call.upstream->idempotency.mode == Mode::key;
+  if (call.safe || call.streamed || !journaled) {
+    return refuse(
+        Code::not_supported,
+        "Holdfast-Order is for calls that are journaled: not safe, and with a key or on a "
+        "route that may hold them.");
+  }
+  Order order;
+  std::string line;
+  put_string(line, call.upstream->name);
+  line += call.owner.raw();
+  line += asked.order;
+  order.line = hasher.digest("order", line);
+  order.name = std::move(asked.order);
+  call.asked.order = std::move(order);
+  return std::nullopt;
+}
+
 Reply too_large(const RouteSettings& route) {
   return refuse(Code::body_too_large,
                 "This route reads at most " + format_size(route.limits.body) + ".");
@@ -177,6 +208,7 @@ HeadVerdict Intake::on_head(const IncomingHead& head) const {
     Streamed out{new_call(route, upstream, head, hasher_)};
     out.call.streamed = true;
     freeze(out.call, head, nullptr);
+    if (auto fault = take_asked(out.call, head, hasher_)) return *fault;
     return out;
   }
   if (head.length && *head.length > route->limits.body) return too_large(*route);
@@ -203,6 +235,7 @@ CallVerdict Intake::on_request(const IncomingHead& head, Body body) const {
   }
   freeze(call, head, std::move(body));
   call.may_hold = holdable(*route, *upstream, head.method) && hold_is_safe(call);
+  if (auto fault = take_asked(call, head, hasher_)) return *fault;
   return call;
 }
 

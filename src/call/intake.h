@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/fields.h"
+#include "call/asked.h"
 #include "call/hasher.h"
 #include "call/reply.h"
 #include "call/settings.h"
@@ -38,10 +39,11 @@ struct NewCall {
   bool has_body = false;
   bool safe = false;  // a safe method (RFC 9110 section 9.2.1)
   Digest owner;
-  std::optional<KeyUse> key;         // the client's own; a made one is the engine's to add
-  Digest fingerprint;                // of keyed calls
-  Asked asked;                       // `order->place` is the engine's to say
-  std::optional<Duration> deadline;  // the caller's own, from now
+  std::optional<KeyUse> key;  // the client's own; a made one is the engine's to add
+  Digest fingerprint;         // of keyed calls
+  Asked asked;  // the engine says the place in a line, and what the times below come to
+  std::optional<AskedTime> not_before;
+  std::optional<AskedTime> deadline;
   std::vector<IndexValue> index;
   std::optional<Digest> likeness;  // of buffered calls on routes that look for suspects
   std::optional<Digest> content;   // of the body

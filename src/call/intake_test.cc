@@ -96,8 +96,14 @@ TEST(OnHead, NoRoute) {
 }
 
 TEST(OnHead, RefusedWhateverTheRouteSays) {
-  for (const char* name : {"Holdfast-Not-Before", "holdfast-deadline", "Holdfast-Order"}) {
+  // What this call cannot give is refused, not ignored.
+  for (const char* name : {"Holdfast-Not-Before", "Holdfast-Order"}) {
     EXPECT_EQ(World().field(name, "1").said(), "400 not-supported") << name;
+  }
+  EXPECT_EQ(World().field("holdfast-deadline", "1").said(), "streamed");
+  for (const char* name : {"Holdfast-Not-Before", "Holdfast-Deadline"}) {
+    EXPECT_EQ(World().field(name, "soon").said(), "400 bad-request") << name;
+    EXPECT_EQ(World().field(name, "1").field(name, "1").said(), "400 bad-request") << name;
   }
   EXPECT_EQ(World().field("Holdfast-Else", "1").said(), "streamed");
   EXPECT_EQ(World().field("Expect", "more").said(), "417 expectation-failed");

@@ -57,7 +57,10 @@ void Core::wait_for_gate(Active& active, const Entry& entry) {
     stop_waiting(active, std::nullopt);
     return;
   } else {
-    if (active.phase != Phase::queued) upstream.live_queue.push_back(active.call->id);
+    if (active.phase != Phase::queued) {
+      upstream.live_queue.of(call::due_class(active.call->asked.urgency))
+          .push_back(active.call->id);
+    }
     active.phase = Phase::queued;
     if (entry.not_before) wake_upstream_at(upstream, *entry.not_before);
   }
@@ -94,6 +97,9 @@ void Core::stop_waiting(Active& active, std::optional<WallTime> not_before) {
       case Hurdle::concurrency:
         reason = call::WaitReason::rate;
         break;
+      case Hurdle::order:
+        reason = call::WaitReason::order;
+        break;
       case Hurdle::none:
         break;
     }
@@ -105,16 +111,19 @@ void Core::stop_waiting(Active& active, std::optional<WallTime> not_before) {
 
 void Core::pump(UpstreamState& upstream) {
   while (!upstream.live_queue.empty()) {
-    Active* active = find_active(upstream.live_queue.front());
+    const call::DueClass which = upstream.live_queue.next();
+    auto& queue = upstream.live_queue.of(which);
+    Active* active = find_active(queue.front());
     if (active == nullptr || active->phase != Phase::queued) {
-      upstream.live_queue.pop_front();
+      queue.pop_front();
       continue;
     }
     if (end_if_over(*active)) continue;  // its key's time ran out in the queue
     const Entry entry = upstream.gate->try_enter(policy::Lane::live, active->call->attempts > 0,
                                                  active->call->limit_key, now_);
     if (entry.hurdle == Hurdle::none) {
-      upstream.live_queue.pop_front();
+      queue.pop_front();
+      upstream.live_queue.took(which);
       launch(*active, policy::Lane::live, entry.probe);
       continue;
     }
@@ -124,7 +133,7 @@ void Core::pump(UpstreamState& upstream) {
       if (entry.not_before) wake_upstream_at(upstream, *entry.not_before);
       break;
     }
-    upstream.live_queue.pop_front();
+    queue.pop_front();
     active->phase = Phase::idle;
     wait_for_gate(*active, entry);
   }
@@ -152,6 +161,7 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   const std::size_t url = choose_url(active);
   // Invariant 3, once more at the last door.
   const call::Column column = call::column_of(call.idempotency.mode, call.safe);
+  HF_CHECK(!active.in_line || active.has_turn);
   HF_CHECK(!call.unresolved || column == call::Column::safe || column == call::Column::key);
   const AttemptId id{next_attempt_++};
   upstream.stats.attempts += 1;

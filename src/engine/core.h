@@ -4,9 +4,11 @@
 //   decision: again, held, open, unknown, dead, answered held.cc     the backlog: paging by due
 //   time, loading, held attempts ask.cc      the owner's status and cancel, the operator's commands
 //   recover.cc  what a start finds
+//   order.cc    calls that go one after another
 //   verify.cc   asking the upstream what became of a call
 #pragma once
 
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -21,6 +23,7 @@
 #include "engine/engine.h"
 #include "engine/gate.h"
 #include "engine/timers.h"
+#include "engine/urgency.h"
 #include "policy/backoff.h"
 
 namespace hf::engine {
@@ -33,6 +36,9 @@ inline constexpr std::size_t kActiveMax = 200'000;      // calls in memory
 inline constexpr std::uint64_t kRetryPeek = 64 * 1024;  // of an answer read before a live retry
 inline constexpr int kCrashesMax = 3;
 inline constexpr std::uint64_t kKeptBodyMax = 64 * 1024;  // of a due call that stays in memory
+inline constexpr std::size_t kOrderLineMax = 10'000;      // calls with one order key
+inline constexpr std::size_t kLinePage = 64;              // lines looked at in one go after a start
+inline constexpr int kTurnsMax = 10'000;                  // turns passed on in one step
 inline constexpr Duration kPauseLook = Duration::minutes(5);
 
 // Tells whether what a read found may be older than what memory held meanwhile.
@@ -106,6 +112,8 @@ struct Active {
   std::optional<AttemptId> attempt;
   policy::Lane lane = policy::Lane::live;
   bool probe = false;
+  bool in_line = false;     // it holds a place in its order line, or is about to
+  bool has_turn = false;    // ... and nobody stands before it
   bool verifying = false;   // it may have applied, and the upstream is being asked
   bool looking_up = false;  // `attempt` is a lookup
   bool replayable = true;   // a streamed body is still kept from its first byte
@@ -131,18 +139,35 @@ struct KeySlot {
   ReadClock::Ticket read = 0;
 };
 
-struct UpstreamState {
-  std::shared_ptr<const call::UpstreamSettings> settings;
-  std::unique_ptr<Gate> gate;
-  std::deque<CallId> live_queue;
-  std::deque<std::shared_ptr<const call::Call>> ready;  // due held calls, without bodies
+// What is known of one class of due calls on disk.
+struct Backlog {
   std::optional<WallTime> next_due;  // the earliest due call on disk that may not be in `ready`
   bool paging = false;
   ReadClock::Ticket page_read = 0;
-  UpstreamStats stats;
 };
 
-enum class AlarmKind : std::uint8_t { exchange, call, upstream };
+struct UpstreamState {
+  std::shared_ptr<const call::UpstreamSettings> settings;
+  std::unique_ptr<Gate> gate;
+  UrgencyQueue<CallId> live_queue;
+  UrgencyQueue<std::shared_ptr<const call::Call>> ready;  // due held calls, without bodies
+  std::array<Backlog, call::kDueClasses> backlogs;
+  UpstreamStats stats;
+
+  Backlog& backlog(call::DueClass which) { return backlogs[static_cast<std::size_t>(which)]; }
+};
+
+// A line of calls with one order key, while one of them is in memory.
+struct OrderLine {
+  std::set<CallId> here;  // in memory, or lately
+  bool read = false;      // `members` is what there is
+  bool full = false;
+  std::optional<ReadClock::Ticket> ticket;  // it is being read
+  std::map<std::uint64_t, CallId> members;  // by place
+  std::vector<CallId> joining;              // without a place yet
+};
+
+enum class AlarmKind : std::uint8_t { exchange, call, upstream, lines };
 struct Alarm {
   AlarmKind kind = AlarmKind::call;
   ExchangeId exchange{};
@@ -155,6 +180,7 @@ struct Alarm {
 struct PendingAsk {
   std::optional<std::pair<ExchangeId, call::CallAsk>> ask;
   std::optional<OperatorCommand> command;
+  bool turn = false;  // it is the first of its line
 };
 struct Reading {
   std::vector<PendingAsk> asks;
@@ -184,6 +210,10 @@ class Core {
   // held.cc
   void on(DuePageRead&& event);
   void on(CallRead&& event);
+  // order.cc
+  void on(LineRead&& event);
+  void on(LineHeadsRead&& event);
+  void run_turns();
   // ask.cc
   void on(CallAsked&& event);
   void on(OperatorCommand&& event);
@@ -222,7 +252,9 @@ class Core {
 
   // arrive.cc
   void begin_call(Arrival arrival);
+  void begin_or_join_line(Active& active, ExchangeId first);
   void start_fresh(Active& active, ExchangeId first);
+  bool wants_hold_now(const Active& active) const;
   void meet_active(Active& active, Arrival arrival);
   void meet_stored(const KeyRead& found, Arrival arrival);
   bool refuse_stranger(const call::Digest& owner, const call::Digest& fingerprint, const CallId& id,
@@ -269,6 +301,18 @@ class Core {
   Instant wall_to_mono(WallTime when) const;
   WallTime open_until(const call::Call& call) const;
 
+  // order.cc
+  void join_line(Active& active);
+  void read_line(const call::Digest& digest);
+  void refuse_joining(const call::Digest& digest, call::Code code);
+  void admit_joining(const call::Digest& digest);
+  void wait_for_turn(Active& active);
+  void take_turn(Active& active);
+  void leave_line(Active& active);
+  void pass_turn(const call::Digest& digest);
+  void give_turn(Active* active, const std::shared_ptr<const call::Call>& stored);
+  void forget_line(const call::Digest& digest);
+
   // verify.cc
   bool can_verify(const Active& active) const;
   bool must_verify(const Active& active) const;
@@ -297,7 +341,11 @@ class Core {
   bool end_if_over(Active& active);
   void expire(Active& active);
   void look_for_due(UpstreamState& upstream);
-  void expect_due(UpstreamState& upstream, WallTime when);
+  void look_for_due(UpstreamState& upstream, call::DueClass which);
+  void expect_due(UpstreamState& upstream, call::DueClass which, WallTime when);
+  void expect_due(UpstreamState& upstream, const call::Call& call, WallTime when) {
+    expect_due(upstream, call::due_class(call.asked.urgency), when);
+  }
 
   // ask.cc
   void answer_ask(ExchangeId id, const call::CallAsk& ask, Active* active,
@@ -328,6 +376,9 @@ class Core {
   std::map<call::Digest, KeySlot> keys_;
   std::map<std::string, UpstreamState> upstreams_;
   std::map<CallId, Reading> reading_;
+  std::map<call::Digest, OrderLine> lines_;
+  std::deque<call::Digest> turns_;           // lines whose next one is to be looked at
+  std::optional<call::Digest> lines_after_;  // how far the look after a start has got
   // Calls that left memory while a read was under way: what a read tells of them that began before
   // is old.
   ReadClock reads_;

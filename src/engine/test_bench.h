@@ -75,6 +75,10 @@ struct Ask {
   bool async = false;
   bool streamed = false;
   std::optional<Duration> wait = std::nullopt;
+  std::string order = {};
+  std::optional<Duration> not_before = std::nullopt;
+  std::optional<Duration> deadline = std::nullopt;
+  std::uint8_t urgency = call::kUrgencyDefault;
 };
 
 class Bench {
@@ -154,6 +158,12 @@ class Bench {
     call.may_hold = route_->hold != call::Hold::never && !call.safe && !ask.streamed &&
                     (agreed || (!ask.key.empty() && ask.stable));
     call.respond_async = ask.async && call.may_hold;
+    call.asked.urgency = ask.urgency;
+    if (!ask.order.empty()) {
+      call.asked.order = call::Order{digest_of("order " + ask.order), 0, ask.order};
+    }
+    if (ask.not_before) call.not_before = call::AskedTime{ask.not_before, {}};
+    if (ask.deadline) call.deadline = call::AskedTime{ask.deadline, {}};
     return call;
   }
 
@@ -269,6 +279,8 @@ class Bench {
       ADD_FAILURE() << "the due pages are read for ever";
       fail_reads = true;
     }
+    if (const auto* line = std::get_if<ReadLine>(&read)) return line_result(*line);
+    if (const auto* heads = std::get_if<PageLineHeads>(&read)) return heads_result(*heads);
     return page_result(std::get<PageDue>(read));
   }
 
@@ -301,6 +313,15 @@ class Bench {
     settings->routes = {route_};
     settings_ = settings;
     crash();
+  }
+
+  // The order index as the journal keeps it.
+  [[nodiscard]] std::map<call::Digest, std::map<std::uint64_t, CallId>> lines() const {
+    std::map<call::Digest, std::map<std::uint64_t, CallId>> out;
+    for (const auto& [id, call] : stored) {
+      if (call::in_line(*call)) out[call->asked.order->line][call->asked.order->place] = id;
+    }
+    return out;
   }
 
   void step(Event event) {
@@ -379,16 +400,43 @@ class Bench {
     }
     return read;
   }
+  [[nodiscard]] LineRead line_result(const ReadLine& line) const {
+    LineRead read;
+    read.line = line.line;
+    read.failed = fail_reads;
+    const auto all = lines();
+    if (const auto found = all.find(line.line); found != all.end()) {
+      read.members.assign(found->second.begin(), found->second.end());
+    }
+    return read;
+  }
+  [[nodiscard]] LineHeadsRead heads_result(const PageLineHeads& page) const {
+    LineHeadsRead read;
+    read.failed = fail_reads;
+    for (const auto& [line, members] : lines()) {
+      if (page.after && line <= *page.after) continue;
+      if (read.heads.size() == 2) {
+        read.next = stored.at(read.heads.back()->id)->asked.order->line;
+        break;
+      }
+      read.heads.push_back(stored.at(members.begin()->second));
+    }
+    return read;
+  }
   [[nodiscard]] DuePageRead page_result(const PageDue& page) const {
     std::vector<std::shared_ptr<const call::Call>> all;
     for (const auto& [id, call] : stored) {
-      if (call->upstream == page.upstream && call::has_due(call->state)) all.push_back(call);
+      if (call->upstream == page.upstream && call::has_due(call->state) &&
+          call::due_class(call->asked.urgency) == page.which) {
+        all.push_back(call);
+      }
     }
     std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
       return a->next_attempt_at < b->next_attempt_at;
     });
     DuePageRead read;
     read.upstream = page.upstream;
+    read.which = page.which;
     read.failed = fail_reads;
     for (const auto& call : all) {
       if (call->next_attempt_at > page.until || read.calls.size() >= page.limit) {

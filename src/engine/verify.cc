@@ -282,6 +282,7 @@ void Core::finish_found(Active& active, const call::AttemptOutcome& outcome,
   if (active.journaled) {
     active.answer_is_new = call.answer->body_kept;
     record(active, call::Happening::answered, call::Actor::upstream, "verified-found");
+    leave_line(active);
     write(active);
   }
   reply_answered(active);
