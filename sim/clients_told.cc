@@ -202,7 +202,8 @@ void SimClients::told_of_aside(const Told& told) {
   if (told.open.kind == Kind::response) {
     if (told.code.empty() && (told.effect.empty() || told.effect == "applied")) {
       told_final(order, told);
-    } else if (told.open.must_be_answered && told.code != "answer-not-kept") {
+    } else if (told.open.must_be_answered && told.code != "answer-not-kept" &&
+               told.code != "outcome-applied") {
       wrong("its status was answered and its response is not");
     } else if (told.code == "answer-not-kept" && !retires_ && !order.operator_touched) {
       wrong("its answer should have been kept");

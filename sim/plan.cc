@@ -117,9 +117,11 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, bool asking) {
   if (asking && more.chance(1, 3)) give_lookup(more, *keyed, "/find?key={key}");
   settings->upstreams.emplace("keyed", std::move(keyed));
   settings->upstreams.emplace("plain", draw_upstream(prng, "plain", call::Mode::none));
-  auto asked = draw_upstream(more, "asked", call::Mode::verify);
-  give_lookup(more, *asked, "/find{path}");
-  settings->upstreams.emplace("asked", std::move(asked));
+  if (asking) {
+    auto asked = draw_upstream(more, "asked", call::Mode::verify);
+    give_lookup(more, *asked, "/find{path}");
+    settings->upstreams.emplace("asked", std::move(asked));
+  }
   settings->upstreams.emplace("llm", draw_upstream(prng, "llm", call::Mode::repeatable));
   // Ages after which keys become tombstones and bodies go; heads stay, so that the judge sees them.
   if (prng.chance(1, 3)) {
@@ -156,8 +158,10 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, bool asking) {
   auto plain_live = route("/plain-live/", "plain", call::Hold::never);
   plain_live->key.from = header;
   plain_live->key.stable = true;
-  route("/asked/", "asked", call::Hold::on_failure)->key.from = business;
-  route("/asked-live/", "asked", call::Hold::never)->key.from = business;
+  if (asking) {
+    route("/asked/", "asked", call::Hold::on_failure)->key.from = business;
+    route("/asked-live/", "asked", call::Hold::never)->key.from = business;
+  }
   route("/stream/", "plain", call::Hold::never);
   route("/llm/", "llm", call::Hold::never);
   return settings;

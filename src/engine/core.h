@@ -108,6 +108,7 @@ struct Active {
   bool probe = false;
   bool verifying = false;   // it may have applied, and the upstream is being asked
   bool looking_up = false;  // `attempt` is a lookup
+  Now asked_at;             // when it was asked: what its answer tells of
   bool replayable = true;   // a streamed body is still kept from its first byte
   bool first_sent_is_tentative = false;
   int live_attempts = 0;

@@ -159,6 +159,7 @@ void Core::look_up(Active& active) {
   upstream.stats.lookups += 1;
   active.attempt = id;
   active.looking_up = true;
+  active.asked_at = now_;
   active.phase = Phase::attempting;
   active.hurdle = Hurdle::none;
   attempts_.emplace(id, call.id);
@@ -230,12 +231,13 @@ void Core::record_lookup(Active& active, const call::AttemptOutcome& outcome,
 }
 
 // Absence counts when it was seen twice, at least `settle` apart: an upstream may still be at work
-// after the connection died, and what it has done may show late.
+// after the connection died, and what it has done may show late. An answer may take its time too,
+// so the time is that of the questions.
 void Core::saw_absence(Active& active) {
   call::Call& call = *active.call;
   const Duration settle = call.idempotency.settle;
-  if (!call.doubt.absent_since) call.doubt.absent_since = call::Stamp::of(now_);
-  const Duration passed = call::elapsed_at_least(*call.doubt.absent_since, now_);
+  if (!call.doubt.absent_since) call.doubt.absent_since = call::Stamp::of(active.asked_at);
+  const Duration passed = call::elapsed_at_least(*call.doubt.absent_since, active.asked_at);
   if (passed >= settle && call.doubt.lookups > 1) {
     call.unresolved = false;
     call.proof = call::Proof::verify_absent;
@@ -250,7 +252,8 @@ void Core::saw_absence(Active& active) {
     return;
   }
   // Looking earlier than `settle` proves nothing, but may find it.
-  const Duration rest = std::max(settle - passed, Duration::millis(1));
+  const Duration age = call::elapsed_at_least(*call.doubt.absent_since, now_);
+  const Duration rest = std::max(settle - age, Duration::millis(1));
   verify_next(active, now_.wall + std::min(rest, verify_pause(active, call.doubt.lookups)));
 }
 

@@ -110,6 +110,20 @@ TEST(Verify, absence_counts_when_seen_twice_a_settle_apart) {
   EXPECT_EQ(bench.only()->attempts, 2);
 }
 
+// A lookup tells of the moment at which it was asked, however long its answer takes.
+TEST(Verify, an_absence_asked_for_early_and_told_late_proves_nothing) {
+  Bench bench(verified);
+  bench.arrive({.key = "k1"});
+  bench.end(lost());
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(1)));
+  say(bench, kNothing);
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(5)));
+  bench.pass(Duration::seconds(40));
+  say(bench, kNothing);
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(1)));
+  EXPECT_TRUE(looks_up(bench));
+}
+
 TEST(Verify, what_shows_late_is_found_and_not_sent_again) {
   Bench bench(verified);
   const auto client = bench.arrive({.key = "k1"});
