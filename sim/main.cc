@@ -31,7 +31,7 @@ int main(int argc, char** argv) {
   std::uint64_t bad = 0;
   const auto began = std::chrono::steady_clock::now();
   for (std::uint64_t s = start; s < start + seeds; ++s) {
-    hf::sim::World world({s, trace, !plain, false});
+    hf::sim::World world({.seed = s, .trace = trace, .asking = !plain});
     const hf::sim::Verdict verdict = world.run();
     sum.calls += verdict.calls;
     sum.effects += verdict.effects;

@@ -110,7 +110,8 @@ std::string FaultPlan::text() const {
       timed_permille);
 }
 
-std::shared_ptr<const call::Settings> draw_settings(Prng& prng, bool asking) {
+std::shared_ptr<const call::Settings> draw_settings(Prng& prng, bool asking,
+                                                    bool settle_too_short) {
   auto settings = std::make_shared<call::Settings>();
   Prng more = prng.fork("asking");
   auto keyed = draw_upstream(prng, "keyed", call::Mode::key);
@@ -120,6 +121,7 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, bool asking) {
   if (asking) {
     auto asked = draw_upstream(more, "asked", call::Mode::verify);
     give_lookup(more, *asked, "/find{path}");
+    if (settle_too_short) asked->idempotency.settle = Duration::seconds(1);
     settings->upstreams.emplace("asked", std::move(asked));
   }
   settings->upstreams.emplace("llm", draw_upstream(prng, "llm", call::Mode::repeatable));

@@ -37,7 +37,7 @@ struct FaultPlan {
 
 // Upstreams keyed, plain, asked (it has a lookup and no keys) and llm (repeatable), and the routes
 // that lead there.
-std::shared_ptr<const call::Settings> draw_settings(Prng& prng, bool asking);
+std::shared_ptr<const call::Settings> draw_settings(Prng& prng, bool asking, bool settle_too_short);
 std::string text_of(const call::Settings& settings);
 
 }  // namespace hf::sim

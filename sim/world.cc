@@ -69,7 +69,7 @@ World::World(WorldOptions options)
   Prng plan = prng_.fork("plan");
   plan_ = FaultPlan::draw(plan, options.asking);
   Prng set_up = prng_.fork("settings");
-  settings_ = draw_settings(set_up, options.asking);
+  settings_ = draw_settings(set_up, options.asking, options.settle_too_short);
   call::Sealer::Key key{};
   key[0] = 7;
   auto nonces = [counter = std::uint64_t{0}]() mutable {

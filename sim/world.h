@@ -48,6 +48,8 @@ struct WorldOptions {
   bool asking = true;  // with lookups and with what callers may ask
   // Declared to honour keys and does not: effects double, and the oracles must see it.
   bool keys_ignored = false;
+  // Declared to be done sooner than it is: the same.
+  bool settle_too_short = false;
 };
 
 class World {
