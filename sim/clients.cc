@@ -130,6 +130,16 @@ void SimClients::ask(std::size_t index) {
   go(index, Kind::order);
 }
 
+void SimClients::add_asks(const Order& order, Fields& fields) {
+  if (!order.line.empty()) fields.push_back({"Holdfast-Order", order.line});
+  if (order.urgency) fields.push_back({"Priority", "u=" + std::to_string(*order.urgency)});
+  const auto seconds = [&fields](const char* name, const std::optional<Duration>& value) {
+    if (value) fields.push_back({name, std::to_string(value->ceil_seconds())});
+  };
+  seconds("Holdfast-Not-Before", order.not_before);
+  seconds("Holdfast-Deadline", order.deadline);
+}
+
 call::IncomingHead SimClients::head_of(Order& order, Kind kind, const std::string& body) const {
   const bool stranger =
       kind == Kind::other_owner || kind == Kind::stranger_status || kind == Kind::stranger_cancel;
@@ -155,12 +165,7 @@ call::IncomingHead SimClients::head_of(Order& order, Kind kind, const std::strin
     head.fields.push_back({"Idempotency-Key", order.header_key});
   }
   if (!order.prefer.empty()) head.fields.push_back({"Prefer", order.prefer});
-  if (!order.line.empty()) head.fields.push_back({"Holdfast-Order", order.line});
-  const auto seconds = [&head](const char* name, const std::optional<Duration>& value) {
-    if (value) head.fields.push_back({name, std::to_string(value->ceil_seconds())});
-  };
-  seconds("Holdfast-Not-Before", order.not_before);
-  seconds("Holdfast-Deadline", order.deadline);
+  if (asks_) add_asks(order, head.fields);
   head.has_body = order.method == "POST";
   if (head.has_body) head.length = body.size();
   return head;

@@ -34,6 +34,7 @@ struct Order {
   std::string line;  // Holdfast-Order; empty: none
   std::optional<Duration> not_before;
   std::optional<Duration> deadline;
+  std::optional<int> urgency;
 
   int tries = 0;
   bool done = false;  // has an answer to believe, or gave up
@@ -65,6 +66,8 @@ class SimClients final : public ports::Clients {
   // The process died: every open connection breaks.
   void cut_all();
   void stop_leaving() { leaving_ = false; }
+  // What callers may ask is left out of their requests, for tests of the oracles.
+  void forget_to_ask() { asks_ = false; }
   // With calls retired after minutes, the answer to "which call?" may be gone.
   void expect_retired() { retires_ = true; }
   // What the upstream may not be sent any more, in words; empty: it may.
@@ -122,6 +125,7 @@ class SimClients final : public ports::Clients {
 
   void ask(std::size_t order);
   void go(std::size_t order, Kind kind, bool must_be_answered = false);
+  static void add_asks(const Order& order, Fields& fields);
   call::IncomingHead head_of(Order& order, Kind kind, const std::string& body) const;
   void leave(ExchangeId id);
   void again(std::size_t order);
@@ -152,6 +156,7 @@ class SimClients final : public ports::Clients {
   std::uint64_t asides_ = 0;
   std::uint64_t found_ = 0;
   bool leaving_ = true;
+  bool asks_ = true;
   bool retires_ = false;
 };
 

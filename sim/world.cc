@@ -101,6 +101,7 @@ World::World(WorldOptions options)
       [this] { return now().wall; });
   if (trace_) clients_->trace_to([this](const std::string& line) { trace(line); });
   if (settings_->journal.retention.bodies < Duration::hours(24)) clients_->expect_retired();
+  if (options.asks_unsent) clients_->forget_to_ask();
   operator_ = std::make_unique<SimOperator>(prng_.fork("operator"), *upstream_, *clients_, tell);
 }
 
@@ -283,7 +284,11 @@ void World::ask_more(Prng& prng, Order& order) const {
   if (chance(plan_.line_permille)) {
     order.line = upstream + "-" + std::to_string(prng.between(0, 2));
   }
-  if (chance(plan_.timed_permille)) order.not_before = Duration::seconds(prng.between(1, 120));
+  if (chance(plan_.timed_permille)) order.urgency = static_cast<int>(prng.between(0, 7));
+  const bool live = order.target.find("live") != std::string::npos;
+  if (chance(plan_.timed_permille) && !live && !order.target.starts_with("/unstable/")) {
+    order.not_before = Duration::seconds(prng.between(1, 120));
+  }
   if (chance(plan_.timed_permille)) {
     // One that is asked for again would get a new deadline, so it is asked for once.
     const std::int64_t least = order.not_before ? order.not_before->ceil_seconds() + 1 : 1;

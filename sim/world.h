@@ -50,6 +50,8 @@ struct WorldOptions {
   bool keys_ignored = false;
   // Declared to be done sooner than it is: the same.
   bool settle_too_short = false;
+  // Lines and times are judged and were never asked for: the oracles must see it.
+  bool asks_unsent = false;
 };
 
 class World {

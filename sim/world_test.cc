@@ -81,6 +81,18 @@ TEST(World, Seed281ASlowLookupTellsOfTheMomentItWasAsked) {
   EXPECT_THAT(World({.seed = 281}).run().violations, testing::IsEmpty());
 }
 
+// Two absences, one before and one after a reboot that set the clock ahead.
+TEST(World, Seed4508AbsencesOfTwoBootsAreNotASettleApart) {
+  EXPECT_THAT(World({.seed = 4508}).run().violations, testing::IsEmpty());
+  EXPECT_THAT(World({.seed = 10131}).run().violations, testing::IsEmpty());
+}
+
+// Cancelled while it was verified live: open, and sent again.
+TEST(World, Seed3995ACancelledCallIsNotResumed) {
+  EXPECT_THAT(World({.seed = 3995}).run().violations, testing::IsEmpty());
+  EXPECT_THAT(World({.seed = 9967}).run().violations, testing::IsEmpty());
+}
+
 // Two reads that each found a call gone from memory asked again and again, each keeping the other's
 // suspicion alive.
 TEST(World, Seed38ReadsThatSuspectEachOtherComeToRest) {

@@ -77,6 +77,10 @@ void Core::stop_verifying(Active& active) {
     hold_verifying(active, now_.wall + verify_pause(active, asked));
     return;
   }
+  if (active.call->no_more_attempts) {
+    give_up_verifying(active, "cancelled-unresolved");
+    return;
+  }
   end_live(active, "not-verified-yet");
 }
 
@@ -236,7 +240,10 @@ void Core::record_lookup(Active& active, const call::AttemptOutcome& outcome,
 void Core::saw_absence(Active& active) {
   call::Call& call = *active.call;
   const Duration settle = call.idempotency.settle;
-  if (!call.doubt.absent_since) call.doubt.absent_since = call::Stamp::of(active.asked_at);
+  // Over a reboot there is only the wall clock, which may have been set: it begins anew.
+  if (!call.doubt.absent_since || call.doubt.absent_since->boot != active.asked_at.boot) {
+    call.doubt.absent_since = call::Stamp::of(active.asked_at);
+  }
   const Duration passed = call::elapsed_at_least(*call.doubt.absent_since, active.asked_at);
   if (passed >= settle && call.doubt.lookups > 1) {
     call.unresolved = false;

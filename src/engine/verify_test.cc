@@ -289,6 +289,59 @@ TEST(Verify, a_cancelled_call_is_settled_first) {
   EXPECT_EQ(bench.only()->attempts, 1);
 }
 
+// Its client was told that there is no further attempt: whether the lookups or a crash come
+// between, none is made.
+TEST(Verify, a_cancelled_live_call_gets_no_further_attempt) {
+  for (const bool crashes : {false, true}) {
+    Bench bench([](auto& upstream, auto& route) {
+      verified(upstream, route);
+      upstream.idempotency.mode = call::Mode::key;
+      upstream.idempotency.lifetime = Duration::hours(24);
+      route.wait = Duration::seconds(2);
+      upstream.idempotency.replay_marker = "Idempotent-Replayed";
+    });
+    bench.arrive({.key = "k1"});
+    bench.end(answer(500, "broken", {{"Idempotent-Replayed", "true"}}));
+    ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(1)));
+    ASSERT_TRUE(looks_up(bench));
+    const auto asked = bench.ask(call::CallAsk::What::cancel, bench.only()->id);
+    EXPECT_EQ(bench.status(asked), 202);
+    if (crashes) {
+      bench.crash();
+    } else {
+      say(bench, kNothing);
+      while (bench.only()->state == call::State::open) {
+        if (bench.pass_to_attempt(Duration::seconds(5))) say(bench, kNothing);
+      }
+    }
+    const auto again = bench.arrive({.key = "k1"});
+    EXPECT_TRUE(bench.is_code(again, "outcome-unknown")) << crashes;
+    EXPECT_FALSE(bench.pass_to_attempt(Duration::minutes(10))) << crashes;
+    EXPECT_EQ(bench.only()->state, call::State::unknown);
+    EXPECT_EQ(bench.only()->attempts, 1);
+  }
+}
+
+// After a reboot only the wall clock could tell how long ago an absence was seen, and it may have
+// been set: the two absences must be of one boot.
+TEST(Verify, an_absence_of_before_a_reboot_is_not_the_first_of_two) {
+  Bench bench(verified_held);
+  bench.arrive({.key = "k1"});
+  bench.end(lost());
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(1)));
+  say(bench, kNothing);
+  bench.now.boot.value += 1;
+  bench.now.mono = Instant{1'000'000};
+  bench.now.wall = bench.now.wall + Duration::minutes(10);
+  bench.crash();
+  if (bench.only()->state == call::State::open) bench.arrive({.key = "k1"});
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(10)));
+  ASSERT_TRUE(looks_up(bench));
+  say(bench, kNothing);
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(10)));
+  EXPECT_TRUE(looks_up(bench));
+}
+
 TEST(Verify, a_change_of_place_parks_it) {
   Bench bench(verified_held);
   bench.arrive({.key = "k1"});
