@@ -61,7 +61,7 @@ export async function learn(proxies, ref, heard, options = {}) {
   return undefined
 }
 
-// Holds what clients heard against the provider's own ledger: { effects } of GET /_ledger, complete.
+// Holds what clients heard against the provider's own ledger: { effects } of GET /_ledger, whole.
 export function judge(heard, { effects }) {
   const had = new Map()
   for (const { order } of effects) had.set(order, (had.get(order) ?? 0) + 1)

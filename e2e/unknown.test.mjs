@@ -66,7 +66,7 @@ test('one answer in five lost: nobody is charged twice, and nobody is told an un
   for (const path of PATHS) {
     assert.ok(unknown.some(end => end.path === path), `${path}: some are unknown`)
   }
-  // Each doubt was of one request and no more: the provider read nothing twice that it may have done.
+  // Each doubt is of one request: the provider read nothing twice that it may have done.
   const sent = new Map()
   for (const { method, order, fault } of ledger.requests) {
     const refused = /^(s429|dropped)/.test(fault ?? '')

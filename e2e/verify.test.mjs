@@ -1,5 +1,5 @@
-// A provider without keys that can be asked: what is in doubt is settled by a lookup, and nothing is
-// sent again before it. Counted by the provider's own ledger.
+// A provider without keys that can be asked: what is in doubt is settled by a lookup, and nothing
+// is sent again before it. Counted by the provider's own ledger.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -111,7 +111,7 @@ test('a call that is not held is verified while its client waits', async t => {
   assert.deepEqual(ledger.effects.map(each => each.order), ['a', 'b'])
 })
 
-test('a call that is not held and whose client leaves is verified when it is asked for', async t => {
+test('a live call whose client has left is verified when it is asked for again', async t => {
   const { sandbox, proxy } = await rig(t, { wait: '200ms' })
   await sandbox.ask('/_faults', { next: ['late_apply=300'] })
   const first = await charge(proxy.url, 'a', { path: '/live/charges' })

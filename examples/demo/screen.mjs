@@ -30,8 +30,9 @@ export const quiet = { end() {} }
 
 // Lines with a rule around them and a title in it.
 export function frame(title, lines) {
-  const rule = '─'.repeat(Math.max(0, 74 - title.length))
-  return [`┌─ ${title} ${rule}`, ...lines.map(line => `│ ${line}`.trimEnd()), `└${'─'.repeat(77)}`, '']
+  const rule = length => '─'.repeat(Math.max(0, length))
+  const inner = lines.map(line => `│ ${line}`.trimEnd())
+  return [`┌─ ${title} ${rule(74 - title.length)}`, ...inner, `└${rule(77)}`, '']
     .join('\n')
 }
 

@@ -30,8 +30,8 @@ export const orders = 40
 
 export async function play({ seed, orders, json }) {
   const say = json ? () => {} : text => console.log(text)
-  say('A provider without idempotency keys loses the answer to one charge in five. The client does\n'
-    + `what clients do: it waits ${TIMEOUT_MS / 1000} s and sends the charge again.\n`)
+  say('A provider without idempotency keys loses the answer to one charge in five. The client\n'
+    + `does what clients do: it waits ${TIMEOUT_MS / 1000} s and sends the charge again.\n`)
   const straight = await run('straight', { seed, orders, say })
   const through = await run('through Holdfast', { seed, orders, say, proxy })
   const good = straight.charged_twice > 0
@@ -101,7 +101,8 @@ async function watched(base, control, say) {
   await ask(`${control}/_faults`, { next: ['hang'] })
   await buy(`${base}/watched/charges`, { ref: 'order-bob', customer: 'cus_bob' })
   const { effects } = await ask(`${control}/_ledger?order=order-bob`)
-  say(`Bob pays through a route that knows no order and no lookup: charged ${effects.length} times.\n`)
+  say('Bob pays through a route that knows neither his order nor a lookup: charged'
+    + ` ${effects.length} times.\n`)
 }
 
 // The naive client. Returns { says: paid | failed | unknown, ms, id }.
@@ -178,7 +179,8 @@ async function explain({ found: [, admin] }, say) {
   for (const customer of ['cus_bob', 'cus_ada']) {
     const text = await command(['explain', '--admin', admin, '--match',
       `customer=${customer}`])
-    if (text) say(frame(`holdfast explain --match customer=${customer}`, text.trimEnd().split('\n')))
+    const title = `holdfast explain --match customer=${customer}`
+    if (text) say(frame(title, text.trimEnd().split('\n')))
   }
 }
 
