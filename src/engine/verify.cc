@@ -11,6 +11,7 @@ namespace {
 
 constexpr Duration kFirstPoll = Duration::millis(500);
 constexpr Duration kLongestPoll = Duration::minutes(5);
+constexpr std::int64_t kLookupsMax = 10'000;
 
 }  // namespace
 
@@ -90,6 +91,17 @@ Duration Core::verify_pause(const Active& active, int asked) const {
     return std::min(schedule.after(std::max(1, asked)), kLongestPoll);
   }
   return std::min(kFirstPoll * (std::int64_t{1} << std::clamp(asked - 1, 0, 6)), kLongestPoll);
+}
+
+// After so many an unclear one ends the asking: as many as the schedule has, besides those that
+// wait out `settle`.
+int Core::lookups_allowed(const Active& active) {
+  const auto& held = active.route->retry.held;
+  const Duration pause = held.empty() ? kLongestPoll : std::min(held.back(), kLongestPoll);
+  const std::int64_t settling =
+      active.call->idempotency.settle.ns / std::max(pause, Duration::millis(1)).ns;
+  return static_cast<int>(
+      std::min<std::int64_t>(static_cast<std::int64_t>(held.size()) + settling, kLookupsMax));
 }
 
 void Core::hold_verifying(Active& active, WallTime when) {
@@ -202,8 +214,7 @@ void Core::on_looked_up(Active& active, const call::AttemptOutcome& outcome) {
     case call::Looked::unclear:
       break;
   }
-  const auto tries = active.route->retry.held.size();
-  if (call.held && call.doubt.lookups > static_cast<int>(tries)) {
+  if (call.held && call.doubt.lookups > lookups_allowed(active)) {
     give_up_verifying(active, "lookup-inconclusive");
     return;
   }

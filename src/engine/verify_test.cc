@@ -251,6 +251,28 @@ TEST(Verify, answers_that_say_nothing_end_in_unknown_without_a_second_copy) {
   EXPECT_TRUE(bench.is_code(client, "outcome-unknown"));
 }
 
+// The lookups that only wait out `settle` do not use up what is allowed to those that fail.
+TEST(Verify, one_bad_answer_among_many_absences_does_not_end_the_asking) {
+  Bench bench([](auto& upstream, auto& route) {
+    verified_held(upstream, route);
+    route.retry.held = {Duration::seconds(1), Duration::seconds(1)};
+  });
+  bench.arrive({.key = "k1"});
+  bench.end(lost());
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(5)));
+    say(bench, kNothing);
+  }
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(5)));
+  bench.end(answer(502, "<html>"));
+  EXPECT_EQ(bench.only()->state, call::State::verifying);
+  never_applied(bench);
+  while (bench.pass_to_attempt(Duration::minutes(2)) && looks_up(bench))
+    say(bench, kNothing);
+  bench.end(answer(201, "made"));
+  EXPECT_EQ(bench.only()->state, call::State::answered);
+}
+
 TEST(Verify, lookups_wait_at_a_pause_and_take_no_budget) {
   Bench bench(verified_held);
   bench.arrive({.key = "k1"});
