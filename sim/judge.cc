@@ -10,6 +10,7 @@ namespace hf::sim {
 
 void World::judge() {
   judge_orders();
+  judge_lines();
   if (!verdict_.violations.empty() || !shell_) return;
   journal_->pump();
   if (operator_->waits()) violation("operator: a command was never answered");
@@ -42,6 +43,40 @@ void World::judge_orders() {
     }
     if (!order.done) {
       violation(fmt::format("convergence: {} is not done after {} tries", order.name, order.tries));
+    }
+  }
+}
+
+// It was dead, and was asked for again: it has lost its place.
+bool World::began_anew(const Order& order) {
+  bool anew = false;
+  if (!shell_ || !order.call) return false;
+  driver().detail(*order.call, [&anew](const Result<ports::CallDetail>& detail) {
+    HF_CHECK(detail.ok());
+    for (const call::TimelineEvent& event : detail->timeline)
+      anew = anew || event.what == call::Happening::revived;
+  });
+  journal_->pump();
+  return anew;
+}
+
+// What was acknowledged before another of its line was even asked for comes before it: the upstream
+// sees nothing of the later one before the last of the earlier.
+void World::judge_lines() {
+  for (const Order& first : clients_->orders()) {
+    if (first.line.empty() || !first.acknowledged || first.operator_touched) continue;
+    const LedgerEntry* effect = upstream_->entry_of(first.name);
+    if (effect == nullptr) continue;
+    for (const Order& later : clients_->orders()) {
+      if (&later == &first || later.line != first.line || !later.first_asked || !later.first_sent ||
+          later.first_asked->mono <= first.acknowledged->mono) {
+        continue;
+      }
+      verdict_.in_line += 1;
+      if (later.first_sent->mono < effect->at && !began_anew(first)) {
+        violation(fmt::format("fifo: {} was sent before {}, which stood before it in {}",
+                              later.name, first.name, first.line));
+      }
     }
   }
 }
@@ -104,6 +139,10 @@ void World::judge_call(const call::Call& call) {
       }
       return;
     case call::State::unknown:
+      // Once the lookups are well again, one that settles nothing is of a charge that failed.
+      if (inconclusive_.contains(call.id) && !upstream_->listed_failed(order)) {
+        violation("unknown-has-a-cause: " + who + " could have been settled by a lookup");
+      }
       // Somebody sent it, or died when about to.
       if (call.attempts == 0 || (upstream_->starts_of(order) == 0 && verdict_.crashes == 0)) {
         violation("unknown-has-a-cause: " + who + " was never sent");

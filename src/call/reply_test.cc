@@ -323,6 +323,17 @@ TEST(Response, TellsWhyThereIsNone) {
   EXPECT_EQ(said(State::answered), "409 answer-not-kept applied");
 }
 
+TEST(Response, FoundByALookupWithoutAnAnswerItIsKnownToBeApplied) {
+  Call call = waiting_call();
+  call.state = State::answered;
+  call.answer = Answer{};
+  call.answer->by_lookup = true;
+  const Reply reply = response(call);
+  EXPECT_EQ(reply.status, 409);
+  EXPECT_NE(view(reply.body).find("urn:holdfast:problem:outcome-applied"), std::string_view::npos);
+  EXPECT_EQ(view(reply.body).find("upstream_status"), std::string_view::npos);
+}
+
 TEST(Response, AnAnswerNotKeptTellsItsStatus) {
   Call call = waiting_call();
   call.state = State::answered;

@@ -379,11 +379,13 @@ void Core::replay(const call::Call& call, const Arrival& arrival) {
 // An open call is asked for again, or a dead one revived: new attempts of the same call.
 void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
   const bool revived = stored->state == call::State::dead;
-  if (!revived && !may_resume(*stored, *arrival.call.upstream)) {
-    if (key_over(*stored, *arrival.call.upstream) && stored->unresolved) {
+  // Its client was told that there is no further attempt, and then came a crash.
+  const bool cancelled = !revived && stored->no_more_attempts && stored->unresolved;
+  if (cancelled || (!revived && !may_resume(*stored, *arrival.call.upstream))) {
+    if (cancelled || (key_over(*stored, *arrival.call.upstream) && stored->unresolved)) {
       Active& over = activate(stored);
       over.phase = Phase::idle;
-      become_unknown(over, "key-lifetime-over");
+      become_unknown(over, cancelled ? "cancelled-unresolved" : "key-lifetime-over");
     }
     call::ProblemSpec spec;
     spec.code = call::Code::outcome_unknown;

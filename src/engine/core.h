@@ -116,6 +116,7 @@ struct Active {
   bool has_turn = false;    // ... and nobody stands before it
   bool verifying = false;   // it may have applied, and the upstream is being asked
   bool looking_up = false;  // `attempt` is a lookup
+  Now asked_at;             // when it was asked: what its answer tells of
   bool replayable = true;   // a streamed body is still kept from its first byte
   bool first_sent_is_tentative = false;
   int live_attempts = 0;
@@ -322,6 +323,7 @@ class Core {
   void stop_verifying(Active& active);
   Duration verify_pause(const Active& active, int asked) const;
   void hold_verifying(Active& active, WallTime when);
+  [[nodiscard]] static int lookups_allowed(const Active& active);
   bool try_look_up(Active& active, policy::Lane lane);
   void look_up(Active& active);
   void on_looked_up(Active& active, const call::AttemptOutcome& outcome);
