@@ -82,6 +82,21 @@ class MapJournal final : public ports::Journal {
       events_->on_detail(id, ports::CallDetail{find(call), timelines[call]});
     });
   }
+  void search(ports::ReadId id, ports::SearchSpec spec) override {
+    searches.push_back(spec);
+    queue_.push_back([this, id] {
+      ports::CallPage page;
+      for (const auto& [name, call] : calls)
+        page.calls.insert(page.calls.begin(), call);
+      events_->on_list(id, std::move(page));
+    });
+  }
+  void page_likeness(ports::ReadId id, ports::LikenessSpec spec) override {
+    walks.push_back(spec);
+    queue_.push_back([this, id, spec] {
+      events_->on_likeness(id, spec.after.empty() ? likeness : ports::LikenessPage{});
+    });
+  }
   void close() override {}
 
   void pump() {
@@ -95,6 +110,9 @@ class MapJournal final : public ports::Journal {
   std::map<CallId, std::shared_ptr<const call::Call>> calls;
   std::map<CallId, std::vector<call::TimelineEvent>> timelines;
   std::vector<ports::CallFilter> filters;
+  std::vector<ports::SearchSpec> searches;
+  std::vector<ports::LikenessSpec> walks;
+  ports::LikenessPage likeness;
   std::size_t pauses = 0;
   bool fail_reads = false;
 

@@ -35,6 +35,8 @@ std::shared_ptr<call::Call> make_call(const Arrival& arrival, const Now& now) {
   made->deadline = fresh.route->deadline;
   made->account = fresh.account;
   made->limit_key = fresh.limit_key;
+  made->index = fresh.index;
+  made->likeness = fresh.likeness;
   return made;
 }
 
@@ -169,7 +171,9 @@ void Core::begin_call(Arrival arrival) {
   accepted.what = call::Happening::accepted;
   accepted.who = call::Actor::client;
   accepted.where = active.client_address;
+  accepted.digest = arrival.call.content;
   record(active, std::move(accepted));
+  look_for_resembling(active, arrival.call);
   attach(active, arrival.exchange, arrival.call, true);
   start_fresh(active, arrival.exchange);
 }
@@ -209,6 +213,22 @@ void Core::add_made_key(Active& active) {
   set_field(request->fields, key.field, key.value);
   call.request = std::move(request);
   call.key = std::move(key);
+}
+
+// The same content under another key, shortly after: noted, never refused. It may be what was meant.
+void Core::look_for_resembling(Active& active, const call::NewCall& call) {
+  if (!call.likeness || call.route->suspect.action == call::OnSuspect::off) return;
+  const auto earlier = suspects_.meet(*call.likeness, active.call->id, call.key, now_.mono,
+                                      call.route->suspect.window);
+  if (!earlier) return;
+  active.call->resembles = earlier;
+  stats_.suspects_by_route[call.route->path] += 1;
+  call::TimelineEvent event;
+  event.what = call::Happening::resembles;
+  event.who = call::Actor::holdfast;
+  event.rule = "same-content-other-key";
+  event.detail = earlier->text();
+  record(active, std::move(event));
 }
 
 bool Core::refuse_stranger(const call::Digest& owner, const call::Digest& fingerprint,

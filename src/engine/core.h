@@ -18,6 +18,7 @@
 #include "call/decide.h"
 #include "engine/engine.h"
 #include "engine/gate.h"
+#include "engine/suspects.h"
 #include "engine/timers.h"
 #include "policy/backoff.h"
 
@@ -223,6 +224,7 @@ class Core {
   Active& activate(std::shared_ptr<const call::Call> stored);
   bool may_resume(const call::Call& call, const call::UpstreamSettings& upstream) const;
   void add_made_key(Active& active);
+  void look_for_resembling(Active& active, const call::NewCall& call);
 
   // attempt.cc
   void try_start(Active& active);
@@ -299,6 +301,7 @@ class Core {
   // Calls that left memory while a read was under way: what a read tells of them that began before
   // is old.
   ReadClock reads_;
+  Suspects suspects_;
 
   Timers<Alarm> alarms_;
   std::uint64_t next_attempt_ = 1;
