@@ -188,8 +188,8 @@ class Drawing {
     for (const json::object* event : lane.events) {
       const std::string what = text_of(*event, "what");
       const int x = x_of(*event);
-      const std::string tip = fmt::format("{} {} {}", event_name(*event), what,
-                                          happening_of(*event));
+      const std::string tip =
+          fmt::format("{} {} {}", event_name(*event), what, happening_of(*event));
       if (what == "attempt_started") began[text_of(*event, "attempt")] = x;
       const auto start = began.find(text_of(*event, "attempt"));
       if ((what == "attempt_ended" || what == "recovered") && start != began.end()) {
@@ -200,9 +200,10 @@ class Drawing {
             start->second, line - 7, std::max(x - start->second, 4),
             answered ? "#8fcfa3" : "#e8b1ad", html(tip));
       } else {
-        out += fmt::format("<circle cx=\"{}\" cy=\"{}\" r=\"5\" fill=\"{}\"><title>{}</title>"
-                           "</circle>\n",
-                           x, line, paint_of(*event), html(tip));
+        out += fmt::format(
+            "<circle cx=\"{}\" cy=\"{}\" r=\"5\" fill=\"{}\"><title>{}</title>"
+            "</circle>\n",
+            x, line, paint_of(*event), html(tip));
       }
       if (x >= written_to) {
         out += fmt::format("<text x=\"{}\" y=\"{}\">{}</text>\n", x, line - 14,
@@ -235,8 +236,8 @@ std::string head_row(std::initializer_list<std::string_view> names) {
 }
 
 std::string calls_table(const std::vector<const json::object*>& calls) {
-  std::string out = "<table>\n" + head_row({"", "Call", "Request", "State", "Answer", "Key",
-                                            "Owner", "Fields"});
+  std::string out =
+      "<table>\n" + head_row({"", "Call", "Request", "State", "Answer", "Key", "Owner", "Fields"});
   for (const json::object* call : calls) {
     const auto* key = object_of(*call, "key");
     const auto* answer = object_of(*call, "answer");
@@ -313,7 +314,8 @@ std::string evidence_page(const json::object& answer, std::string_view data) {
          "amber a likeness or a refusal, red an end without one.</p>\n" +
          timeline_table(timeline);
   out +=
-      "<h2>How to read it</h2>\n<p class=\"small\">A value behind # is the beginning of a keyed hash "
+      "<h2>How to read it</h2>\n<p class=\"small\">A value behind # is the beginning of a keyed "
+      "hash "
       "(HMAC-SHA-256 under a key of this installation): equal hashes show equal values, and "
       "nothing else of them. Bodies, keys and credentials are not in this page. Times are the wall "
       "clock of the machine that Holdfast ran on. The records were sealed when they were written; "

@@ -74,8 +74,7 @@ int report(const ExplainOptions& options, const AdminAnswer& answer) {
     if (!written.ok()) return complain(written.error().context);
   }
   const char* no_colour = std::getenv("NO_COLOR");
-  const bool colour =
-      ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
+  const bool colour = ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
   const std::string text = options.json         ? answer.body + "\n"
                            : options.duplicates ? show_duplicates(*object)
                                                 : show_explanation(*object, colour);
@@ -108,7 +107,8 @@ void add_explain_commands(CLI::App& app, ExplainOptions& options, int& code) {
       "  holdfast explain --match customer=cus_1 --evidence dispute.html\n"
       "--match finds by the fields that a route declares under `index`.\n"
       "Exit code: 0 nothing was doubled; 1 doubled, or the same content twice under two keys;\n"
-      "2 not known, and the output says which fact is missing; 3 a wrong command line or no answer.");
+      "2 not known, and the output says which fact is missing; 3 a wrong command line or no "
+      "answer.");
   add_where(*explain, options);
   CLI::Option* call = explain->add_option("call", options.call, "the call's id");
   CLI::Option* key = explain->add_option("--key", options.key, "the idempotency key as sent");

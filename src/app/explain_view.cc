@@ -85,9 +85,9 @@ std::string calls_part(const json::array& calls) {
     if (call == nullptr) continue;
     const std::string fields = fields_of(*call);
     out += fmt::format("  {}  {}  {}  {}\n     {}, {}, owner #{}{}\n", text_of(*call, "label"),
-                       text_of(*call, "call"), request_of(*call), standing_of(*call),
-                       key_of(*call), "upstream " + text_of(*call, "upstream"),
-                       text_of(*call, "owner"), fields.empty() ? "" : ", " + fields);
+                       text_of(*call, "call"), request_of(*call), standing_of(*call), key_of(*call),
+                       "upstream " + text_of(*call, "upstream"), text_of(*call, "owner"),
+                       fields.empty() ? "" : ", " + fields);
   }
   return out;
 }
@@ -129,8 +129,8 @@ std::string timeline_part(const json::array& timeline) {
 std::string show_explanation(const json::object& answer, bool colour) {
   std::string headline = text_of(answer, "headline");
   if (colour) {
-    headline = std::string(colour_of_verdict(text_of(answer, "verdict"))) + headline +
-               std::string(kReset);
+    headline =
+        std::string(colour_of_verdict(text_of(answer, "verdict"))) + headline + std::string(kReset);
   }
   std::string out = headline + "\n";
   const json::array* calls = list_of(answer, "calls");

@@ -105,8 +105,8 @@ bool is_buffered(const RouteSettings& route, const UpstreamSettings& upstream,
                  std::string_view method) {
   if (safe_method(method)) return false;
   return !route.key.from.empty() || route.key.required || !route.key.derive.empty() ||
-         route.hold != Hold::never ||
-         upstream.idempotency.mode == Mode::key;
+         route.hold != Hold::never || upstream.idempotency.mode == Mode::key ||
+         upstream.idempotency.mode == Mode::verify;
 }
 
 // PUT, PATCH and DELETE overwrite one another: held, a later one could be overtaken by an earlier.
@@ -208,8 +208,8 @@ CallVerdict Intake::on_request(const IncomingHead& head, Body body) const {
   call.index = index_of(*route, head.fields, view(body), hasher_);
   call.content = content_of(view(body), hasher_);
   if (route->suspect.action != OnSuspect::off) {
-    call.likeness = likeness_of(*route, head, view(body), found.scope, call.owner, *call.content,
-                                hasher_);
+    call.likeness =
+        likeness_of(*route, head, view(body), found.scope, call.owner, *call.content, hasher_);
   }
   freeze(call, head, std::move(body));
   call.may_hold = holdable(*route, *upstream, head.method) && hold_is_safe(call);

@@ -16,21 +16,12 @@ constexpr Duration kDay = Duration::hours(24);
 constexpr std::uint64_t kKiB = 1024;
 constexpr std::string_view kReserved = "/.holdfast/";
 
-bool is_json_pointer(std::string_view text) {
-  if (!text.starts_with('/')) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto next = text.substr(i + 1, 1);
-    if (text[i] == '~' && next != "0" && next != "1") return false;
-  }
-  return true;
-}
-
 constexpr std::string_view kPartShape =
     "{ header: NAME }, { body: /json/pointer } or { form: NAME }";
 
 // One `KIND: NAME` of a part.
-std::optional<call::Part> read_part(const Node::Key& key, const Node& value, const std::string& path,
-                                    Findings& findings) {
+std::optional<call::Part> read_part(const Node::Key& key, const Node& value,
+                                    const std::string& path, Findings& findings) {
   using Kind = call::Part::Kind;
   if (value.kind != Node::Kind::scalar || value.text.empty()) {
     findings.add(Rule::wrong_type, value.at, path, fmt::format("expected {}", kPartShape));
@@ -169,8 +160,9 @@ void read_index(Section& in, std::vector<call::IndexField>& out) {
 
 void read_suspect(Section& in, call::SuspectRule& out) {
   using call::OnSuspect;
-  in.word<OnSuspect>("on_suspect", out.action,
-                     {{"off", OnSuspect::off}, {"note", OnSuspect::note}, {"warn", OnSuspect::warn}});
+  in.word<OnSuspect>(
+      "on_suspect", out.action,
+      {{"off", OnSuspect::off}, {"note", OnSuspect::note}, {"warn", OnSuspect::warn}});
   Section rule = in.section("suspect");
   rule.duration("window", out.window, {Duration::seconds(1), kDay});
   read_parts(rule, "ignore", out.ignore);

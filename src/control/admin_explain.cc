@@ -96,9 +96,9 @@ Result<Question> parse_question(const ExplainContext& context, std::string_view 
     } else if (name == "since") {
       HF_TRY(out.since, parse_since(value));
     } else {
-      return fail(ErrorKind::invalid,
-                  fmt::format("query '{}' is not known here; known are: call, key, match, since",
-                              name));
+      return fail(
+          ErrorKind::invalid,
+          fmt::format("query '{}' is not known here; known are: call, key, match, since", name));
     }
   }
   const int ways = (out.call ? 1 : 0) + (out.key.empty() ? 0 : 1) + (out.matches.empty() ? 0 : 1);
@@ -162,8 +162,8 @@ std::string explanation_json(const std::vector<ports::CallDetail>& calls, bool c
   const Explanation explanation = explain(calls, cut);
   JsonArray heads;
   for (std::size_t i = 0; i < calls.size(); ++i) {
-    heads.add(join_objects(JsonObject().text("label", call_label(i)).done(),
-                           head_json(*calls[i].call)));
+    heads.add(
+        join_objects(JsonObject().text("label", call_label(i)).done(), head_json(*calls[i].call)));
   }
   JsonArray sentences;
   for (const Sentence& sentence : explanation.sentences)
@@ -246,8 +246,7 @@ class Asking : public std::enable_shared_from_this<Asking> {
     }
     const KeyPlace place = keys_[next_key_++];
     context_.driver->find_key(
-        place.identity,
-        [self = shared_from_this(), place](const Result<ports::KeyFound>& found) {
+        place.identity, [self = shared_from_this(), place](const Result<ports::KeyFound>& found) {
           if (!found.ok()) {
             self->fail_with(found.error());
             return;
@@ -273,18 +272,18 @@ class Asking : public std::enable_shared_from_this<Asking> {
     for (const auto& match : spec.matches)
       line += (match.name == spec.matches.front().name ? "" : " and ") + match.name + "=...";
     if (!spec.likeness) line += " of the last " + format_duration(question_.since);
-    context_.driver->search(std::move(spec), [self = shared_from_this(), line](
-                                                 const Result<ports::CallPage>& page) {
-      if (!page.ok()) {
-        self->fail_with(page.error());
-        return;
-      }
-      self->looked_.push_back(fmt::format("{}: {}", line, page.value().calls.size()));
-      self->cut_ = self->cut_ || page.value().more;
-      for (const auto& call : page.value().calls)
-        self->add(call->id);
-      self->read_next();
-    });
+    context_.driver->search(
+        std::move(spec), [self = shared_from_this(), line](const Result<ports::CallPage>& page) {
+          if (!page.ok()) {
+            self->fail_with(page.error());
+            return;
+          }
+          self->looked_.push_back(fmt::format("{}: {}", line, page.value().calls.size()));
+          self->cut_ = self->cut_ || page.value().more;
+          for (const auto& call : page.value().calls)
+            self->add(call->id);
+          self->read_next();
+        });
   }
 
   void read_next() {
@@ -379,21 +378,20 @@ class Walking : public std::enable_shared_from_this<Walking> {
       : context_(std::move(context)), walk_(walk), respond_(std::move(respond)) {}
 
   void next(std::string after) {
-    context_.driver->page_likeness(
-        {ago(context_.now, walk_.since), walk_.window, std::move(after)},
-        [self = shared_from_this()](Result<ports::LikenessPage> page) {
-          if (!page.ok()) {
-            self->respond_(journal_unavailable(page.error().context));
-            return;
-          }
-          self->take(*page);
-          if (page->next && ++self->pages_ < kDuplicatePagesMax) {
-            self->next(*page->next);
-          } else {
-            self->complete_ = !page->next;
-            self->finish();
-          }
-        });
+    context_.driver->page_likeness({ago(context_.now, walk_.since), walk_.window, std::move(after)},
+                                   [self = shared_from_this()](Result<ports::LikenessPage> page) {
+                                     if (!page.ok()) {
+                                       self->respond_(journal_unavailable(page.error().context));
+                                       return;
+                                     }
+                                     self->take(*page);
+                                     if (page->next && ++self->pages_ < kDuplicatePagesMax) {
+                                       self->next(*page->next);
+                                     } else {
+                                       self->complete_ = !page->next;
+                                       self->finish();
+                                     }
+                                   });
   }
 
  private:
@@ -430,8 +428,7 @@ class Walking : public std::enable_shared_from_this<Walking> {
   static std::string caller_json(const Caller& caller) {
     const call::Call& later = *caller.latest->later;
     const std::uint64_t meant = std::max<std::uint64_t>(caller.calls - caller.repeats, 1);
-    const Field* agent =
-        later.request ? find_field(later.request->fields, "User-Agent") : nullptr;
+    const Field* agent = later.request ? find_field(later.request->fields, "User-Agent") : nullptr;
     return JsonObject()
         .text("route", later.route)
         .text("upstream", later.upstream)
@@ -453,9 +450,8 @@ class Walking : public std::enable_shared_from_this<Walking> {
       repeats += caller.repeats;
       if (caller.latest) repeating.push_back(&caller);
     }
-    std::stable_sort(repeating.begin(), repeating.end(), [](const Caller* a, const Caller* b) {
-      return a->repeats > b->repeats;
-    });
+    std::stable_sort(repeating.begin(), repeating.end(),
+                     [](const Caller* a, const Caller* b) { return a->repeats > b->repeats; });
     const bool all = repeating.size() <= kDuplicateCallersMax;
     if (!all) repeating.resize(kDuplicateCallersMax);
     JsonArray callers;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <optional>
 #include <utility>
@@ -64,7 +65,8 @@ enum class Applied { yes, refused, no, unknown };
 Applied applied(const Call& call) {
   switch (call.state) {
     case State::answered:
-      if (!call.answer) return Applied::unknown;
+      // Settled by an operator or a lookup: that it was applied is what they said.
+      if (!call.answer || call.answer->by_lookup || call.answer->status == 0) return Applied::yes;
       return success(call.answer->status) ? Applied::yes : Applied::refused;
     case State::dead:
     case State::cancelled:
@@ -77,8 +79,12 @@ Applied applied(const Call& call) {
 std::string outcome(const std::string& name, const Call& call) {
   switch (call.state) {
     case State::answered:
-      return call.answer ? fmt::format("{} was answered {}", name, call.answer->status)
-                         : fmt::format("{} is settled as applied", name);
+      if (call.answer && call.answer->by_lookup) {
+        return fmt::format("a lookup showed that {} took effect", name);
+      }
+      return call.answer && call.answer->status != 0
+                 ? fmt::format("{} was answered {}", name, call.answer->status)
+                 : fmt::format("{} was settled as applied", name);
     case State::dead:
       return fmt::format("{} did not take effect", name);
     case State::cancelled:
@@ -135,8 +141,8 @@ class Judge {
   }
 
   void say(std::string_view rule, Verdict weight, std::string text, std::string_view unproved,
-           std::vector<EventRef> evidence) {
-    out_.sentences.push_back({rule, weight, std::move(text), unproved, std::move(evidence)});
+           const std::vector<EventRef>& evidence) {
+    out_.sentences.push_back({rule, weight, std::move(text), unproved, evidence});
   }
 
   void judge_call(std::size_t i) {
@@ -158,34 +164,35 @@ class Judge {
 
   void same_key_again(std::size_t i) {
     const std::string a = name(i);
-    if (auto refs = events(i, Happening::joined); !refs.empty()) {
+    if (const auto refs = events(i, Happening::joined); !refs.empty()) {
       say("one-key-joined", Verdict::nothing_doubled,
           fmt::format("The client sent {} again with the same key while it was under way, {}. The "
                       "second was joined to the first: one request went to the upstream, both "
                       "clients got its answer.",
                       a, times(refs)),
-          kWhy, std::move(refs));
+          kWhy, refs);
     }
-    if (auto refs = events(i, Happening::replayed); !refs.empty()) {
+    if (const auto refs = events(i, Happening::replayed); !refs.empty()) {
       say("one-key-replayed", Verdict::nothing_doubled,
           fmt::format("The client sent {} again with the same key after its end, {}. It was told "
                       "the stored end; nothing went to the upstream.",
                       a, times(refs)),
-          kWhy, std::move(refs));
+          kWhy, refs);
     }
-    if (auto refs = events(i, Happening::key_mismatch); !refs.empty()) {
+    if (const auto refs = events(i, Happening::key_mismatch); !refs.empty()) {
       say("one-key-other-content", Verdict::nothing_doubled,
-          fmt::format("A request with {}'s key and another content came {}. It was refused; nothing "
-                      "was sent for it.",
-                      a, times(refs)),
-          "It does not show what the other content was.", std::move(refs));
+          fmt::format(
+              "A request with {}'s key and another content came {}. It was refused; nothing "
+              "was sent for it.",
+              a, times(refs)),
+          "It does not show what the other content was.", refs);
     }
-    if (auto refs = events(i, Happening::stranger_refused); !refs.empty()) {
+    if (const auto refs = events(i, Happening::stranger_refused); !refs.empty()) {
       say("one-key-stranger", Verdict::nothing_doubled,
           fmt::format("Somebody with another credential used {}'s key, {}. They were refused; "
                       "nothing was sent for them.",
                       a, times(refs)),
-          "It does not show who that was.", std::move(refs));
+          "It does not show who that was.", refs);
     }
   }
 
@@ -211,8 +218,9 @@ class Judge {
         out.because = fmt::format("no byte of {} had left Holdfast", before);
         return out;
       case Proof::refused_status:
-        out.because = fmt::format("{} was refused with {}, which this upstream declares as not applied",
-                                  before, end.status);
+        out.because =
+            fmt::format("{} was refused with {}, which this upstream declares as not applied",
+                        before, end.status);
         out.unproved = kDeclared;
         return out;
       case Proof::verify_absent:
@@ -253,16 +261,18 @@ class Judge {
       const EventRef ref{i, n};
       switch (event.what) {
         case Happening::operator_retry:
-          return {"an operator asked for it" +
-                      (event.detail.empty() ? std::string() : fmt::format(" (\"{}\")", event.detail)),
-                  kWord, ref};
+          return {
+              "an operator asked for it" +
+                  (event.detail.empty() ? std::string() : fmt::format(" (\"{}\")", event.detail)),
+              kWord, ref};
         case Happening::looked_up:
-          if (event.proof != Proof::verify_absent) break;
-          return {"the upstream was asked, and had nothing of it", kDeclared, ref};
+          if (event.rule != "absent") break;
+          return {"the upstream was asked, and twice had nothing of it", kDeclared, ref};
         case Happening::revived:
-          return {"the call was known not to have taken effect, and the client asked for it anew "
-                  "with the same key",
-                  kBehind, ref};
+          return {
+              "the call was known not to have taken effect, and the client asked for it anew "
+              "with the same key",
+              kBehind, ref};
         case Happening::attempt_ended:
         case Happening::recovered:
           return leave_by_end(i, ref);
@@ -292,7 +302,7 @@ class Judge {
       say("attempted-again", leave.weight,
           fmt::format("Holdfast made attempt {} of {} at {}. That was allowed: {}.",
                       at(starts[n]).attempt, name(i), clock(at(starts[n]).at), leave.because),
-          leave.unproved, std::move(evidence));
+          leave.unproved, evidence);
     }
   }
 
@@ -312,18 +322,16 @@ class Judge {
     tell(Happening::operator_resolve, "operator-resolved", "settled");
   }
 
-  // A lookup's detail begins with its finding: "found 2".
+  // What a lookup counted (call/lookup.cc): "found, 2 in the collection".
   static std::optional<std::uint64_t> found_count(std::string_view detail) {
-    constexpr std::string_view kFound = "found ";
-    if (!detail.starts_with(kFound)) return std::nullopt;
+    const auto end = detail.find(" in the collection");
+    if (end == std::string_view::npos) return std::nullopt;
+    const auto begin = detail.rfind(' ', end - 1);
     std::uint64_t out = 0;
-    bool any = false;
-    for (const char c : detail.substr(kFound.size())) {
-      if (c < '0' || c > '9' || out > 1'000'000) break;
-      out = out * 10 + static_cast<std::uint64_t>(c - '0');
-      any = true;
-    }
-    return any ? std::optional(out) : std::nullopt;
+    const std::string_view digits = detail.substr(begin + 1, end - begin - 1);
+    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+    if (error != std::errc{} || stop != digits.data() + digits.size()) return std::nullopt;
+    return out;
   }
 
   void lookups(std::size_t i) {
@@ -331,7 +339,8 @@ class Judge {
       const auto count = found_count(at(ref).detail);
       if (!count || *count < 2) continue;
       say("lookup-shows-two", Verdict::doubled,
-          fmt::format("The upstream, asked at {} what became of {}, showed {} of it.",
+          fmt::format("The upstream, asked at {} what became of {}, showed {} entries where "
+                      "one is meant.",
                       clock(at(ref).at), name(i), *count),
           "It does not show by whom the others were made: compare their times with the attempts "
           "below.",
@@ -348,8 +357,8 @@ class Judge {
     const auto ends = events(i, Happening::attempt_ended);
     if (calls_[i].timeline.empty()) {
       say("timeline-retired", subject.attempts > 1 ? Verdict::not_known : Verdict::nothing_doubled,
-          fmt::format("The timeline of {} has been retired; its head says {} attempt{}, state {}.", a,
-                      subject.attempts, subject.attempts == 1 ? "" : "s",
+          fmt::format("The timeline of {} has been retired; its head says {} attempt{}, state {}.",
+                      a, subject.attempts, subject.attempts == 1 ? "" : "s",
                       to_string(subject.state)),
           "What happened between is no longer on record.", {});
       return;
@@ -363,7 +372,7 @@ class Judge {
           fmt::format("Whether {} took effect is not known: {}. The missing fact is what {} has on "
                       "record of it: look there, then `holdfast calls resolve`.",
                       a, doubt_of(i, ends), whom.empty() ? "the upstream" : whom),
-          "It proves neither that it took effect nor that it did not.", std::move(evidence));
+          "It proves neither that it took effect nor that it did not.", evidence);
       return;
     }
     if (!over) {
@@ -381,7 +390,7 @@ class Judge {
       if (!ends.empty()) evidence.push_back(ends.back());
       say("sent-once", Verdict::nothing_doubled,
           fmt::format("{} went to the upstream once; {}.", a, outcome("it", subject)), kBehind,
-          std::move(evidence));
+          evidence);
     } else {
       say("ended", Verdict::nothing_doubled, fmt::format("In the end {}.", outcome(a, subject)),
           kBehind, events(i, Happening::answered));
@@ -425,8 +434,8 @@ class Judge {
     for (std::size_t j = 1; j < calls_.size(); ++j) {
       for (std::size_t i = j; i-- > 0;) {
         if (!alike(i, j)) continue;
-        const bool one_key = own_key(call(i)) && own_key(call(j)) &&
-                             call(i).key->identity == call(j).key->identity;
+        const bool one_key =
+            own_key(call(i)) && own_key(call(j)) && call(i).key->identity == call(j).key->identity;
         if (!one_key) same_content(i, j);
         break;  // the nearest one before it tells enough
       }
@@ -442,20 +451,20 @@ class Judge {
                              : own_key(a) || own_key(b)
                                  ? "one of them with a key, the other without"
                                  : "without any key of its own";
-    std::string text =
-        fmt::format("The client sent the same content twice {}, {} apart: {} at {} and {} at {}: its "
-                    "own retry, or a double submit. ",
-                    keys, apart(b.accepted.wall - a.accepted.wall), name(i),
-                    clock(a.accepted.wall), name(j), clock(b.accepted.wall));
+    std::string text = fmt::format(
+        "The client sent the same content twice {}, {} apart: {} at {} and {} at {}: its "
+        "own retry, or a double submit. ",
+        keys, apart(b.accepted.wall - a.accepted.wall), name(i), clock(a.accepted.wall), name(j),
+        clock(b.accepted.wall));
     Verdict weight = Verdict::same_content;
     if (first == Applied::yes && second == Applied::yes) {
       weight = Verdict::doubled;
-      text += fmt::format("The upstream answered both with success ({} and {}): two effects.",
-                          a.answer->status, b.answer->status);
+      text +=
+          fmt::format("Both took effect: {}, and {}.", outcome(name(i), a), outcome(name(j), b));
     } else if (first == Applied::no || second == Applied::no) {
       weight = Verdict::nothing_doubled;
-      text += fmt::format("But {}.", outcome(name(first == Applied::no ? i : j),
-                                             first == Applied::no ? a : b));
+      text += fmt::format(
+          "But {}.", outcome(name(first == Applied::no ? i : j), first == Applied::no ? a : b));
       if (!call::terminal(first == Applied::no ? a.state : b.state)) weight = Verdict::same_content;
     } else {
       text += fmt::format("Of the two, {}; {}.", outcome(name(i), a), outcome(name(j), b));
@@ -465,7 +474,7 @@ class Judge {
       evidence.push_back(ref);
     for (const EventRef ref : events(j, Happening::resembles))
       evidence.push_back(ref);
-    say("same-content-other-key", weight, std::move(text), kIntent, std::move(evidence));
+    say("same-content-other-key", weight, std::move(text), kIntent, evidence);
   }
 
   // Two different successes under one key: the upstream did not join them.
@@ -476,17 +485,18 @@ class Judge {
       if (!subject.key) continue;
       for (const EventRef ref : events(i, Happening::attempt_ended)) {
         const TimelineEvent& end = at(ref);
-        if (end.evidence != call::Evidence::answer_complete || !success(end.status) || !end.digest) {
+        if (end.evidence != call::Evidence::answer_complete || !success(end.status) ||
+            !end.digest) {
           continue;
         }
         const auto identity = subject.key->made ? *end.digest : subject.key->identity;
         const auto [found, fresh] = first.emplace(identity, ref);
         if (fresh || at(found->second).digest == end.digest) continue;
         say("two-answers-one-key", Verdict::doubled,
-            fmt::format("Under one key the upstream gave two successes that differ: {} at {} and {} "
-                        "at {}. It did not take them for one.",
-                        name(found->second.call), clock(at(found->second).at), name(i),
-                        clock(end.at)),
+            fmt::format(
+                "Under one key the upstream gave two successes that differ: {} at {} and {} "
+                "at {}. It did not take them for one.",
+                name(found->second.call), clock(at(found->second).at), name(i), clock(end.at)),
             "Answers may differ in a time stamp alone: compare the two at the upstream.",
             {found->second, ref});
       }
@@ -496,9 +506,8 @@ class Judge {
   // --- at the end ---
 
   void finish() {
-    std::stable_sort(
-        out_.sentences.begin(), out_.sentences.end(),
-        [](const Sentence& a, const Sentence& b) { return a.weight > b.weight; });
+    std::stable_sort(out_.sentences.begin(), out_.sentences.end(),
+                     [](const Sentence& a, const Sentence& b) { return a.weight > b.weight; });
     for (const Sentence& sentence : out_.sentences)
       out_.verdict = std::max(out_.verdict, sentence.weight);
     for (std::size_t i = 0; i < calls_.size(); ++i) {

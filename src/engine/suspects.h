@@ -41,7 +41,8 @@ class Suspects {
   void forget_oldest();
 
   std::map<call::Digest, Seen> latest_;
-  std::deque<Turn> turns_;  // in order of arrival; one that is not the latest of its likeness is old
+  std::deque<Turn>
+      turns_;  // in order of arrival; one that is not the latest of its likeness is old
   std::uint64_t next_turn_ = 1;
 };
 

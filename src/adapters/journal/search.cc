@@ -35,16 +35,16 @@ class Posting {
     std::string until = prefix_;
     until.append(bound.raw());
     Result<void> seen;
-    HF_TRY_VOID(kv_.scan(from, until, Direction::descending,
-                         [&](std::string_view key, std::string_view) {
-                           auto id = call::call_of_key(key);
-                           if (!id.ok()) {
-                             seen = id.take_error();
-                             return false;
-                           }
-                           ahead_.push_back(*id);
-                           return ahead_.size() < kAhead;
-                         }));
+    HF_TRY_VOID(
+        kv_.scan(from, until, Direction::descending, [&](std::string_view key, std::string_view) {
+          auto id = call::call_of_key(key);
+          if (!id.ok()) {
+            seen = id.take_error();
+            return false;
+          }
+          ahead_.push_back(*id);
+          return ahead_.size() < kAhead;
+        }));
     ended_ = ahead_.size() < kAhead;
     examined += ahead_.size() + 1;
     return seen;
@@ -168,28 +168,29 @@ Result<ports::LikenessPage> JournalReads::page_likeness(const ports::LikenessSpe
   std::size_t examined = 0;
   Result<void> seen;
   const bool first = spec.after.empty();
-  HF_TRY_VOID(kv_.scan(
-      first ? prefix : std::max(spec.after, prefix), end, Direction::ascending,
-      [&](std::string_view key, std::string_view value) {
-        auto entry = call::parse_likeness_entry(key, value);
-        if (!entry.ok()) {
-          seen = entry.take_error();
-          return false;
-        }
-        // Where a page ends, the next one begins with its last entry, which was counted already.
-        const bool again = !first && examined == 0 && key == spec.after;
-        if (entry->call >= since && !again) {
-          page.calls[entry->caller] += 1;
-          if (before && before->likeness == entry->likeness &&
-              entry->call.born() - before->call.born() <= spec.window) {
-            found.emplace_back(*before, *entry);
-          }
-        }
-        before = *std::move(entry);
-        if (++examined < kLikenessExaminedMax && found.size() < kLikePairsMax) return true;
-        page.next = std::string(key);
-        return false;
-      }));
+  HF_TRY_VOID(kv_.scan(first ? prefix : std::max(spec.after, prefix), end, Direction::ascending,
+                       [&](std::string_view key, std::string_view value) {
+                         auto entry = call::parse_likeness_entry(key, value);
+                         if (!entry.ok()) {
+                           seen = entry.take_error();
+                           return false;
+                         }
+                         // Where a page ends, the next one begins with its last entry, which was
+                         // counted already.
+                         const bool again = !first && examined == 0 && key == spec.after;
+                         if (entry->call >= since && !again) {
+                           page.calls[entry->caller] += 1;
+                           if (before && before->likeness == entry->likeness &&
+                               entry->call.born() - before->call.born() <= spec.window) {
+                             found.emplace_back(*before, *entry);
+                           }
+                         }
+                         before = *std::move(entry);
+                         if (++examined < kLikenessExaminedMax && found.size() < kLikePairsMax)
+                           return true;
+                         page.next = std::string(key);
+                         return false;
+                       }));
   if (!seen.ok()) return seen.error();
   for (const auto& [earlier, later] : found)
     HF_TRY_VOID(like_pair(earlier, later, page));
