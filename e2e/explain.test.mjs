@@ -91,7 +91,7 @@ test('twice with different keys, same content: doubled', async t => {
 
   const shown = await tool('explain', '--match', 'customer=cus_1')
   assert.equal(shown.code, 1)
-  assert.match(shown.out, /^Doubled: /)
+  assert.match(shown.out, /^Doubled: A and B show two effects/)
   assert.match(shown.out, /resembles/)
 })
 

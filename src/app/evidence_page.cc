@@ -33,7 +33,7 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #eceff3; }
 th { font-weight: 600; color: #5a6575; font-size: .85rem; }
 td.m { white-space: nowrap; }
-ol.says > li { margin: 0 0 1rem; padding: .1rem 0 .1rem .9rem; border-left: 4px solid; background: none; }
+ol.says > li { margin: 0 0 1rem; padding: .1rem 0 .1rem .9rem; border-left-width: 4px; border-left-style: solid; }
 .badge { display: inline-block; min-width: 1.5em; text-align: center; border-radius: .3em; background: #e6ebf2; padding: 0 .35em; }
 svg { width: 100%; height: auto; border: 1px solid #e3e7ed; background: #fbfcfd; }
 svg text { font: 12px ui-monospace, "DejaVu Sans Mono", monospace; fill: #1c2430; }
@@ -190,7 +190,14 @@ class Drawing {
       const int x = x_of(*event);
       const std::string tip =
           fmt::format("{} {} {}", event_name(*event), what, happening_of(*event));
-      if (what == "attempt_started") began[text_of(*event, "attempt")] = x;
+      if (what == "attempt_started") {
+        began[text_of(*event, "attempt")] = x;
+        out += fmt::format(
+            "<line x1=\"{0}\" y1=\"{1}\" x2=\"{0}\" y2=\"{2}\" stroke=\"#6b7686\" "
+            "stroke-width=\"2\"/>\n",
+            x, line - 9, line + 9);
+        continue;
+      }
       const auto start = began.find(text_of(*event, "attempt"));
       if ((what == "attempt_ended" || what == "recovered") && start != began.end()) {
         const bool answered = number_of(*event, "status") / 100 == 2;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "app/calls_view.h"
@@ -95,6 +96,7 @@ std::string calls_part(const json::array& calls) {
 std::string sentences_part(const json::array& sentences) {
   std::string out;
   int n = 0;
+  std::vector<std::pair<std::string, std::string>> unproved;  // each once, with its sentences
   for (const json::value& value : sentences) {
     const json::object* sentence = value.if_object();
     if (sentence == nullptr) continue;
@@ -102,8 +104,18 @@ std::string sentences_part(const json::array& sentences) {
     const std::string evidence = evidence_of(*sentence);
     out += fmt::format("     [{}{}]\n", evidence.empty() ? "" : evidence + "; ",
                        text_of(*sentence, "rule"));
-    out += wrapped(text_of(*sentence, "unproved"), "     Not proved: ", "     ");
+    const std::string open = text_of(*sentence, "unproved");
+    const auto found = std::find_if(unproved.begin(), unproved.end(),
+                                    [&](const auto& one) { return one.first == open; });
+    if (found == unproved.end()) {
+      unproved.emplace_back(open, std::to_string(n));
+    } else {
+      found->second += ", " + std::to_string(n);
+    }
   }
+  out += "\nWhat they do not prove\n";
+  for (const auto& [text, of] : unproved)
+    out += wrapped(text, fmt::format("  of {}: ", of), "     ");
   return out;
 }
 

@@ -141,7 +141,7 @@ std::string happening_of(const json::object& event) {
   add("evidence", "");
   add("cause", "");
   add("proof", "proof: ");
-  add("where", "at ");
+  add("where", text_of(event, "who") == "client" ? "from " : "at ");
   add("rule", "rule: ");
   add("detail", "");
   if (event.contains("took_ms")) out += fmt::format(", {} ms", number_of(event, "took_ms"));

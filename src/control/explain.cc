@@ -6,6 +6,7 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/quantity.h"
@@ -516,21 +517,46 @@ class Judge {
     }
     std::stable_sort(out_.timeline.begin(), out_.timeline.end(),
                      [&](EventRef a, EventRef b) { return at(a).at < at(b).at; });
-    switch (out_.verdict) {
-      case Verdict::doubled:
-        out_.headline = "Doubled: by the upstream's own answers there are two effects.";
-        return;
-      case Verdict::same_content:
-        out_.headline = "The same content was sent twice; two effects are not shown.";
-        return;
-      case Verdict::not_known:
-        out_.headline = calls_.empty() ? "Not known: no such call is on record."
-                                       : "Not known: a fact is missing.";
-        return;
-      case Verdict::nothing_doubled:
-        out_.headline = "Nothing was doubled here.";
-        return;
+    out_.headline = headline();
+  }
+
+  // The calls that the weightiest sentences name, "A and B".
+  [[nodiscard]] std::string named(Verdict weight) const {
+    std::set<std::size_t> calls;
+    for (const Sentence& sentence : out_.sentences) {
+      if (sentence.weight != weight) continue;
+      for (const EventRef ref : sentence.evidence)
+        calls.insert(ref.call);
     }
+    std::string out;
+    std::size_t left = calls.size();
+    for (const std::size_t i : calls) {
+      --left;
+      out += name(i) + (left > 1 ? ", " : left == 1 ? " and " : "");
+    }
+    return out;
+  }
+
+  [[nodiscard]] std::string headline() const {
+    switch (out_.verdict) {
+      case Verdict::doubled: {
+        const std::string both = named(Verdict::doubled);
+        return both.empty() ? "Doubled: two effects are shown."
+                            : fmt::format("Doubled: {} show two effects at the upstream.", both);
+      }
+      case Verdict::same_content:
+        return fmt::format("Sent twice: {} have the same content; two effects are not shown.",
+                           named(Verdict::same_content));
+      case Verdict::not_known: {
+        const std::string whose = named(Verdict::not_known);
+        if (calls_.empty()) return "Not known: no such call is on record.";
+        return whose.empty() ? "Not known: a fact is missing."
+                             : fmt::format("Not known: a fact about {} is missing.", whose);
+      }
+      case Verdict::nothing_doubled:
+        break;
+    }
+    return "Nothing was doubled here.";
   }
 
   const std::vector<ports::CallDetail>& calls_;
