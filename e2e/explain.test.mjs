@@ -1,5 +1,5 @@
-// "We were charged twice": each sentence of `holdfast explain` from a real sequence of requests, and
-// what `holdfast duplicates` makes of a caller that retries under new keys.
+// "We were charged twice": each sentence of `holdfast explain` from a real sequence of requests,
+// and what `holdfast duplicates` makes of a caller that retries under new keys.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -81,7 +81,7 @@ test('twice with different keys, same content: doubled', async t => {
     assert.equal(answer.verdict, 'doubled')
     assert.equal(answer.calls.length, 2)
     assert.match(answer.said('same-content-other-key').text,
-      /same content twice with different keys, \d\.\d{3} s apart.*Both took effect: A was answered 200, and B was answered 200/)
+      /same content twice with different keys, \d\.\d{3} s apart.*Both took effect/)
   }
   // The hash shows that the cards were one, and no card.
   const answer = await explain('--match', 'customer=cus_1')
@@ -183,7 +183,7 @@ test('Holdfast attempted twice: no byte had left', async t => {
   assert.match(answer.said('attempted-again').text, /no byte of attempt 1 had left/)
 })
 
-test('not known, and which fact is missing; then an operator says it and sends it again', async t => {
+test('not known, and which fact is missing; an operator says it and sends it again', async t => {
   const fault = ({ n }) => n === 1 ? 'reset_after' : undefined
   const { pay, explain, tool, upstream } = await rig(t, { upstream: { fault } })
   const lost = await pay('k-1')
@@ -191,7 +191,8 @@ test('not known, and which fact is missing; then an operator says it and sends i
   const unknown = await explain(id)
   assert.equal(unknown.verdict, 'not_known')
   assert.equal(unknown.exit, 2)
-  assert.match(unknown.said('not-known').text, /missing fact is what 127\.0\.0\.1:\d+ has on record/)
+  assert.match(unknown.said('not-known').text,
+    /missing fact is what 127\.0\.0\.1:\d+ has on record/)
   await tool('calls', 'resolve', id, 'not_applied', '--reason', 'not in the dashboard')
   await tool('calls', 'retry', id, '--reason', 'ticket 7')
   await until('it is sent again', () => upstream.requests.length === 2)

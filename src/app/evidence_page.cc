@@ -22,19 +22,24 @@ constexpr std::string_view kStyle = R"css(
 body { font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; color: #1c2430;
   max-width: 72rem; margin: 2rem auto; padding: 0 1.5rem; background: #fff; }
 h1 { font-size: 1.6rem; margin: 0 0 .3rem; }
-h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid #d8dde5; padding-bottom: .3rem; }
-.verdict { border-left: 6px solid; padding: .7rem 1rem; font-size: 1.15rem; font-weight: 600; margin: 1rem 0; }
+h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid #d8dde5;
+  padding-bottom: .3rem; }
+.verdict { border-left: 6px solid; padding: .7rem 1rem; font-size: 1.15rem; font-weight: 600;
+  margin: 1rem 0; }
 .doubled { border-color: #b3261e; background: #fdeceb; }
 .same_content, .not_known { border-color: #b26a00; background: #fff5e5; }
 .nothing_doubled { border-color: #1b7f3b; background: #eaf7ee; }
 .small { color: #5a6575; font-size: .88rem; }
 code, td.m, .mono { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .86em; }
 table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #eceff3; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0;
+  border-bottom: 1px solid #eceff3; }
 th { font-weight: 600; color: #5a6575; font-size: .85rem; }
 td.m { white-space: nowrap; }
-ol.says > li { margin: 0 0 1rem; padding: .1rem 0 .1rem .9rem; border-left-width: 4px; border-left-style: solid; }
-.badge { display: inline-block; min-width: 1.5em; text-align: center; border-radius: .3em; background: #e6ebf2; padding: 0 .35em; }
+ol.says > li { margin: 0 0 1rem; padding: .1rem 0 .1rem .9rem; border-left-width: 4px;
+  border-left-style: solid; }
+.badge { display: inline-block; min-width: 1.5em; text-align: center; border-radius: .3em;
+  background: #e6ebf2; padding: 0 .35em; }
 svg { width: 100%; height: auto; border: 1px solid #e3e7ed; background: #fbfcfd; }
 svg text { font: 12px ui-monospace, "DejaVu Sans Mono", monospace; fill: #1c2430; }
 @media print { body { margin: 0; max-width: none; } }

@@ -202,8 +202,10 @@ class Asking : public std::enable_shared_from_this<Asking> {
       plan_keys();
       next_key();
     } else {
-      search({question_.matches, std::nullopt, ago(context_.now, question_.since), std::nullopt,
-              kExplainCallsMax});
+      ports::SearchSpec spec;
+      spec.matches = question_.matches;
+      spec.since = ago(context_.now, question_.since);
+      search(std::move(spec));
     }
   }
 
@@ -267,27 +269,45 @@ class Asking : public std::enable_shared_from_this<Asking> {
         });
   }
 
-  void search(ports::SearchSpec spec) {
-    std::string line = spec.likeness ? "calls of the same content within a day" : "calls with ";
-    for (const auto& match : spec.matches)
-      line += (match.name == spec.matches.front().name ? "" : " and ") + match.name + "=...";
-    if (!spec.likeness) line += " of the last " + format_duration(question_.since);
+  static std::string told(const ports::SearchSpec& spec, Duration since) {
+    if (spec.likeness) return "calls of the same content within a day";
+    std::string out = "calls with ";
+    for (const auto& match : spec.matches) {
+      if (&match != &spec.matches.front()) out += " and ";
+      out += match.name + "=...";
+    }
+    return out + " of the last " + format_duration(since);
+  }
+
+  // One page looks at so much only; a search over fields that seldom meet goes on for some pages.
+  void search(ports::SearchSpec spec, int pages = kSearchPagesMax) {
+    spec.limit = kExplainCallsMax - found_;
     context_.driver->search(
-        std::move(spec), [self = shared_from_this(), line](const Result<ports::CallPage>& page) {
+        spec, [self = shared_from_this(), spec, pages](const Result<ports::CallPage>& page) {
           if (!page.ok()) {
             self->fail_with(page.error());
             return;
           }
-          self->looked_.push_back(fmt::format("{}: {}", line, page.value().calls.size()));
-          self->cut_ = self->cut_ || page.value().more;
           for (const auto& call : page.value().calls)
             self->add(call->id);
+          self->found_ += page.value().calls.size();
+          if (page.value().more && pages > 1 && self->found_ < kExplainCallsMax) {
+            ports::SearchSpec next = spec;
+            next.after = page.value().next;
+            self->search(std::move(next), pages - 1);
+            return;
+          }
+          self->looked_.push_back(
+              fmt::format("{}: {}", told(spec, self->question_.since), self->found_));
+          self->cut_ = self->cut_ || page.value().more;
           self->read_next();
         });
   }
 
   void read_next() {
-    if (details_.size() + missing_ == ids_.size()) {
+    const bool enough = events_ > kExplainEventsMax;
+    cut_ = cut_ || (enough && details_.size() + missing_ < ids_.size());
+    if (enough || details_.size() + missing_ == ids_.size()) {
       if (!widened_ && ids_.size() == 1 && !details_.empty() && widen()) return;
       finish();
       return;
@@ -299,6 +319,7 @@ class Asking : public std::enable_shared_from_this<Asking> {
                                 return;
                               }
                               if (detail->call) {
+                                self->events_ += detail->timeline.size();
                                 self->details_.push_back(std::move(*detail));
                               } else {
                                 ++self->missing_;
@@ -317,7 +338,6 @@ class Asking : public std::enable_shared_from_this<Asking> {
     spec.likeness = call.likeness;
     spec.since = ago(born, kNear);
     spec.after = CallId::make(born + kNear, 0, 0);
-    spec.limit = kExplainCallsMax;
     search(std::move(spec));
     return true;
   }
@@ -338,6 +358,8 @@ class Asking : public std::enable_shared_from_this<Asking> {
   std::vector<CallId> ids_;
   std::vector<ports::CallDetail> details_;
   std::size_t missing_ = 0;
+  std::size_t found_ = 0;  // by search
+  std::size_t events_ = 0;
   bool widened_ = false;
   bool cut_ = false;
   std::vector<std::string> looked_;

@@ -108,8 +108,9 @@ class Judge {
     judge_one_key();
     if (cut) {
       say("more-calls", Verdict::not_known,
-          fmt::format("Only the newest {} calls were looked at; there are more.", calls_.size()),
-          "Of the others nothing is said. Narrow the search.", {});
+          fmt::format("Only the newest {} that fit were looked at; there may be more.",
+                      calls_.size()),
+          "Of others nothing is said. Narrow the search.", {});
     }
     if (calls_.empty()) {
       say("no-call", Verdict::not_known, "No call in the journal fits.",
