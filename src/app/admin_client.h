@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -34,5 +35,8 @@ struct AdminAnswer {
 Result<AdminAnswer> ask_admin(const AdminPlace& place, const std::string& method,
                               const std::string& target, const std::string& body = {},
                               Duration patience = Duration::seconds(20));
+
+// For one part of a target.
+std::string percent_encoded(std::string_view text);
 
 }  // namespace hf::app

@@ -30,16 +30,6 @@ struct Ask {
   std::string body;
 };
 
-std::string encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
-
 std::string to_base64(std::string_view bytes) {
   static constexpr std::string_view kDigits =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -73,9 +63,9 @@ Result<std::string> read_answer(const std::string& path) {
 
 std::string list_target(const CallsOptions& options) {
   std::string out = fmt::format("/v1/calls?limit={}", options.limit);
-  if (!options.state.empty()) out += "&state=" + encoded(options.state);
-  if (!options.upstream.empty()) out += "&upstream=" + encoded(options.upstream);
-  if (!options.after.empty()) out += "&after=" + encoded(options.after);
+  if (!options.state.empty()) out += "&state=" + percent_encoded(options.state);
+  if (!options.upstream.empty()) out += "&upstream=" + percent_encoded(options.upstream);
+  if (!options.after.empty()) out += "&after=" + percent_encoded(options.after);
   return out;
 }
 
@@ -101,8 +91,8 @@ std::string reason_body(const CallsOptions& options) {
 }
 
 Result<Ask> ask_of(const CallsOptions& options) {
-  const std::string call = "/v1/calls/" + encoded(options.call);
-  const std::string upstream = "/v1/upstreams/" + encoded(options.upstream);
+  const std::string call = "/v1/calls/" + percent_encoded(options.call);
+  const std::string upstream = "/v1/upstreams/" + percent_encoded(options.upstream);
   switch (options.action) {
     case Action::list:
       return Ask{"GET", list_target(options), {}};

@@ -7,53 +7,12 @@
 #include <ctime>
 #include <vector>
 
+#include "app/json_view.h"
+
 namespace hf::app {
 namespace {
 
 namespace json = boost::json;
-
-constexpr std::string_view kReset = "\033[0m";
-
-// Whatever a client or an upstream wrote must not move the cursor.
-std::string safe(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const bool second_block =
-        byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
-    if (second_block) ++i;
-    out += byte < 0x20 || byte == 0x7F || second_block ? '?' : text[i];
-  }
-  return out;
-}
-
-std::string text_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
-  if (value == nullptr) return {};
-  if (const auto* text = value->if_string()) return safe({text->data(), text->size()});
-  if (value->is_int64() || value->is_uint64()) return json::serialize(*value);
-  return {};
-}
-
-std::int64_t number_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
-  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
-}
-
-bool flag_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-
-const json::array* list_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
-  return value == nullptr ? nullptr : value->if_array();
-}
-
-const json::object* object_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
-  return value == nullptr ? nullptr : value->if_object();
-}
 
 std::string when(const json::object& object, std::string_view name, const ViewOptions& options) {
   const auto at = parse_time(text_of(object, name));
@@ -66,52 +25,6 @@ std::string when_long(const json::object& object, std::string_view name,
   return text.empty() ? text : fmt::format("{} ({})", text, when(object, name, options));
 }
 
-std::string_view colour_of(std::string_view state) {
-  if (state == "unknown") return "\033[1;31m";
-  if (state == "dead") return "\033[31m";
-  if (state == "answered") return "\033[32m";
-  if (state == "cancelled") return "\033[2m";
-  return "\033[33m";
-}
-
-// Columns as wide as their widest cell; the first row is the head. One column may be painted.
-class Table {
- public:
-  explicit Table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
-
-  [[nodiscard]] std::string text(bool colour, std::size_t painted) const {
-    std::vector<std::size_t> widths(rows_.front().size(), 0);
-    for (const auto& row : rows_) {
-      for (std::size_t i = 0; i < row.size(); ++i)
-        widths[i] = std::max(widths[i], width(row[i]));
-    }
-    std::string out;
-    for (const auto& row : rows_) {
-      std::string line;
-      for (std::size_t i = 0; i < row.size(); ++i) {
-        const bool paint = colour && i == painted && &row != &rows_.front();
-        if (paint) line += colour_of(row[i].substr(0, row[i].find(' ')));
-        line += row[i];
-        if (paint) line += kReset;
-        if (i + 1 < row.size()) line.append(widths[i] - width(row[i]) + 2, ' ');
-      }
-      line.erase(line.find_last_not_of(' ') + 1);
-      out += line + "\n";
-    }
-    return out;
-  }
-
- private:
-  // Code points; good enough for what stands in these cells.
-  static std::size_t width(const std::string& cell) {
-    return static_cast<std::size_t>(std::count_if(cell.begin(), cell.end(), [](char c) {
-      return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-    }));
-  }
-  std::vector<std::vector<std::string>> rows_;
-};
-
 // Why a call stands where it stands, in a word or two.
 std::string reason_of(const json::object& call) {
   const std::string state = text_of(call, "state");
@@ -120,31 +33,6 @@ std::string reason_of(const json::object& call) {
   if (state == "waiting") return text_of(call, "reason");
   if (!cause.empty() && cause != "none") return cause;
   return status == 0 ? std::string{} : fmt::format("status {}", status);
-}
-
-std::string request_of(const json::object& call) {
-  std::string out = text_of(call, "method") + " " + text_of(call, "path");
-  return flag_of(call, "has_query") ? out + "?..." : out;
-}
-
-std::string happening_of(const json::object& event) {
-  std::string out;
-  const auto add = [&out, &event](std::string_view name, std::string_view before) {
-    const std::string value = text_of(event, name);
-    if (value.empty() || value == "none") return;
-    if (!out.empty()) out += ", ";
-    out += before;
-    out += value;
-  };
-  add("status", "status ");
-  add("evidence", "");
-  add("cause", "");
-  add("proof", "proof: ");
-  add("where", "at ");
-  add("rule", "rule: ");
-  add("detail", "");
-  if (event.contains("took_ms")) out += fmt::format(", {} ms", number_of(event, "took_ms"));
-  return out;
 }
 
 std::string what_now(const json::object& call) {
@@ -242,10 +130,14 @@ std::string show_call(const json::object& call, const ViewOptions& options) {
     line("key", fmt::format("{}, {}{}{}", text_of(*key, "hash"),
                             field.empty() ? "not sent upstream" : "sent as " + field,
                             flag_of(*key, "business") ? ", business key" : "",
-                            flag_of(*key, "made") ? ", made by Holdfast" : ""));
+                            flag_of(*key, "made")      ? ", made by Holdfast"
+                            : flag_of(*key, "derived") ? ", derived from the content"
+                                                       : ""));
   }
   line("owner", text_of(call, "owner"));
   line("account", text_of(call, "account"));
+  line("fields", fields_of(call));
+  line("resembles", text_of(call, "resembles"));
   line("attempts", text_of(call, "attempts"));
   line("began", when_long(call, "created_at", options));
   line("first sent", when_long(call, "first_sent_at", options));

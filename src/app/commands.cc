@@ -5,6 +5,7 @@
 #include <string>
 
 #include "app/calls_command.h"
+#include "app/explain_command.h"
 #include "app/serve_command.h"
 #include "sandbox/sandbox.h"
 
@@ -125,13 +126,18 @@ int run_commands(int argc, char** argv) {
   add_serve(app, serve_options, code);
   add_check(app, check_options, code);
   add_calls_commands(app, calls_options, code);
+  ExplainOptions explain_options;
+  add_explain_commands(app, explain_options, code);
   add_sandbox(app, sandbox_options, code);
   move_examples_to_footer(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int shown = app.exit(error);
-    return shown == 0 ? 0 : 2;
+    // Of explain, 2 is an answer.
+    const std::string_view first = argc > 1 ? argv[1] : "";
+    const bool telling = first == "explain" || first == "duplicates";
+    return shown == 0 ? 0 : telling ? kExplainFailed : 2;
   }
   return code;
 }

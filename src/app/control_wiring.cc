@@ -118,6 +118,8 @@ class ControlWiring::Impl {
     options.listen = address;
     options.settings = settings_;
     options.facts = [this] { return facts(); };
+    options.hasher = parts_.hasher;
+    options.wall = [this] { return parts_.clock->read().wall; };
     admin_.emplace(*parts_.driver, std::move(options));
     admin_server_.emplace(*parts_.io, [this](const ports::ControlRequest& request,
                                              const ports::ControlRespond& respond) {

@@ -4,12 +4,14 @@
 
 #include <boost/asio/io_context.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "adapters/http/server.h"
 #include "adapters/http/upstream.h"
 #include "adapters/rocksdb/rocksdb_journal.h"
 #include "base/result.h"
+#include "call/hasher.h"
 #include "call/settings.h"
 #include "ports/clock.h"
 #include "runtime/driver.h"
@@ -25,6 +27,7 @@ struct ControlParts {
   ports::Clock* clock = nullptr;
   adapters::RocksdbJournal* journal = nullptr;  // null: none is needed
   std::string token;                            // of the admin API
+  std::optional<call::Hasher> hasher;           // of client data, as the intake's
   bool fresh = false;                           // the journal was empty at this start
 };
 

@@ -79,6 +79,7 @@ class Shell::Impl {
   std::unique_ptr<adapters::Server> server_;
   std::unique_ptr<runtime::Driver> driver_;
   std::unique_ptr<ControlWiring> control_;
+  std::optional<call::Hasher> hasher_;
   std::optional<Instant> drain_until_;
   bool fresh_ = false;
   LifeEnd end_ = LifeEnd::drained;
@@ -124,8 +125,8 @@ Result<void> Shell::Impl::start() {
   } else {
     sealer.emplace(random_key());  // only hashes of this process
   }
-  const auto intake =
-      std::make_shared<const call::Intake>(settings_, call::Hasher(sealer->hash_secret()));
+  hasher_.emplace(sealer->hash_secret());
+  const auto intake = std::make_shared<const call::Intake>(settings_, *hasher_);
 
   upstream_ = std::make_unique<adapters::HttpUpstream>(io_, adapters::UpstreamOptions{});
   adapters::ServerOptions limits;
@@ -195,6 +196,7 @@ Result<void> Shell::Impl::bind_control(const std::string& token) {
   parts.journal = journal_.get();
   parts.clock = &clock_;
   parts.fresh = fresh_;
+  parts.hasher = hasher_;
   parts.token = token;
   control_ = std::make_unique<ControlWiring>(std::move(parts), settings_);
   if (!settings_->admin.empty()) {

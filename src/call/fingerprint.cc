@@ -100,21 +100,26 @@ void put_body(std::string& bytes, std::string_view body, std::vector<Span> left_
   put_string(bytes, body.substr(at));
 }
 
-}  // namespace
+// The rule's own part: content type and what of the body is left out.
+struct LeftOut {
+  std::string type;
+  std::vector<Span> spans;
+};
 
-Digest fingerprint_of(const RouteSettings& route, const IncomingHead& head, std::string_view body,
-                      const std::vector<std::string>& scope, const Hasher& hasher) {
-  const auto& ignore = route.fingerprint_ignore;
+LeftOut left_out_of(const std::vector<Part>& ignore, const IncomingHead& head,
+                    std::string_view body) {
   const bool type_ignored = std::any_of(ignore.begin(), ignore.end(), [](const Part& part) {
     return part.kind == Part::Kind::header && same_name(part.name, "Content-Type");
   });
-  std::vector<Span> left_out;
-  const std::string type = content_type(head, type_ignored, body, left_out);
+  LeftOut out;
+  out.type = content_type(head, type_ignored, body, out.spans);
   for (const auto& part : ignore)
-    leave_out(part, head, body, left_out);
+    leave_out(part, head, body, out.spans);
+  return out;
+}
 
-  std::string bytes;
-  put_string(bytes, kRule);
+void put_head(std::string& bytes, const IncomingHead& head, std::string_view type,
+              const std::vector<std::string>& scope) {
   put_string(bytes, head.method);
   put_string(bytes, path_of(head.target));
   put_string(bytes, query_of(head.target));
@@ -122,8 +127,41 @@ Digest fingerprint_of(const RouteSettings& route, const IncomingHead& head, std:
   put_u32(bytes, static_cast<std::uint32_t>(scope.size()));
   for (const auto& value : scope)
     put_string(bytes, value);
-  put_body(bytes, body, std::move(left_out));
+}
+
+}  // namespace
+
+Digest fingerprint_of(const RouteSettings& route, const IncomingHead& head, std::string_view body,
+                      const std::vector<std::string>& scope, const Hasher& hasher) {
+  LeftOut out = left_out_of(route.fingerprint_ignore, head, body);
+  std::string bytes;
+  put_string(bytes, kRule);
+  put_head(bytes, head, out.type, scope);
+  put_body(bytes, body, std::move(out.spans));
   return hasher.digest("fingerprint", bytes);
+}
+
+Digest likeness_of(const RouteSettings& route, const IncomingHead& head, std::string_view body,
+                   const std::vector<std::string>& scope, const Digest& owner,
+                   const Digest& content, const Hasher& hasher) {
+  std::vector<Part> ignore = route.fingerprint_ignore;
+  ignore.insert(ignore.end(), route.suspect.ignore.begin(), route.suspect.ignore.end());
+  LeftOut out = left_out_of(ignore, head, body);
+  std::string bytes;
+  put_string(bytes, kRule);
+  put_string(bytes, route.path);
+  bytes.append(owner.raw());
+  put_head(bytes, head, out.type, scope);
+  if (out.spans.empty()) {
+    bytes.append(content.raw());  // the whole body, which has been hashed already
+  } else {
+    put_body(bytes, body, std::move(out.spans));
+  }
+  return hasher.digest("likeness", bytes);
+}
+
+Digest content_of(std::string_view body, const Hasher& hasher) {
+  return hasher.digest("content", body);
 }
 
 }  // namespace hf::call

@@ -106,5 +106,46 @@ TEST(Fingerprint, IgnoredContentType) {
             print({.type = "multipart/a; boundary=", .body = "--2"}, {kType}));
 }
 
+struct Alike {
+  std::string path = "/";
+  std::string target = "/charges";
+  std::string body = R"({"a":1,"nonce":"x"})";
+  unsigned char owner = 1;
+  std::string key = "k-1";
+  std::vector<Part> ignore{};
+};
+
+Digest likeness(const Alike& alike) {
+  RouteSettings route;
+  route.path = alike.path;
+  route.suspect.ignore = alike.ignore;
+  IncomingHead head;
+  head.method = "POST";
+  head.target = alike.target;
+  head.fields = {{"Content-Type", "application/json"}, {"Idempotency-Key", alike.key}};
+  Digest owner;
+  owner.bytes.fill(alike.owner);
+  return likeness_of(route, head, alike.body, {}, owner, content_of(alike.body, hasher()),
+                     hasher());
+}
+
+TEST(Likeness, IsOfOwnerRouteAndContentWhateverTheKey) {
+  EXPECT_EQ(likeness({}), likeness({.key = "k-2"}));
+  EXPECT_NE(likeness({}), likeness({.owner = 2}));
+  EXPECT_NE(likeness({}), likeness({.path = "/v1/"}));
+  EXPECT_NE(likeness({}), likeness({.target = "/refunds"}));
+  EXPECT_NE(likeness({}), likeness({.target = "/charges?x"}));
+  EXPECT_NE(likeness({}), likeness({.body = R"({"a":2,"nonce":"x"})"}));
+}
+
+TEST(Likeness, LeavesOutWhatTheRuleSays) {
+  const std::vector<Part> ignore{{Part::Kind::body, "/nonce"}};
+  const std::string other = R"({"a":1,"nonce":"yyy"})";
+  EXPECT_NE(likeness({}), likeness({.body = other}));
+  EXPECT_EQ(likeness({.ignore = ignore}), likeness({.body = other, .ignore = ignore}));
+  EXPECT_NE(likeness({.ignore = ignore}),
+            likeness({.body = R"({"a":2,"nonce":"x"})", .ignore = ignore}));
+}
+
 }  // namespace
 }  // namespace hf::call

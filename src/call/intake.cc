@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "call/fingerprint.h"
 #include "call/intake_fields.h"
+#include "call/intake_index.h"
 #include "call/intake_key.h"
 #include "call/owner.h"
 #include "call/prefer.h"
@@ -98,8 +99,9 @@ std::shared_ptr<const UpstreamSettings> upstream_of(const Settings& settings,
 bool is_buffered(const RouteSettings& route, const UpstreamSettings& upstream,
                  std::string_view method) {
   if (safe_method(method)) return false;
-  return !route.key.from.empty() || route.key.required || route.hold != Hold::never ||
-         upstream.idempotency.mode == Mode::key || upstream.idempotency.mode == Mode::verify;
+  return !route.key.from.empty() || route.key.required || !route.key.derive.empty() ||
+         route.hold != Hold::never || upstream.idempotency.mode == Mode::key ||
+         upstream.idempotency.mode == Mode::verify;
 }
 
 // PUT, PATCH and DELETE overwrite one another: held, a later one could be overtaken by an earlier.
@@ -230,8 +232,16 @@ CallVerdict Intake::on_request(const IncomingHead& head, Body body) const {
   auto& found = std::get<KeyFound>(verdict);
   NewCall call = new_call(route, upstream, head, hasher_);
   call.key = std::move(found.key);
-  if (call.key) {
+  const bool derived = !call.key && !route->key.derive.empty() && !call.safe;
+  if (call.key || derived) {
     call.fingerprint = fingerprint_of(*route, head, view(body), found.scope, hasher_);
+  }
+  if (derived) call.key = derived_key(*route, *upstream, call.owner, call.fingerprint, hasher_);
+  call.index = index_of(*route, head.fields, view(body), hasher_);
+  call.content = content_of(view(body), hasher_);
+  if (route->suspect.action != OnSuspect::off) {
+    call.likeness =
+        likeness_of(*route, head, view(body), found.scope, call.owner, *call.content, hasher_);
   }
   freeze(call, head, std::move(body));
   call.may_hold = holdable(*route, *upstream, head.method) && hold_is_safe(call);

@@ -64,6 +64,20 @@ std::variant<KeyFault, std::optional<HeaderKey>> read_header_key(const std::stri
   return std::optional<HeaderKey>{{std::move(*key), std::string(trim_blanks(field->value))}};
 }
 
+// Version, space, scope values, then `values`, each behind its length (u32, little-endian).
+std::string identity_of(const RouteSettings& route, const UpstreamSettings& upstream,
+                        const std::vector<std::string>& scope,
+                        const std::vector<std::string>& values) {
+  std::string out;
+  put_string(out, kVersion);
+  put_string(out, route.key.space.empty() ? upstream.name : route.key.space);
+  for (const auto& value : scope)
+    put_string(out, value);
+  for (const auto& value : values)
+    put_string(out, value);
+  return out;
+}
+
 // A lookup that asks by {key} needs the upstream to have seen it.
 bool carries_key(const UpstreamSettings& upstream) {
   if (upstream.idempotency.mode == Mode::key) return true;
@@ -133,16 +147,8 @@ class Reader {
     return std::nullopt;
   }
 
-  // Version, space, scope values, then `values`, each behind its length (u32, little-endian).
   [[nodiscard]] std::string identity_of(const std::vector<std::string>& values) const {
-    std::string out;
-    put_string(out, kVersion);
-    put_string(out, route_.key.space.empty() ? upstream_.name : route_.key.space);
-    for (const auto& value : out_.scope)
-      put_string(out, value);
-    for (const auto& value : values)
-      put_string(out, value);
-    return out;
+    return call::identity_of(route_, upstream_, out_.scope, values);
   }
 
   void use(std::string_view identity, std::string value, bool business) {
@@ -170,6 +176,12 @@ KeyVerdict find_key(const RouteSettings& route, const UpstreamSettings& upstream
   return Reader(route, upstream, head, body, hasher).run();
 }
 
+Digest header_key_identity(const RouteSettings& route, const UpstreamSettings& upstream,
+                           std::string_view key, const Hasher& hasher) {
+  const std::vector<std::string> scope(route.key.scope.size());
+  return hasher.digest("key", identity_of(route, upstream, scope, {std::string(key)}));
+}
+
 std::optional<KeyFault> header_key_fault(const RouteSettings& route,
                                          const UpstreamSettings& upstream,
                                          const IncomingHead& head) {
@@ -193,6 +205,22 @@ std::optional<KeyFault> header_key_fault(const RouteSettings& route,
     if (value.kind == PartKind::missing && rule.required) return missing();
   }
   return std::nullopt;
+}
+
+KeyUse derived_key(const RouteSettings& route, const UpstreamSettings& upstream,
+                   const Digest& owner, const Digest& fingerprint, const Hasher& hasher) {
+  std::string bytes;
+  put_string(bytes, kVersion);
+  put_string(bytes, route.key.space.empty() ? upstream.name : route.key.space);
+  put_string(bytes, route.path);
+  for (const Derive part : route.key.derive) {
+    bytes.append(to_string(part));
+    bytes.append(part == Derive::owner ? owner.raw() : fingerprint.raw());
+  }
+  KeyUse out;
+  out.identity = hasher.digest("derived", bytes);
+  out.derived = true;
+  return out;
 }
 
 void put_key_field(Fields& fields, const KeyUse& key) {

@@ -37,10 +37,21 @@ using KeyVerdict = std::variant<KeyFault, KeyFound>;
 KeyVerdict find_key(const RouteSettings& route, const UpstreamSettings& upstream,
                     const IncomingHead& head, std::string_view body, const Hasher& hasher);
 
+// The identity that a header key `key` has on this route where the scope's values are absent; a
+// person who knows only the key can ask with it.
+Digest header_key_identity(const RouteSettings& route, const UpstreamSettings& upstream,
+                           std::string_view key, const Hasher& hasher);
+
 // What can be said of the key before the body is there: a fault in a header part.
 std::optional<KeyFault> header_key_fault(const RouteSettings& route,
                                          const UpstreamSettings& upstream,
                                          const IncomingHead& head);
+
+// The key of a request that has none of its own, on a route that derives one (KeyRule::derive). Of
+// two such requests one may join the other while that one is in flight or unresolved; nothing of it
+// goes upstream, so field and value are empty.
+KeyUse derived_key(const RouteSettings& route, const UpstreamSettings& upstream,
+                   const Digest& owner, const Digest& fingerprint, const Hasher& hasher);
 
 // Puts the key's value into the field that carries it upstream, in place of whatever an SDK put
 // there. It becomes part of the frozen request because every copy must carry the same.

@@ -276,5 +276,40 @@ RC_GTEST_PROP(HeaderKey, DifferentKeysAreDifferentCallsHoweverTheyAreWritten, ()
   RC_ASSERT(quoted.value == "\"" + b + "\"");
 }
 
+TEST(HeaderKey, CanBeAskedForByItsTextAlone) {
+  World world;
+  world.route.key.scope = {kAccount};
+  world.field("Idempotency-Key", "k-1");
+  EXPECT_EQ(header_key_identity(world.route, world.upstream, "k-1", hasher()),
+            world.key()->identity);
+}
+
+TEST(DerivedKey, IsMadeOfWhatTheRuleNames) {
+  const auto derived = [](std::vector<Derive> parts, unsigned char owner, unsigned char content,
+                          const std::string& path = "/") {
+    RouteSettings route;
+    route.path = path;
+    route.key.derive = std::move(parts);
+    UpstreamSettings upstream;
+    upstream.name = "u";
+    upstream.idempotency.mode = Mode::key;
+    Digest first;
+    first.bytes.fill(owner);
+    Digest second;
+    second.bytes.fill(content);
+    return derived_key(route, upstream, first, second, hasher());
+  };
+  const std::vector<Derive> both{Derive::owner, Derive::body};
+  const KeyUse key = derived(both, 1, 2);
+  EXPECT_TRUE(key.derived);
+  EXPECT_FALSE(key.stable || key.business || key.made);
+  EXPECT_TRUE(key.field.empty() && key.value.empty());
+  EXPECT_EQ(key.identity, derived(both, 1, 2).identity);
+  EXPECT_NE(key.identity, derived(both, 1, 3).identity);
+  EXPECT_NE(key.identity, derived(both, 2, 2).identity);
+  EXPECT_NE(key.identity, derived(both, 1, 2, "/v1").identity);
+  EXPECT_EQ(derived({Derive::body}, 1, 2).identity, derived({Derive::body}, 3, 2).identity);
+}
+
 }  // namespace
 }  // namespace hf::call

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "call/intake_index.h"
 #include "call/owner.h"
 
 namespace hf::call {
@@ -459,6 +460,48 @@ INSTANTIATE_TEST_SUITE_P(
           name.begin(), name.end(), [](char c) { return std::isalnum(c) == 0; }, '_');
       return name;
     });
+
+TEST(IntakeIndex, TakesDeclaredFieldsAndHashesSensitiveOnes) {
+  World world;
+  world.keyed().field("Idempotency-Key", "k").field("X-Tenant", "t1");
+  world.route.index = {{"amount", {Part::Kind::body, "/amount"}, false},
+                       {"card", {Part::Kind::body, "/card"}, true},
+                       {"tenant", {Part::Kind::header, "X-Tenant"}, false},
+                       {"missing", {Part::Kind::body, "/no"}, false},
+                       {"long", {Part::Kind::body, "/long"}, false}};
+  const std::string text(257, 'x');
+  const auto call =
+      world.call(R"({"amount":4200,"card":"4242424242424242","long":")" + text + "\"}");
+  ASSERT_EQ(call.index.size(), 4U);
+  EXPECT_EQ(call.index[0], (IndexValue{"amount", "4200", false}));
+  EXPECT_EQ(call.index[1].value, hashed_value("4242424242424242", hasher()));
+  EXPECT_TRUE(call.index[1].hashed);
+  EXPECT_EQ(call.index[2], (IndexValue{"tenant", "t1", false}));
+  EXPECT_EQ(call.index[3], (IndexValue{"long", hashed_value(text, hasher()), true}));
+}
+
+TEST(IntakeLikeness, OnlyWhereTheRouteLooksForSuspects) {
+  World world;
+  world.keyed().field("Idempotency-Key", "k");
+  EXPECT_TRUE(world.call().likeness);
+  EXPECT_TRUE(world.call().content);
+  EXPECT_NE(world.call("{}").content, world.call("{ }").content);
+  world.route.suspect.action = OnSuspect::off;
+  EXPECT_FALSE(world.call().likeness);
+}
+
+TEST(IntakeDerive, OnlyWhereTheClientHasNoKey) {
+  World world;
+  world.route.key.derive = {Derive::owner, Derive::body};
+  EXPECT_EQ(world.said(), "buffered");
+  const auto call = world.call("a");
+  ASSERT_TRUE(call.key && call.key->derived);
+  EXPECT_EQ(call.key->identity, world.call("a").key->identity);
+  EXPECT_NE(call.key->identity, world.call("b").key->identity);
+  EXPECT_FALSE(call.may_hold);
+  world.keyed().field("Idempotency-Key", "k");
+  EXPECT_FALSE(world.call("a").key->derived);
+}
 
 }  // namespace
 }  // namespace hf::call

@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::size_t kLineDigest = 16;
 constexpr std::size_t kUpstreamDigest = 16;
+constexpr std::size_t kPostingDigest = 16;
+constexpr std::size_t kCallerDigest = 8;
 
 std::string prefixed(Prefix prefix) {
   return {static_cast<char>(prefix)};
@@ -112,6 +114,34 @@ std::string meta_key(std::string_view name) {
   return out;
 }
 
+std::string likeness_prefix() {
+  return prefixed(Prefix::likeness);
+}
+
+std::string likeness_prefix(const Digest& likeness) {
+  std::string out = likeness_prefix();
+  out.append(likeness.raw().substr(0, kPostingDigest));
+  return out;
+}
+
+std::string likeness_key(const Digest& likeness, const CallId& call) {
+  std::string out = likeness_prefix(likeness);
+  out.append(call.raw());
+  return out;
+}
+
+Result<LikenessEntry> parse_likeness_entry(std::string_view key, std::string_view value) {
+  if (key.size() != 1 + kPostingDigest + CallId::kSize || value.size() != kCallerDigest) {
+    return fail(ErrorKind::corrupt, "malformed likeness entry");
+  }
+  HF_TRY(const CallId id, CallId::from_bytes(key.substr(1 + kPostingDigest)));
+  return LikenessEntry{std::string(key.substr(1, kPostingDigest)), id, std::string(value)};
+}
+
+CallId first_born(WallTime when) {
+  return CallId::make(when, 0, 0);
+}
+
 Result<CallId> call_of_key(std::string_view key) {
   if (key.size() < 1 + CallId::kSize) return fail(ErrorKind::corrupt, "storage key without a call");
   return CallId::from_bytes(key.substr(key.size() - CallId::kSize));
@@ -157,6 +187,36 @@ std::string RecordCodec::due_key(std::string_view upstream, DueClass which, Wall
   std::string out = due_prefix(upstream, which);
   put_u64_ordered(out, ordered_ms(due));
   out.append(call.raw());
+  return out;
+}
+
+std::string RecordCodec::field_prefix(std::string_view name, std::string_view value,
+                                      bool hashed) const {
+  std::string text;
+  put_string(text, name);
+  text.push_back(hashed ? 'h' : 'v');
+  put_string(text, value);
+  const Digest digest = sealer_.index_digest("index", text);
+  std::string out = prefixed(Prefix::field);
+  out.append(digest.raw().substr(0, kPostingDigest));
+  return out;
+}
+
+std::vector<KvOp> RecordCodec::postings(const Call& call) const {
+  std::vector<KvOp> out;
+  for (const IndexValue& field : call.index) {
+    std::string key = field_prefix(field.name, field.value, field.hashed);
+    key.append(call.id.raw());
+    out.push_back({std::move(key), std::string()});
+  }
+  if (call.likeness) {
+    std::string text;
+    put_string(text, call.route);
+    text.append(call.owner.raw());
+    const Digest caller = sealer_.index_digest("caller", text);
+    out.push_back({likeness_key(*call.likeness, call.id),
+                   std::string(caller.raw().substr(0, kCallerDigest))});
+  }
   return out;
 }
 
@@ -244,6 +304,10 @@ void RecordCodec::encode_call_write(Encoding& out, const CallWrite& write) const
     out.saw(event.at);
   }
   index(out, write);
+  if (!write.before) {
+    for (KvOp& op : postings(call))
+      out.out.ops.push_back(std::move(op));
+  }
   if (terminal(call.state)) retire_later(out, call);
 }
 

@@ -22,6 +22,7 @@ enum class Prefix : char {
   request_body = 'b',
   call_head = 'c',
   due = 'd',
+  likeness = 'f',
   key = 'k',
   meta = 'm',
   order = 'o',
@@ -30,6 +31,7 @@ enum class Prefix : char {
   sending = 's',
   timeline = 't',
   unknown = 'u',
+  field = 'x',
 };
 
 // What a retention entry makes the sweep look at. Stored: values never change.
@@ -68,6 +70,13 @@ struct RetireEntry {
   CallId call;
 };
 
+// A likeness entry, read back: calls of one `likeness` stand one after another, by age.
+struct LikenessEntry {
+  std::string likeness;  // the front of the digest
+  CallId call;
+  std::string caller;  // who and where, as a hash to count by
+};
+
 struct OpenedCall {
   std::shared_ptr<Call> call;
   Stamp written;
@@ -90,6 +99,12 @@ Result<std::uint64_t> place_of_key(std::string_view key);
 std::string retire_key(Retire what, WallTime since, const CallId& call);
 std::string retire_prefix(Retire what);
 std::string meta_key(std::string_view name);
+std::string likeness_prefix();
+std::string likeness_prefix(const Digest& likeness);
+std::string likeness_key(const Digest& likeness, const CallId& call);
+Result<LikenessEntry> parse_likeness_entry(std::string_view key, std::string_view value);
+// The smallest id of a call born at `when`: where a walk by age begins or ends.
+CallId first_born(WallTime when);
 // Ascending time as ascending bytes, also before 1970.
 std::uint64_t ordered_ms(WallTime time);
 
@@ -111,6 +126,12 @@ class RecordCodec {
   [[nodiscard]] std::string due_key(std::string_view upstream, DueClass which, WallTime due,
                                     const CallId& call) const;
   [[nodiscard]] std::string pause_key(std::string_view upstream, std::string_view limit_key) const;
+
+  // The entries of calls whose field `name` had this value, by age of the call.
+  [[nodiscard]] std::string field_prefix(std::string_view name, std::string_view value,
+                                         bool hashed) const;
+  // What finds a call by its fields and its likeness: written with the call, removed with its head.
+  [[nodiscard]] std::vector<KvOp> postings(const Call& call) const;
 
   // For the retention sweep and the journal's own records.
   [[nodiscard]] KvOp put_key_entry(const Digest& identity, const KeyEntry& entry,

@@ -137,6 +137,7 @@ void mark_answer(Fields& fields, const AnswerMarks& marks) {
     set_field(fields, "Idempotent-Replayed", "true");
     add(fields, "Holdfast-Replayed", format_http_date(*marks.replayed_from));
   }
+  if (marks.resembles) add(fields, kResemblesField, marks.resembles->text());
   if (marks.wait_applied) add(fields, "Preference-Applied", "wait");
   if (marks.advise_no_retry) advise_no_retry(fields);
 }

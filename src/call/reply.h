@@ -84,6 +84,9 @@ struct ProblemSpec {
 // Holdfast-Attempts, Proxy-Status, Retry-After, and the no-retry advice where !safe_to_retry.
 Reply problem(const ProblemSpec& spec);
 
+// Names an earlier call of the same content and another key (a route's `on_suspect: warn`).
+inline constexpr std::string_view kResemblesField = "Holdfast-Resembles";
+
 struct AnswerMarks {
   std::optional<CallId> call;  // none for a call that is not journaled
   int attempts = 1;
@@ -91,6 +94,7 @@ struct AnswerMarks {
   bool advise_no_retry = false;           // x-should-retry / stripe-should-retry: false
   std::optional<WallTime> replayed_from;  // Idempotent-Replayed, Holdfast-Replayed
   bool wait_applied = false;              // Preference-Applied
+  std::optional<CallId> resembles;        // Holdfast-Resembles
 };
 // Drops every Holdfast-* field of the upstream's answer and adds ours.
 void mark_answer(Fields& fields, const AnswerMarks& marks);

@@ -18,7 +18,8 @@ bool Settings::needs_journal() const {
     const auto upstream = upstreams.find(route->upstream);
     const bool keyed_upstream =
         upstream != upstreams.end() && upstream->second->idempotency.mode == Mode::key;
-    return keyed_upstream || route->hold != Hold::never || !route->key.from.empty();
+    return keyed_upstream || route->hold != Hold::never || !route->key.from.empty() ||
+           !route->key.derive.empty();
   });
 }
 
@@ -32,6 +33,28 @@ std::string_view to_string(Mode mode) {
       return "verify";
     case Mode::repeatable:
       return "repeatable";
+  }
+  return "?";
+}
+
+std::string_view to_string(OnSuspect action) {
+  switch (action) {
+    case OnSuspect::off:
+      return "off";
+    case OnSuspect::note:
+      return "note";
+    case OnSuspect::warn:
+      return "warn";
+  }
+  return "?";
+}
+
+std::string_view to_string(Derive part) {
+  switch (part) {
+    case Derive::owner:
+      return "owner";
+    case Derive::body:
+      return "body";
   }
   return "?";
 }

@@ -245,5 +245,7 @@ struct Settings {
 
 std::string_view to_string(Mode mode);
 std::string_view to_string(Hold hold);
+std::string_view to_string(OnSuspect action);
+std::string_view to_string(Derive part);
 
 }  // namespace hf::call

@@ -194,8 +194,27 @@ bool has_key(const RouteDraft& route) {
   return !route.settings.key.from.empty() || route.upstream->settings.idempotency.mode == Mode::key;
 }
 
+void judge_derive(const RouteDraft& route, Findings& findings) {
+  const auto& key = route.settings.key;
+  if (key.derive.empty()) return;
+  const Node* written = route.node->find_path("key.derive");
+  const bool all_read = written == nullptr || written->items.size() == key.derive.size();
+  if (all_read &&
+      std::find(key.derive.begin(), key.derive.end(), call::Derive::body) == key.derive.end()) {
+    add(route, findings, Rule::derive_content, "key.derive",
+        "without `body`, requests of other content would be taken for one",
+        "derive: [owner, body]");
+  }
+  if (key.required) {
+    add(route, findings, Rule::derive_content, "key.derive",
+        "a request without a key is refused, so none is ever derived",
+        "leave out `required` or `derive`");
+  }
+}
+
 void judge_key(const RouteDraft& route, Findings& findings) {
   const auto& key = route.settings.key;
+  judge_derive(route, findings);
   const bool from_failed = key.from.empty() && route.node->find_path("key.from") != nullptr &&
                            !route.node->find_path("key.from")->items.empty();
   if (has_key(route) || from_failed) return;

@@ -231,6 +231,18 @@ void judge_times(const RouteDraft& route, Findings& findings) {
   }
 }
 
+void judge_index(const RouteDraft& route, Findings& findings) {
+  const auto& settings = route.settings;
+  const auto mode = route.upstream->settings.idempotency.mode;
+  const bool lasting = mode == Mode::key || mode == Mode::verify;
+  const bool journaled = lasting || !settings.key.from.empty() || !settings.key.derive.empty() ||
+                         settings.hold != call::Hold::never;
+  if (settings.index.empty() || journaled) return;
+  add(route, findings, Rule::index_unrecorded, "index",
+      "calls without a key that are not held leave no record that could be searched",
+      "give the route a `key` or `hold`");
+}
+
 void judge_route(const RouteDraft& route, Findings& findings) {
   if (route.settings.retry.budget_permille == 0) {
     add(route, findings, Rule::budget_zero, "retry.budget",
@@ -239,6 +251,7 @@ void judge_route(const RouteDraft& route, Findings& findings) {
   if (route.upstream == nullptr) return;
   judge_hold(route, findings);
   judge_key(route, findings);
+  judge_index(route, findings);
   judge_times(route, findings);
 }
 

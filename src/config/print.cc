@@ -65,13 +65,16 @@ std::string statuses(const std::vector<int>& values) {
   return list(values, [](int status) { return std::to_string(status); });
 }
 
+std::string one_part(const call::Part& part) {
+  const std::string_view kind = part.kind == call::Part::Kind::header ? "header"
+                                : part.kind == call::Part::Kind::body ? "body"
+                                                                      : "form";
+  return fmt::format("{}: {}", kind, scalar(part.name));
+}
+
 std::string parts(const std::vector<call::Part>& values) {
-  return list(values, [](const call::Part& part) {
-    const std::string_view kind = part.kind == call::Part::Kind::header ? "header"
-                                  : part.kind == call::Part::Kind::body ? "body"
-                                                                        : "form";
-    return fmt::format("{{ {}: {} }}", kind, scalar(part.name));
-  });
+  return list(values,
+              [](const call::Part& part) { return fmt::format("{{ {} }}", one_part(part)); });
 }
 
 // Lines of "key: value" below one indentation.
@@ -175,6 +178,19 @@ void print_key(Lines in, const call::KeyRule& key) {
   in.put("stable", flag(key.stable));
   in.put("scope", parts(key.scope));
   in.put_text("space", key.space);
+  if (key.derive.empty()) return;
+  in.put("derive", list(key.derive, [](call::Derive part) { return to_string(part); }));
+  in.put("window", format_duration(key.derive_window));
+}
+
+void print_index(Lines in, const std::vector<call::IndexField>& index) {
+  if (index.empty()) return;
+  in.open("index");
+  Lines fields = in.deeper();
+  for (const auto& field : index) {
+    fields.put(scalar(field.name), fmt::format("{{ {}{} }}", one_part(field.part),
+                                               field.sensitive ? ", sensitive: true" : ""));
+  }
 }
 
 void print_retry(Lines in, const call::RetrySettings& retry) {
@@ -210,6 +226,13 @@ void print_route(Lines in, const call::RouteSettings& route) {
   in.open("key");
   print_key(in.deeper(), route.key);
   in.put("fingerprint", fmt::format("{{ ignore: {} }}", parts(route.fingerprint_ignore)));
+  print_index(in, route.index);
+  in.put("on_suspect", to_string(route.suspect.action));
+  if (route.suspect.action != call::OnSuspect::off) {
+    in.put("suspect",
+           fmt::format("{{ window: {}, ignore: {} }}", format_duration(route.suspect.window),
+                       parts(route.suspect.ignore)));
+  }
   in.put("hold", to_string(route.hold));
   // `hold: always` and `never` have their answer; the default says nothing.
   if (route.held_answer == call::HeldAnswer::accepted) in.put("held_answer", "202");

@@ -11,28 +11,30 @@ namespace hf::config {
 namespace {
 
 constexpr std::size_t kMaxRoutes = 1'000;
+constexpr std::size_t kMaxIndex = 8;
 constexpr Duration kDay = Duration::hours(24);
 constexpr std::uint64_t kKiB = 1024;
 constexpr std::string_view kReserved = "/.holdfast/";
 
-// { header: NAME } | { body: /json/pointer } | { form: NAME }
-std::optional<call::Part> read_part(const Node& node, const std::string& path, Findings& findings) {
+constexpr std::string_view kPartShape =
+    "{ header: NAME }, { body: /json/pointer } or { form: NAME }";
+
+// One `KIND: NAME` of a part.
+std::optional<call::Part> read_part(const Node::Key& key, const Node& value,
+                                    const std::string& path, Findings& findings) {
   using Kind = call::Part::Kind;
-  constexpr std::string_view kShape = "{ header: NAME }, { body: /json/pointer } or { form: NAME }";
-  if (node.kind != Node::Kind::mapping || node.keys.size() != 1 ||
-      node.items[0].kind != Node::Kind::scalar || node.items[0].text.empty()) {
-    findings.add(Rule::wrong_type, node.at, path, fmt::format("expected {}", kShape));
+  if (value.kind != Node::Kind::scalar || value.text.empty()) {
+    findings.add(Rule::wrong_type, value.at, path, fmt::format("expected {}", kPartShape));
     return std::nullopt;
   }
-  const auto& key = node.keys[0];
-  const auto& name = node.items[0].text;
+  const auto& name = value.text;
   if (key.text == "header") {
     if (is_token(name)) return call::Part{Kind::header, name};
-    findings.add(Rule::bad_value, node.items[0].at, path,
+    findings.add(Rule::bad_value, value.at, path,
                  fmt::format("{} is not a header field's name", in_quotes(name)));
   } else if (key.text == "body") {
     if (is_json_pointer(name)) return call::Part{Kind::body, name};
-    findings.add(Rule::bad_value, node.items[0].at, path,
+    findings.add(Rule::bad_value, value.at, path,
                  fmt::format("{} is not a JSON pointer", in_quotes(name)),
                  fmt::format("such as /{}", name.substr(0, 40)));
   } else if (key.text == "form") {
@@ -43,6 +45,15 @@ std::optional<call::Part> read_part(const Node& node, const std::string& path, F
                  suggest(key.text, {"header", "body", "form"}));
   }
   return std::nullopt;
+}
+
+// { header: NAME } | { body: /json/pointer } | { form: NAME }
+std::optional<call::Part> read_part(const Node& node, const std::string& path, Findings& findings) {
+  if (node.kind != Node::Kind::mapping || node.keys.size() != 1) {
+    findings.add(Rule::wrong_type, node.at, path, fmt::format("expected {}", kPartShape));
+    return std::nullopt;
+  }
+  return read_part(node.keys[0], node.items[0], path, findings);
 }
 
 void read_parts(Section& in, std::string_view key, std::vector<call::Part>& out) {
@@ -87,6 +98,92 @@ void read_owner(Section& in, call::OwnerRule& out) {
   in.word<Kind>("owner", out.kind, {{"credential", Kind::credential}, {"anyone", Kind::anyone}});
 }
 
+// { form: customer } | { body: /card/number, sensitive: true }
+std::optional<call::IndexField> read_index_field(const Node::Key& name, const Node& node,
+                                                 const std::string& path, Findings& findings) {
+  constexpr std::string_view kShape = "a part, and `sensitive: true` where only a hash may be kept";
+  if (!is_token(name.text)) {
+    findings.add(Rule::bad_value, name.at, path,
+                 fmt::format("{} is no name for a searchable field", in_quotes(name.text)),
+                 "letters, digits, `-` and `_`");
+    return std::nullopt;
+  }
+  if (node.kind != Node::Kind::mapping || node.keys.empty()) {
+    findings.add(Rule::wrong_type, node.at, path,
+                 fmt::format("expected {}: {}", kPartShape, found(node)));
+    return std::nullopt;
+  }
+  call::IndexField out{name.text, {}, false};
+  std::optional<call::Part> part;
+  for (std::size_t i = 0; i < node.keys.size(); ++i) {
+    const Node& value = node.items[i];
+    if (node.keys[i].text == "sensitive") {
+      if (value.text != "true" && value.text != "false") {
+        findings.add(Rule::wrong_type, value.at, path + ".sensitive", "expected true or false");
+      }
+      out.sensitive = value.text == "true";
+    } else if (part) {
+      findings.add(Rule::wrong_type, node.keys[i].at, path, fmt::format("expected {}", kShape));
+      return std::nullopt;
+    } else {
+      part = read_part(node.keys[i], value, path, findings);
+      if (!part) return std::nullopt;
+    }
+  }
+  if (!part) {
+    findings.add(Rule::missing, node.at, path, "nothing says where the field is",
+                 std::string(kPartShape));
+    return std::nullopt;
+  }
+  out.part = std::move(*part);
+  return out;
+}
+
+// NAME: PART, of which the calls can be found by.
+void read_index(Section& in, std::vector<call::IndexField>& out) {
+  const Node* node = in.raw("index");
+  if (node == nullptr) return;
+  if (node->kind != Node::Kind::mapping) {
+    return in.add(Rule::wrong_type, "index",
+                  "expected fields such as { customer: { form: customer } }, " + found(*node));
+  }
+  if (node->keys.size() > kMaxIndex) {
+    return in.add(Rule::out_of_range, "index", fmt::format("{} fields", node->keys.size()),
+                  fmt::format("at most {}", kMaxIndex));
+  }
+  for (std::size_t i = 0; i < node->keys.size(); ++i) {
+    const auto path = fmt::format("{}.{}", in.path_of("index"), node->keys[i].text);
+    auto field = read_index_field(node->keys[i], node->items[i], path, in.findings());
+    if (field) out.push_back(std::move(*field));
+  }
+}
+
+void read_suspect(Section& in, call::SuspectRule& out) {
+  using call::OnSuspect;
+  in.word<OnSuspect>(
+      "on_suspect", out.action,
+      {{"off", OnSuspect::off}, {"note", OnSuspect::note}, {"warn", OnSuspect::warn}});
+  Section rule = in.section("suspect");
+  rule.duration("window", out.window, {Duration::seconds(1), kDay});
+  read_parts(rule, "ignore", out.ignore);
+  rule.close();
+}
+
+void read_derive(Section& in, std::vector<call::Derive>& out) {
+  std::vector<std::string> words;
+  in.texts("derive", words, "[owner, body]");
+  for (const auto& word : words) {
+    if (word != "owner" && word != "body") {
+      in.add(Rule::bad_value, "derive",
+             fmt::format("{} is nothing that a key is derived from", in_quotes(word)),
+             suggest(word, {"owner", "body"}));
+      continue;
+    }
+    const auto part = word == "owner" ? call::Derive::owner : call::Derive::body;
+    if (std::find(out.begin(), out.end(), part) == out.end()) out.push_back(part);
+  }
+}
+
 void read_key(Section in, const UpstreamDraft* upstream, call::KeyRule& out) {
   if (upstream != nullptr && upstream->preset != nullptr) out.scope = upstream->preset->scope;
   in.flag("required", out.required);
@@ -94,6 +191,8 @@ void read_key(Section in, const UpstreamDraft* upstream, call::KeyRule& out) {
   in.flag("stable", out.stable);
   read_parts(in, "scope", out.scope);
   in.text("space", out.space);
+  read_derive(in, out.derive);
+  in.duration("window", out.derive_window, {Duration::seconds(1), kDay});
   in.close();
 }
 
@@ -220,6 +319,8 @@ RouteDraft read_route(const Node& node, std::size_t index,
   Section fingerprint = in.section("fingerprint");
   read_parts(fingerprint, "ignore", route.fingerprint_ignore);
   fingerprint.close();
+  read_index(in, route.index);
+  read_suspect(in, route.suspect);
   in.word<call::Hold>("hold", route.hold,
                       {{"never", call::Hold::never},
                        {"on_failure", call::Hold::on_failure},

@@ -61,6 +61,9 @@ constexpr RuleRow kRows[] = {
      "`key.required` where no key can be found."},
     {Rule::stable_without_key, "stable-without-key", kError,
      "`key.stable` where no key can be found."},
+    {Rule::derive_content, "derive-content", kError,
+     "`key.derive` without `body`, which would join different requests, or where a key is "
+     "required and none would be derived."},
     {Rule::strip_root, "strip-root", kError,
      "`strip_prefix` on the path `/`: there is nothing to strip."},
     {Rule::hold_credentials, "hold-credentials", kError,
@@ -120,6 +123,8 @@ constexpr RuleRow kRows[] = {
     {Rule::upstream_unused, "upstream-unused", kWarning, "No route leads to the upstream."},
     {Rule::secret_literal, "secret-literal", kWarning,
      "A secret written into the configuration itself."},
+    {Rule::index_unrecorded, "index-unrecorded", kWarning,
+     "Searchable fields on a route whose calls are not written to the journal."},
 };
 
 }  // namespace

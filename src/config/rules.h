@@ -42,6 +42,7 @@ enum class Rule {
   secret_reference,
   required_without_key,
   stable_without_key,
+  derive_content,
   strip_root,
   hold_credentials,
   hold_unrecognised,
@@ -72,6 +73,7 @@ enum class Rule {
   upstream_plain,
   upstream_unused,
   secret_literal,
+  index_unrecorded,
 };
 
 struct RuleRow {

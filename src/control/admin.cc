@@ -11,6 +11,8 @@
 #include "base/bytes.h"
 #include "base/quantity.h"
 #include "call/reply_json.h"
+#include "control/admin_explain.h"
+#include "control/admin_reply.h"
 #include "control/call_view.h"
 #include "control/guard.h"
 #include "control/health.h"
@@ -31,29 +33,9 @@ constexpr std::size_t kReasonMax = 500;
 constexpr std::size_t kAnswerMax = 1024 * 1024;
 constexpr Duration kPauseMax = Duration::hours(24 * 30);
 
-ControlReply problem(int status, std::string_view code, std::string_view title,
-                     std::string_view detail) {
-  ControlReply out;
-  out.status = status;
-  out.content_type = "application/problem+json";
-  out.body = call::JsonObject()
-                 .text("type", fmt::format("urn:holdfast:admin:{}", code))
-                 .text("title", title)
-                 .number("status", status)
-                 .text("detail", detail)
-                 .done();
-  return out;
-}
-
-ControlReply bad_request(std::string_view detail) {
-  return problem(400, "bad-request", "The request cannot be understood", detail);
-}
 ControlReply no_such_call(std::string_view id) {
   return problem(404, "no-such-call", "There is no such call",
                  fmt::format("no call {} is in the journal; it may have been retired", id));
-}
-ControlReply journal_unavailable(const std::string& why) {
-  return problem(503, "journal-unavailable", "The journal cannot be read", why);
 }
 ControlReply wrong_method(std::string_view allow) {
   auto out = problem(405, "wrong-method", "This method is not for this path",
@@ -62,44 +44,19 @@ ControlReply wrong_method(std::string_view allow) {
   return out;
 }
 
-ControlReply json(std::string body) {
-  return {200, "application/json", std::move(body), {}};
-}
-
-std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_blank) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%') {
-      auto byte = from_hex(text.substr(i + 1, 2));
-      if (!byte.ok() || byte->size() != 1) return {};
-      out += *byte;
-      i += 2;
-    } else {
-      out += text[i] == '+' && plus_is_blank ? ' ' : text[i];
-    }
-  }
-  return out;
-}
-
 // "a=1&b=2"; invalid when malformed, unknown or twice.
 Result<std::map<std::string, std::string>> parse_query(std::string_view text) {
   std::map<std::string, std::string> out;
-  while (!text.empty()) {
-    const std::string_view pair = text.substr(0, text.find('&'));
-    text.remove_prefix(std::min(text.size(), pair.size() + 1));
-    if (pair.empty()) continue;
-    const auto equals = std::min(pair.find('='), pair.size());
-    auto name = percent_decoded(pair.substr(0, equals), true);
-    auto value = percent_decoded(pair.substr(std::min(equals + 1, pair.size())), true);
-    if (!name || !value) return fail(ErrorKind::invalid, "the query is not well encoded");
-    if (*name != "state" && *name != "upstream" && *name != "limit" && *name != "after") {
+  HF_TRY(auto pairs, query_pairs(text));
+  for (auto& [name, value] : pairs) {
+    if (name != "state" && name != "upstream" && name != "limit" && name != "after") {
       return fail(ErrorKind::invalid,
                   fmt::format("query '{}' is not known here; known are: state, upstream, limit, "
                               "after",
-                              *name));
+                              name));
     }
-    if (!out.emplace(*name, std::move(*value)).second) {
-      return fail(ErrorKind::invalid, fmt::format("query '{}' is there twice", *name));
+    if (!out.emplace(name, std::move(value)).second) {
+      return fail(ErrorKind::invalid, fmt::format("query '{}' is there twice", name));
     }
   }
   return out;
@@ -369,6 +326,8 @@ void Admin::handle(const ControlRequest& request, const ControlRespond& respond)
     } else {
       respond(wrong_method("GET"));
     }
+  } else if (route && !one && (route->kind == "explain" || route->kind == "duplicates")) {
+    evidence(*route, respond);
   } else {
     respond(problem(404, "not-found", "There is nothing at this path",
                     "docs/admin-api.md lists the paths, all below /v1/"));
@@ -423,6 +382,20 @@ void Admin::one_call(const Route& route, const ControlRespond& respond) {
       respond(json(detail_json(detail.value())));
     }
   });
+}
+
+void Admin::evidence(const Route& route, const ControlRespond& respond) {
+  if (!route.is_read()) {
+    respond(wrong_method("GET"));
+    return;
+  }
+  const ExplainContext context{&driver_, options_.settings, options_.hasher,
+                               options_.wall ? options_.wall() : WallTime{}};
+  if (route.kind == "explain") {
+    answer_explain(context, route.query, respond);
+  } else {
+    answer_duplicates(context, route.query, respond);
+  }
 }
 
 void Admin::command(const Route& route, const ControlRespond& respond) {

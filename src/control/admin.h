@@ -2,10 +2,13 @@
 // request needs the bearer token, and a Host that is this listener's own.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "call/hasher.h"
 #include "call/settings.h"
 #include "control/facts.h"
 #include "ports/control.h"
@@ -19,6 +22,9 @@ struct AdminOptions {
   std::vector<std::string> hosts;  // further names that Host may have
   std::shared_ptr<const call::Settings> settings;
   FactSource facts;
+  // For explain: to find what is kept as a hash alone, and to know how long ago something was.
+  std::optional<call::Hasher> hasher = std::nullopt;
+  std::function<WallTime()> wall = {};
 };
 
 // The I/O thread. `driver` has been started and outlives this; replies may come after this is gone.
@@ -31,6 +37,7 @@ class Admin {
   struct Route;
   void calls(const Route& route, const ports::ControlRespond& respond);
   void one_call(const Route& route, const ports::ControlRespond& respond);
+  void evidence(const Route& route, const ports::ControlRespond& respond);
   void command(const Route& route, const ports::ControlRespond& respond);
   void upstreams(const ports::ControlRespond& respond);
   void pause(const Route& route, const ports::ControlRespond& respond);

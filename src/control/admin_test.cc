@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 
+#include "control/admin_explain.h"
 #include "control/health.h"
 
 namespace hf::control {
@@ -89,6 +90,21 @@ class MapJournal final : public ports::Journal {
       events_->on_detail(id, ports::CallDetail{find(call), timelines[call]});
     });
   }
+  void search(ports::ReadId id, ports::SearchSpec spec) override {
+    searches.push_back(spec);
+    queue_.push_back([this, id] {
+      ports::CallPage page;
+      for (const auto& [name, call] : calls)
+        page.calls.insert(page.calls.begin(), call);
+      events_->on_list(id, std::move(page));
+    });
+  }
+  void page_likeness(ports::ReadId id, ports::LikenessSpec spec) override {
+    walks.push_back(spec);
+    queue_.push_back([this, id, spec] {
+      events_->on_likeness(id, spec.after.empty() ? likeness : ports::LikenessPage{});
+    });
+  }
   void close() override {}
 
   void pump() {
@@ -102,6 +118,9 @@ class MapJournal final : public ports::Journal {
   std::map<CallId, std::shared_ptr<const call::Call>> calls;
   std::map<CallId, std::vector<call::TimelineEvent>> timelines;
   std::vector<ports::CallFilter> filters;
+  std::vector<ports::SearchSpec> searches;
+  std::vector<ports::LikenessSpec> walks;
+  ports::LikenessPage likeness;
   std::size_t pauses = 0;
   bool fail_reads = false;
 
@@ -163,6 +182,9 @@ struct Scene {
     auto route = std::make_shared<call::RouteSettings>();
     route->path = "/v1/";
     route->upstream = "stripe";
+    route->key.from = {{call::Part::Kind::header, "Idempotency-Key"}};
+    route->index = {{"customer", {call::Part::Kind::form, "customer"}, false},
+                    {"card", {call::Part::Kind::form, "card"}, true}};
     made->routes.push_back(route);
     settings = made;
     engine::EngineOptions options;
@@ -172,9 +194,13 @@ struct Scene {
     journal.attach(*driver);
     driver->start({});
     journal.pump();
-    admin = std::make_unique<Admin>(
-        *driver,
-        AdminOptions{"hf_secret", "127.0.0.1:8081", {}, settings, [this] { return facts; }});
+    admin = std::make_unique<Admin>(*driver, AdminOptions{"hf_secret",
+                                                          "127.0.0.1:8081",
+                                                          {},
+                                                          settings,
+                                                          [this] { return facts; },
+                                                          call::Hasher({}),
+                                                          [this] { return clock.now.wall; }});
     health = std::make_unique<Health>(*driver, [this] { return facts; });
   }
 
@@ -407,6 +433,64 @@ TEST(Health, ShowsMetricsAndNothingElse) {
   EXPECT_TRUE(has(metrics.body, "holdfast_upstream_in_flight{upstream=\"stripe\"} 0\n"));
   EXPECT_EQ(scene.probe("/v1/calls").status, 404);
   EXPECT_EQ(scene.probe("/metrics", "POST").status, 405);
+}
+
+TEST(Admin, ExplainsByCallByKeyAndByField) {
+  Scene scene;
+  const CallId id = scene.put(unknown_call(scene.clock.now));
+  auto reply = scene.ask("GET", "/v1/explain?call=" + id.text());
+  ASSERT_EQ(reply->status, 200);
+  EXPECT_TRUE(has(reply->body, "\"verdict\":\"not_known\"")) << reply->body;
+  EXPECT_TRUE(has(reply->body, "\"call\":\"A\",\"event\":1")) << reply->body;
+  EXPECT_FALSE(has(reply->body, "canary")) << reply->body;
+  EXPECT_TRUE(scene.journal.searches.empty());
+
+  reply = scene.ask("GET", "/v1/explain?match=customer=cus%201&match=card=4242&since=1h");
+  ASSERT_EQ(reply->status, 200) << reply->body;
+  ASSERT_EQ(scene.journal.searches.size(), 1U);
+  const auto& spec = scene.journal.searches.front();
+  ASSERT_EQ(spec.matches.size(), 2U);
+  EXPECT_EQ(spec.matches[0].value, "cus 1");
+  EXPECT_EQ(spec.matches[1].hashed.size(), 64U);
+  EXPECT_EQ(spec.since.ms, scene.clock.now.wall.ms - 3'600'000);
+  EXPECT_EQ(spec.limit, kExplainCallsMax);
+
+  reply = scene.ask("GET", "/v1/explain?key=order-1");
+  ASSERT_EQ(reply->status, 200);
+  EXPECT_TRUE(has(reply->body, "space stripe: not there")) << reply->body;
+  EXPECT_FALSE(has(reply->body, "order-1")) << reply->body;
+}
+
+TEST(Admin, ExplainRefusesWhatItCannotMean) {
+  Scene scene;
+  for (const std::string& query : std::vector<std::string>{
+           "", "?call=x", "?match=customer", "?match==1", "?match=colour=red", "?what=1",
+           "?key=a&call=" + CallId{}.text(), "?match=customer=1&since=0s", "?key=a&key=b"}) {
+    EXPECT_EQ(scene.status("GET", "/v1/explain" + query), 400) << query;
+  }
+  EXPECT_EQ(scene.status("POST", "/v1/explain?key=a"), 405);
+  EXPECT_EQ(scene.status("GET", "/v1/duplicates?since=x"), 400);
+  EXPECT_EQ(scene.status("GET", "/v1/duplicates?window=2d"), 400);
+  EXPECT_EQ(scene.status("GET", "/v1/explain/x?key=a"), 404);
+}
+
+TEST(Admin, DuplicatesAreCountedByCaller) {
+  Scene scene;
+  auto earlier = std::make_shared<call::Call>(unknown_call(scene.clock.now));
+  auto later = std::make_shared<call::Call>(*earlier);
+  later->id = CallId::make(scene.clock.now.wall, 3, 4);
+  later->accepted.wall.ms += 1500;
+  scene.journal.likeness.pairs = {{earlier, later, "caller-1"}};
+  scene.journal.likeness.calls = {{"caller-1", 3}, {"caller-2", 10}};
+  scene.journal.likeness.next = "on";
+  const auto reply = scene.ask("GET", "/v1/duplicates?since=1d&window=2m");
+  ASSERT_EQ(reply->status, 200);
+  EXPECT_TRUE(has(reply->body, "\"calls\":13,\"repeats\":1,\"complete\":true")) << reply->body;
+  EXPECT_TRUE(has(reply->body, "\"calls\":3,\"repeats\":1,\"load_percent\":150")) << reply->body;
+  EXPECT_TRUE(has(reply->body, "\"apart_ms\":1500")) << reply->body;
+  ASSERT_EQ(scene.journal.walks.size(), 2U);
+  EXPECT_EQ(scene.journal.walks[1].after, "on");
+  EXPECT_EQ(scene.journal.walks[1].window, Duration::minutes(2));
 }
 
 }  // namespace

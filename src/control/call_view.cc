@@ -53,6 +53,7 @@ std::string key_json(const call::KeyUse& key) {
       .boolean("business", key.business)
       .boolean("stable", key.stable)
       .boolean("made", key.made)
+      .boolean("derived", key.derived)
       .done();
 }
 
@@ -65,7 +66,38 @@ std::string answer_json(const call::Answer& answer) {
       .done();
 }
 
-std::string event_json(const call::TimelineEvent& event) {
+std::string phases_json(const call::Phases& phases) {
+  JsonObject out;
+  const auto add = [&out](std::string_view name, Duration length) {
+    if (length > Duration{}) out.number(name, length.ns / 1000);
+  };
+  add("queued", phases.queued);
+  add("resolve", phases.resolve);
+  add("connect", phases.connect);
+  add("tls", phases.tls);
+  add("head", phases.head);
+  add("body", phases.body);
+  return out.done();
+}
+
+std::string index_json(const std::vector<call::IndexValue>& index) {
+  JsonArray out;
+  for (const call::IndexValue& field : index) {
+    JsonObject one;
+    one.text("name", field.name);
+    if (field.hashed) {
+      one.text("hash", field.value.substr(0, kShort));
+    } else {
+      one.text("value", field.value);
+    }
+    out.add(one.done());
+  }
+  return out.done();
+}
+
+}  // namespace
+
+JsonObject event_members(const call::TimelineEvent& event) {
   JsonObject out;
   out.text("at", format_rfc3339(event.at))
       .text("what", to_string(event.what))
@@ -81,11 +113,15 @@ std::string event_json(const call::TimelineEvent& event) {
         .number("bytes_received", number(event.bytes_received))
         .number("took_ms", event.took_ms);
   }
+  if (event.phases != call::Phases{}) out.raw("phases_us", phases_json(event.phases));
+  if (event.digest) out.text("hash", short_hash(*event.digest));
   if (!event.where.empty()) out.text("where", event.where);
   if (!event.rule.empty()) out.text("rule", event.rule);
   if (!event.detail.empty()) out.text("detail", event.detail);
-  return out.done();
+  return out;
 }
+
+namespace {
 
 JsonObject detail_members(const call::Call& call) {
   JsonObject out;
@@ -103,22 +139,32 @@ JsonObject detail_members(const call::Call& call) {
         .text("first_sent_to", call.first_sent_authority);
   }
   if (call.answer) out.raw("answer", answer_json(*call.answer));
+  if (!call.index.empty()) out.raw("index", index_json(call.index));
+  if (call.likeness) out.text("likeness", short_hash(*call.likeness));
+  if (call.resembles) out.text("resembles", call.resembles->text());
   return out;
 }
 
 }  // namespace
 
+std::string owner_hash(const call::Call& call) {
+  return short_hash(call.owner);
+}
+
 std::string list_json(const call::Call& call) {
   return join_objects(call::status_json(call), common_members(call).done());
+}
+
+std::string head_json(const call::Call& call) {
+  return join_objects(list_json(call), detail_members(call).done());
 }
 
 std::string detail_json(const ports::CallDetail& detail) {
   JsonArray timeline;
   for (const call::TimelineEvent& event : detail.timeline)
-    timeline.add(event_json(event));
-  auto members = detail_members(*detail.call);
-  members.raw("timeline", timeline.done());
-  return join_objects(list_json(*detail.call), members.done());
+    timeline.add(event_members(event).done());
+  return join_objects(head_json(*detail.call),
+                      JsonObject().raw("timeline", timeline.done()).done());
 }
 
 }  // namespace hf::control

@@ -5,12 +5,20 @@
 #include <string>
 
 #include "call/call.h"
+#include "call/reply_json.h"
+#include "call/timeline.h"
 #include "ports/journal.h"
 
 namespace hf::control {
 
+// The owner as people may see it.
+std::string owner_hash(const call::Call& call);
 // One entry of a list: the status members and whose attempt went where.
 std::string list_json(const call::Call& call);
+// The same and everything else but the timeline.
+std::string head_json(const call::Call& call);
+// One event of a timeline; phases in microseconds, hashes cut short to compare by.
+call::JsonObject event_members(const call::TimelineEvent& event);
 // All of it, with the timeline. `detail.call` is there.
 std::string detail_json(const ports::CallDetail& detail);
 

@@ -168,6 +168,12 @@ std::vector<Row> call_rows() {
          for (const auto& [code, count] : in.stats.problems_by_code)
            out.add({{"code", code}}, count);
        }},
+      {{"holdfast_suspect_calls_total", "counter",
+        "Calls with the content of an earlier one and another key, by route."},
+       [](Lines& out, const Input& in) {
+         for (const auto& [route, count] : in.stats.suspects_by_route)
+           out.add({{"route", route}}, count);
+       }},
       {{"holdfast_replayed_total", "counter", "Requests answered with a stored answer."},
        stats_value(&Stats::replayed)},
       {{"holdfast_joined_total", "counter", "Requests that waited for a call already under way."},

@@ -14,6 +14,7 @@ engine::Stats sample_stats() {
   engine::Stats stats;
   stats.requests_by_route["/v1/"] = 7;
   stats.problems_by_code["held"] = 2;
+  stats.suspects_by_route["/v1/"] = 1;
   stats.unknown_calls = 1;
   auto& upstream = stats.upstreams["a\"b\\c\nd"];
   upstream.attempts = 9;

@@ -50,6 +50,8 @@ std::shared_ptr<call::Call> make_call(const Arrival& arrival, const Now& now) {
     made->asked.deadline = true;
     made->deadline = std::min(made->deadline, fresh.deadline->from(now.wall) - now.wall);
   }
+  made->index = fresh.index;
+  made->likeness = fresh.likeness;
   return made;
 }
 
@@ -184,7 +186,9 @@ void Core::begin_call(Arrival arrival) {
   accepted.what = call::Happening::accepted;
   accepted.who = call::Actor::client;
   accepted.where = active.client_address;
+  accepted.digest = arrival.call.content;
   record(active, std::move(accepted));
+  look_for_resembling(active, arrival.call);
   attach(active, arrival.exchange, arrival.call, true);
   begin_or_join_line(active, arrival.exchange);
 }
@@ -257,6 +261,23 @@ void Core::add_made_key(Active& active) {
   set_field(request->fields, key.field, key.value);
   call.request = std::move(request);
   call.key = std::move(key);
+}
+
+// The same content under another key, shortly after: noted, never refused. It may be what was
+// meant.
+void Core::look_for_resembling(Active& active, const call::NewCall& call) {
+  if (!call.likeness || call.route->suspect.action == call::OnSuspect::off) return;
+  const auto earlier = suspects_.meet(*call.likeness, active.call->id, call.key, now_.mono,
+                                      call.route->suspect.window);
+  if (!earlier) return;
+  active.call->resembles = earlier;
+  stats_.suspects_by_route[call.route->path] += 1;
+  call::TimelineEvent event;
+  event.what = call::Happening::resembles;
+  event.who = call::Actor::holdfast;
+  event.rule = "same-content-other-key";
+  event.detail = earlier->text();
+  record(active, std::move(event));
 }
 
 bool Core::refuse_stranger(const call::Digest& owner, const call::Digest& fingerprint,

@@ -18,6 +18,11 @@ int budget_permille_of(const call::Settings& settings, const std::string& upstre
   return any ? permille : 200;
 }
 
+// Whether its client is told that another call had the same content.
+bool warns(const Active& active) {
+  return active.call->resembles && active.route->suspect.action == call::OnSuspect::warn;
+}
+
 }  // namespace
 
 Core::Core(EngineOptions options, const call::Recovered& recovered)
@@ -192,6 +197,13 @@ void Core::send(ExchangeId id, call::Reply reply, bool after_writes) {
   if (exchange != exchanges_.end() && exchange->second.wait_given &&
       find_field(reply.fields, "Preference-Applied") == nullptr) {
     reply.fields.push_back({"Preference-Applied", "wait"});
+  }
+  if (exchange != exchanges_.end()) {
+    const Active* active = find_active(exchange->second.call);
+    if (active != nullptr && warns(*active) &&
+        find_field(reply.fields, call::kResemblesField) == nullptr) {
+      reply.fields.push_back({std::string(call::kResemblesField), active->call->resembles->text()});
+    }
   }
   detach(id);
   act(SendReply{id, std::move(reply)}, after_writes);

@@ -22,6 +22,7 @@
 #include "call/lookup.h"
 #include "engine/engine.h"
 #include "engine/gate.h"
+#include "engine/suspects.h"
 #include "engine/timers.h"
 #include "engine/urgency.h"
 #include "policy/backoff.h"
@@ -266,6 +267,7 @@ class Core {
   bool may_resume(const call::Call& call, const call::UpstreamSettings& upstream) const;
   static bool same_place(const call::Call& call, const call::UpstreamSettings& upstream);
   void add_made_key(Active& active);
+  void look_for_resembling(Active& active, const call::NewCall& call);
 
   // attempt.cc
   void try_start(Active& active);
@@ -384,6 +386,7 @@ class Core {
   // Calls that left memory while a read was under way: what a read tells of them that began before
   // is old.
   ReadClock reads_;
+  Suspects suspects_;
 
   Timers<Alarm> alarms_;
   std::uint64_t next_attempt_ = 1;

@@ -187,6 +187,9 @@ call::AnswerMarks Core::marks_of(const Active& active) const {
   call::AnswerMarks marks;
   if (active.journaled) marks.call = active.call->id;
   marks.attempts = active.call->attempts;
+  if (active.route->suspect.action == call::OnSuspect::warn) {
+    marks.resembles = active.call->resembles;
+  }
   return marks;
 }
 

@@ -37,6 +37,7 @@ struct UpstreamStats {
 struct Stats {
   std::map<std::string, std::uint64_t> requests_by_route;
   std::map<std::string, std::uint64_t> problems_by_code;
+  std::map<std::string, std::uint64_t> suspects_by_route;  // one content, another key
   std::map<std::string, UpstreamStats> upstreams;
   std::uint64_t replayed = 0;
   std::uint64_t joined = 0;

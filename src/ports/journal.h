@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -68,6 +69,41 @@ struct CallDetail {
   std::vector<call::TimelineEvent> timeline;
 };
 
+// A declared field that a call had, by its value or by the hash that stands for it.
+struct FieldMatch {
+  std::string name;
+  std::string value;
+  std::string hashed;  // call::hashed_value; empty: not tried
+};
+
+struct SearchSpec {
+  std::vector<FieldMatch> matches;       // all of them
+  std::optional<call::Digest> likeness;  // and this one; at least one of the two is there
+  WallTime since;
+  std::optional<CallId> after;  // page on from here (exclusive), newest first
+  std::size_t limit = 100;      // at most 1000
+};
+
+// Two calls of one likeness, the later one next after the earlier one.
+struct LikePair {
+  std::shared_ptr<const call::Call> earlier;  // without bodies
+  std::shared_ptr<const call::Call> later;
+  std::string caller;  // of both, as in LikenessPage::calls
+};
+
+struct LikenessPage {
+  std::vector<LikePair> pairs;
+  // How many calls each caller (a route and an owner, as a hash) made since then.
+  std::map<std::string, std::uint64_t> calls;
+  std::optional<std::string> next;  // where to go on; opaque
+};
+
+struct LikenessSpec {
+  WallTime since;   // of the later call of a pair
+  Duration window;  // at most so far apart
+  std::string after;
+};
+
 // How the store is. Not accepting: new durable calls get 503, outcomes are still written.
 struct JournalHealth {
   bool accepting = true;
@@ -86,6 +122,7 @@ class JournalEvents {
   virtual void on_line_heads(ReadId id, Result<LineHeads> page) = 0;
   virtual void on_list(ReadId id, Result<CallPage> page) = 0;
   virtual void on_detail(ReadId id, Result<CallDetail> detail) = 0;
+  virtual void on_likeness(ReadId id, Result<LikenessPage> page) = 0;
   virtual void on_health(JournalHealth health) = 0;
 };
 
@@ -107,6 +144,11 @@ class Journal {
   virtual void page_line_heads(ReadId id, std::optional<call::Digest> after, std::size_t limit) = 0;
   virtual void list(ReadId id, CallFilter filter) = 0;
   virtual void detail(ReadId id, const CallId& call) = 0;
+  // Calls by their searchable fields, newest first; answered through on_list. A page may be short
+  // or empty and still have more.
+  virtual void search(ReadId id, SearchSpec spec) = 0;
+  // One page of a walk over all calls that have a likeness; bounded in what it looks at.
+  virtual void page_likeness(ReadId id, LikenessSpec spec) = 0;
   // Blocking: finishes what was asked for and closes.
   virtual void close() = 0;
 };

@@ -233,6 +233,36 @@ void Driver::detail(const CallId& call, DetailAnswer answer) {
   journal_->detail(id, call);
 }
 
+void Driver::search(ports::SearchSpec spec, ListAnswer answer) {
+  if (journal_ == nullptr) {
+    answer(ports::CallPage{});
+    return;
+  }
+  const ports::ReadId id = next_read();
+  list_reads_.emplace(id, std::move(answer));
+  journal_->search(id, std::move(spec));
+}
+
+void Driver::find_key(const call::Digest& identity, KeyAnswer answer) {
+  if (journal_ == nullptr) {
+    answer(ports::KeyFound{});
+    return;
+  }
+  const ports::ReadId id = next_read();
+  key_asks_.emplace(id, std::move(answer));
+  journal_->find_key(id, identity);
+}
+
+void Driver::page_likeness(ports::LikenessSpec spec, LikenessAnswer answer) {
+  if (journal_ == nullptr) {
+    answer(ports::LikenessPage{});
+    return;
+  }
+  const ports::ReadId id = next_read();
+  likeness_reads_.emplace(id, std::move(answer));
+  journal_->page_likeness(id, std::move(spec));
+}
+
 const engine::Stats& Driver::stats() {
   return engine_->stats(clock_.read());
 }
@@ -290,6 +320,10 @@ void Driver::on_commit(CommitId id, ports::CommitResult result) {
 }
 
 void Driver::on_key(ports::ReadId id, Result<ports::KeyFound> found) {
+  if (const auto asked = key_asks_.extract(id); !asked.empty()) {
+    asked.mapped()(std::move(found));
+    return;
+  }
   engine::KeyRead read;
   read.identity = take(key_reads_, id);
   read.failed = !found.ok();
@@ -346,6 +380,10 @@ void Driver::on_list(ports::ReadId id, Result<ports::CallPage> page) {
 
 void Driver::on_detail(ports::ReadId id, Result<ports::CallDetail> detail) {
   take(detail_reads_, id)(std::move(detail));
+}
+
+void Driver::on_likeness(ports::ReadId id, Result<ports::LikenessPage> page) {
+  take(likeness_reads_, id)(std::move(page));
 }
 
 void Driver::on_health(ports::JournalHealth health) {

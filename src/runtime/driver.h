@@ -55,6 +55,12 @@ class Driver final : public ports::ClientEvents,
   using DetailAnswer = std::function<void(Result<ports::CallDetail>)>;
   void detail(const CallId& id, DetailAnswer answer);
 
+  void search(ports::SearchSpec spec, ListAnswer answer);
+  using KeyAnswer = std::function<void(Result<ports::KeyFound>)>;
+  void find_key(const call::Digest& identity, KeyAnswer answer);
+  using LikenessAnswer = std::function<void(Result<ports::LikenessPage>)>;
+  void page_likeness(ports::LikenessSpec spec, LikenessAnswer answer);
+
   [[nodiscard]] const engine::Stats& stats();
   [[nodiscard]] bool quiet() const;
   [[nodiscard]] bool broken() const { return broken_; }
@@ -75,6 +81,7 @@ class Driver final : public ports::ClientEvents,
   void on_line_heads(ports::ReadId id, Result<ports::LineHeads> page) override;
   void on_list(ports::ReadId id, Result<ports::CallPage> page) override;
   void on_detail(ports::ReadId id, Result<ports::CallDetail> detail) override;
+  void on_likeness(ports::ReadId id, Result<ports::LikenessPage> page) override;
   void on_health(ports::JournalHealth health) override;
 
  private:
@@ -127,6 +134,8 @@ class Driver final : public ports::ClientEvents,
   std::map<ports::ReadId, call::Digest> line_reads_;
   std::map<ports::ReadId, ListAnswer> list_reads_;
   std::map<ports::ReadId, DetailAnswer> detail_reads_;
+  std::map<ports::ReadId, KeyAnswer> key_asks_;
+  std::map<ports::ReadId, LikenessAnswer> likeness_reads_;
   std::map<CommandId, CommandAnswer> commands_;
   std::uint64_t next_command_ = 1;
 };

@@ -49,6 +49,9 @@ class Recorder final : public ports::JournalEvents {
   void on_detail(ports::ReadId id, Result<ports::CallDetail> detail) override {
     put(details, number(id), std::move(detail));
   }
+  void on_likeness(ports::ReadId id, Result<ports::LikenessPage> page) override {
+    put(likenesses, number(id), std::move(page));
+  }
   void on_health(ports::JournalHealth now) override { health.push_back(std::move(now)); }
 
   std::map<std::uint64_t, ports::CommitResult> commits;
@@ -59,6 +62,7 @@ class Recorder final : public ports::JournalEvents {
   std::map<std::uint64_t, Result<ports::LineHeads>> line_heads;
   std::map<std::uint64_t, Result<ports::CallPage>> lists;
   std::map<std::uint64_t, Result<ports::CallDetail>> details;
+  std::map<std::uint64_t, Result<ports::LikenessPage>> likenesses;
   std::vector<ports::JournalHealth> health;
   std::vector<std::uint64_t> order;  // of all answers but health
 

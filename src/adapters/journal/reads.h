@@ -17,6 +17,11 @@ inline constexpr std::size_t kListExaminedMax = 10'000;
 inline constexpr std::size_t kListPageMax = 1000;
 inline constexpr std::size_t kDuePageMax = 4096;
 // Entries counted at a start, and events shown of one call.
+// Entries of a field looked at for one page of a search, and of likeness for one page of a walk:
+// some tens of milliseconds, in which no commit is written.
+inline constexpr std::size_t kSearchExaminedMax = 50'000;
+inline constexpr std::size_t kLikenessExaminedMax = 20'000;
+inline constexpr std::size_t kLikePairsMax = 200;
 inline constexpr std::uint64_t kUnknownCountMax = 100'000;
 inline constexpr std::size_t kTimelineMax = 10'000;
 
@@ -34,6 +39,8 @@ class JournalReads {
                                            std::size_t limit) const;
   Result<ports::CallPage> list(const ports::CallFilter& filter) const;
   Result<ports::CallDetail> detail(const CallId& id) const;
+  Result<ports::CallPage> search(const ports::SearchSpec& spec) const;
+  Result<ports::LikenessPage> page_likeness(const ports::LikenessSpec& spec) const;
 
   // What a start must know; `fresh` when there is no record at all. An error when there are records
   // but not the journal's own, or when the key is another.
@@ -44,6 +51,8 @@ class JournalReads {
   Result<void> add_bodies(call::Call& call) const;
   // An answer whose body was dropped since says so.
   Result<void> mark_dropped(call::Call& call) const;
+  Result<void> like_pair(const call::LikenessEntry& before, const call::LikenessEntry& entry,
+                         ports::LikenessPage& page) const;
   Result<bool> list_entry(std::string_view key, std::string_view value,
                           const ports::CallFilter& filter, ports::CallPage& page) const;
 

@@ -106,6 +106,8 @@ Result<bool> Retention::retire_call(const Entry& entry, Duration age, const Now&
       HF_TRY_VOID(drop_bodies(call->id, turn));
       HF_TRY_VOID(drop_timeline(call->id, turn));
       HF_TRY_VOID(drop(call::call_key(Prefix::call_head, call->id), turn));
+      for (call::KvOp& posting : codec_.postings(*call))
+        turn.ops.push_back({std::move(posting.key), std::nullopt});
       break;
     case Retire::tombstone:
     case Retire::pause:

@@ -161,6 +161,16 @@ void MemoryJournal::detail(ports::ReadId id, const CallId& call) {
                          [this, id](auto found) { events_->on_detail(id, std::move(found)); });
 }
 
+void MemoryJournal::search(ports::ReadId id, ports::SearchSpec spec) {
+  ask<ports::CallPage>([this, spec = std::move(spec)] { return reads_.search(spec); },
+                       [this, id](auto page) { events_->on_list(id, std::move(page)); });
+}
+
+void MemoryJournal::page_likeness(ports::ReadId id, ports::LikenessSpec spec) {
+  ask<ports::LikenessPage>([this, spec = std::move(spec)] { return reads_.page_likeness(spec); },
+                           [this, id](auto page) { events_->on_likeness(id, std::move(page)); });
+}
+
 std::size_t MemoryJournal::pending_commits() const {
   return static_cast<std::size_t>(
       std::count_if(queue_.begin(), queue_.end(),

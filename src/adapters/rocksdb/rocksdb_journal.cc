@@ -439,13 +439,13 @@ void RocksdbJournal::maintain(std::function<void()> done) {
 void RocksdbJournal::find_key(ports::ReadId id, const call::Digest& identity) {
   impl_->read<ports::KeyFound>(
       [identity](const JournalReads& reads) { return reads.find_key(identity); },
-      [id](JournalEvents& events, auto found) { events.on_key(id, std::move(found)); });
+      [id](JournalEvents& events, auto&& found) { events.on_key(id, std::move(found)); });
 }
 
 void RocksdbJournal::read_call(ports::ReadId id, const CallId& call, ports::Want want) {
   impl_->read<std::shared_ptr<const call::Call>>(
       [call, want](const JournalReads& reads) { return reads.read_call(call, want); },
-      [id](JournalEvents& events, auto found) { events.on_call(id, std::move(found)); });
+      [id](JournalEvents& events, auto&& found) { events.on_call(id, std::move(found)); });
 }
 
 void RocksdbJournal::page_due(ports::ReadId id, const std::string& upstream, call::DueClass which,
@@ -454,7 +454,7 @@ void RocksdbJournal::page_due(ports::ReadId id, const std::string& upstream, cal
       [upstream, which, until, limit](const JournalReads& reads) {
         return reads.page_due(upstream, which, until, limit);
       },
-      [id](JournalEvents& events, auto page) { events.on_due(id, std::move(page)); });
+      [id](JournalEvents& events, auto&& page) { events.on_due(id, std::move(page)); });
 }
 
 void RocksdbJournal::read_line(ports::ReadId id, const call::Digest& line, std::size_t limit) {
@@ -473,13 +473,25 @@ void RocksdbJournal::page_line_heads(ports::ReadId id, std::optional<call::Diges
 void RocksdbJournal::list(ports::ReadId id, ports::CallFilter filter) {
   impl_->read<ports::CallPage>(
       [filter = std::move(filter)](const JournalReads& reads) { return reads.list(filter); },
-      [id](JournalEvents& events, auto page) { events.on_list(id, std::move(page)); });
+      [id](JournalEvents& events, auto&& page) { events.on_list(id, std::move(page)); });
 }
 
 void RocksdbJournal::detail(ports::ReadId id, const CallId& call) {
   impl_->read<ports::CallDetail>(
       [call](const JournalReads& reads) { return reads.detail(call); },
-      [id](JournalEvents& events, auto detail) { events.on_detail(id, std::move(detail)); });
+      [id](JournalEvents& events, auto&& detail) { events.on_detail(id, std::move(detail)); });
+}
+
+void RocksdbJournal::search(ports::ReadId id, ports::SearchSpec spec) {
+  impl_->read<ports::CallPage>(
+      [spec = std::move(spec)](const JournalReads& reads) { return reads.search(spec); },
+      [id](JournalEvents& events, auto&& page) { events.on_list(id, std::move(page)); });
+}
+
+void RocksdbJournal::page_likeness(ports::ReadId id, ports::LikenessSpec spec) {
+  impl_->read<ports::LikenessPage>(
+      [spec = std::move(spec)](const JournalReads& reads) { return reads.page_likeness(spec); },
+      [id](JournalEvents& events, auto&& page) { events.on_likeness(id, std::move(page)); });
 }
 
 }  // namespace hf::adapters

@@ -84,6 +84,8 @@ class RocksdbJournal final : public ports::Journal {
                        std::size_t limit) override;
   void list(ports::ReadId id, ports::CallFilter filter) override;
   void detail(ports::ReadId id, const CallId& call) override;
+  void search(ports::ReadId id, ports::SearchSpec spec) override;
+  void page_likeness(ports::ReadId id, ports::LikenessSpec spec) override;
   // May be opened again afterwards.
   void close() override;
 

@@ -1,0 +1,151 @@
+// Fills a journal with ended calls, as `holdfast serve` would have left them, so that searching can
+// be measured on as many as wanted: bench/search.py runs it.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+
+#include "adapters/rocksdb/rocksdb_journal.h"
+#include "adapters/seal/key_file.h"
+#include "adapters/system/clock.h"
+#include "base/prng.h"
+#include "call/hasher.h"
+
+namespace hf {
+namespace {
+
+constexpr std::uint64_t kBatch = 1000;
+constexpr std::int64_t kSpanMs = 47LL * 3600 * 1000;
+
+struct Options {
+  std::string path;
+  std::uint64_t calls = 1'000'000;
+};
+
+// Counts what was committed; the journal thread posts straight to it.
+class Progress final : public ports::JournalEvents {
+ public:
+  void on_commit(CommitId, ports::CommitResult result) override {
+    const std::lock_guard lock(mutex_);
+    HF_CHECK(result == ports::CommitResult::ok);
+    ++done_;
+    arrived_.notify_one();
+  }
+  void on_key(ports::ReadId, Result<ports::KeyFound>) override {}
+  void on_call(ports::ReadId, Result<std::shared_ptr<const call::Call>>) override {}
+  void on_due(ports::ReadId, Result<ports::DuePage>) override {}
+  void on_list(ports::ReadId, Result<ports::CallPage>) override {}
+  void on_detail(ports::ReadId, Result<ports::CallDetail>) override {}
+  void on_likeness(ports::ReadId, Result<ports::LikenessPage>) override {}
+  void on_health(ports::JournalHealth) override {}
+  void wait_for(std::uint64_t commits) {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [&] { return done_ >= commits; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::uint64_t done_ = 0;
+};
+
+// Call n of all: a customer of 100,000, one of 50 amounts, and one country for everybody.
+call::CallWrite made(std::uint64_t n, const Options& options, const Now& now,
+                     const call::Hasher& hasher, Prng& prng) {
+  auto call = std::make_shared<call::Call>();
+  const auto age =
+      kSpanMs - static_cast<std::int64_t>(n) * kSpanMs / static_cast<std::int64_t>(options.calls);
+  const WallTime at{now.wall.ms - age};
+  call->id = CallId::make(at, prng.next(), prng.next());
+  call->epoch = 1;
+  call->state = call::State::answered;
+  call->route = "/";
+  call->upstream = "bank";
+  call->owner = hasher.digest("owner", std::to_string(n % 10));
+  call::KeyUse key;
+  key.identity = hasher.digest("key", std::to_string(n));
+  key.field = "Idempotency-Key";
+  key.value = fmt::format("order-{}", n);
+  call->key = key;
+  call->fingerprint = hasher.digest("fingerprint", std::to_string(n));
+  auto request = std::make_shared<call::Request>();
+  request->method = "POST";
+  request->target = "/v1/charges";
+  request->fields = {{"Content-Type", "application/x-www-form-urlencoded"},
+                     {"Authorization", "Bearer sk_test_0123456789"},
+                     {"User-Agent", "shop/2.1"}};
+  call->request = request;
+  call->accepted = {at, now.boot, now.mono};
+  call->ended = call->accepted;
+  call->deadline = Duration::hours(23);
+  call->attempts = 1;
+  call->answer = call::Answer{};
+  call->answer->status = 200;
+  call->answer->fields = {{"Content-Type", "application/json"}, {"Request-Id", "req_1"}};
+  call->index = {{"customer", fmt::format("cus_{}", n % 100'000), false},
+                 {"amount", std::to_string(100 * (n % 50)), false},
+                 {"country", "de", false}};
+  call->likeness = hasher.digest("likeness", std::to_string(n));
+  call::CallWrite write;
+  for (const auto what : {call::Happening::accepted, call::Happening::attempt_started,
+                          call::Happening::attempt_ended, call::Happening::answered}) {
+    call::TimelineEvent event;
+    event.at = at;
+    event.what = what;
+    event.where = "192.0.2.1:443";
+    event.rule = "final";
+    event.digest = call->fingerprint;
+    write.events.push_back(std::move(event));
+  }
+  write.after = std::move(call);
+  return write;
+}
+
+Result<void> fill(const Options& options) {
+  HF_TRY_VOID(adapters::make_private_dir(options.path));
+  HF_TRY(const adapters::SealKey key,
+         adapters::load_or_make_seal_key(options.path + "/seal.key", options.path + "/db"));
+  const call::Sealer sealer(key.key);
+  const call::Hasher hasher(sealer.hash_secret());
+  adapters::SystemClock clock;
+  adapters::RocksdbOptions settings;
+  settings.path = options.path;
+  settings.max_bytes = std::uint64_t{100} << 30;
+  adapters::RocksdbJournal journal(
+      settings, sealer, [](const std::function<void()>& task) { task(); },
+      [&clock] { return clock.read(); });
+  HF_TRY_VOID(journal.open());
+  Progress progress;
+  journal.attach(progress);
+  Prng prng(1);
+  const Now now = clock.read();
+  std::uint64_t commits = 0;
+  for (std::uint64_t n = 0; n < options.calls;) {
+    call::Batch batch;
+    for (std::uint64_t i = 0; i < kBatch && n < options.calls; ++i, ++n)
+      batch.calls.push_back(made(n, options, now, hasher, prng));
+    journal.commit(CommitId{++commits}, std::move(batch));
+    if (commits > 4) progress.wait_for(commits - 4);
+  }
+  progress.wait_for(commits);
+  journal.close();
+  return {};
+}
+
+}  // namespace
+}  // namespace hf
+
+int main(int argc, char** argv) {
+  CLI::App app{"Fills a journal with ended calls, to measure searching in it."};
+  hf::Options options;
+  app.add_option("path", options.path, "the journal's directory, new")->required();
+  app.add_option("--calls", options.calls, "how many")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  const auto filled = hf::fill(options);
+  if (filled.ok()) return 0;
+  std::fputs((filled.error().context + "\n").c_str(), stderr);
+  return 1;
+}

@@ -1,0 +1,27 @@
+// The few shapes of answer that the admin API gives, and its reading of queries.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "ports/control.h"
+
+namespace hf::control {
+
+// RFC 9457; `code` ends the type "urn:holdfast:admin:".
+ports::ControlReply problem(int status, std::string_view code, std::string_view title,
+                            std::string_view detail);
+ports::ControlReply bad_request(std::string_view detail);
+ports::ControlReply journal_unavailable(const std::string& why);
+ports::ControlReply json(std::string body);
+
+// Nothing when a percent sign has no two hex digits behind it.
+std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_blank);
+// "a=1&b=2", decoded, in order; invalid when malformed.
+Result<std::vector<std::pair<std::string, std::string>>> query_pairs(std::string_view text);
+
+}  // namespace hf::control
