@@ -16,6 +16,7 @@
 
 #include "adapters/http/server.h"
 #include "adapters/http/upstream.h"
+#include "adapters/http/upstream_secret.h"
 #include "adapters/rocksdb/rocksdb_journal.h"
 #include "adapters/seal/key_file.h"
 #include "adapters/system/clock.h"
@@ -59,6 +60,7 @@ class Shell::Impl {
 
  private:
   Result<call::Recovered> open_journal(const call::Sealer& sealer);
+  call::Intake make_intake(const call::Sealer& sealer);
   Result<void> bind();
   Result<void> bind_control(const std::string& token);
   void tell_stranded();
@@ -124,18 +126,17 @@ Result<void> Shell::Impl::start() {
   } else {
     sealer.emplace(random_key());  // only hashes of this process
   }
-  const auto intake =
-      std::make_shared<const call::Intake>(settings_, call::Hasher(sealer->hash_secret()));
-
   upstream_ = std::make_unique<adapters::HttpUpstream>(io_, adapters::UpstreamOptions{});
   adapters::ServerOptions limits;
   limits.buffers = settings_->buffers;
   limits.connections_max = settings_->connections_max;
-  server_ = std::make_unique<adapters::Server>(io_, intake, limits);
+  server_ = std::make_unique<adapters::Server>(
+      io_, std::make_shared<const call::Intake>(make_intake(*sealer)), limits);
 
   engine::EngineOptions options;
   options.settings = settings_;
   options.seed = adapters::random_u64();
+  options.hasher.emplace(sealer->hash_secret());
   runtime::Hooks hooks;
   hooks.random = [this] {
     const std::uint64_t high = dice_.next();
@@ -165,6 +166,17 @@ Result<void> Shell::Impl::start() {
     if (!error) begin_drain();
   });
   return {};
+}
+
+call::Intake Shell::Impl::make_intake(const call::Sealer& sealer) {
+  call::WebhookDoor door;
+  door.secret = [resolver = std::make_shared<adapters::SecretResolver>()](
+                    const std::string& value) { return resolver->resolve(value); };
+  door.now = [this] { return clock_.read().wall; };
+  door.warn = [](const std::string& line) {
+    log_event(adapters::LogLevel::error, "webhook_secret", line);
+  };
+  return {settings_, call::Hasher(sealer.hash_secret()), std::move(door)};
 }
 
 Result<void> Shell::Impl::bind() {

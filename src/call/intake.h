@@ -14,6 +14,7 @@
 #include "call/hasher.h"
 #include "call/reply.h"
 #include "call/settings.h"
+#include "call/webhook_door.h"
 
 namespace hf::call {
 
@@ -78,7 +79,8 @@ using CallVerdict = std::variant<Reply, NewCall>;
 
 class Intake {
  public:
-  Intake(std::shared_ptr<const Settings> settings, Hasher hasher);
+  // `door` may be empty where no route takes webhooks; one that does then refuses everything.
+  Intake(std::shared_ptr<const Settings> settings, Hasher hasher, WebhookDoor door = {});
 
   // What to do with this head. A Reply refuses before any body byte was read.
   [[nodiscard]] HeadVerdict on_head(const IncomingHead& head) const;
@@ -88,6 +90,7 @@ class Intake {
  private:
   std::shared_ptr<const Settings> settings_;
   Hasher hasher_;
+  WebhookDoor door_;
 };
 
 }  // namespace hf::call

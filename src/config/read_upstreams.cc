@@ -124,6 +124,8 @@ void read_idempotency(Section in, call::Idempotency& out) {
   out = std::move(plain);
 }
 
+}  // namespace
+
 bool references_are_sound(std::string_view value) {
   for (auto at = value.find("${"); at != std::string_view::npos; at = value.find("${", at)) {
     const auto end = value.find('}', at);
@@ -136,6 +138,8 @@ bool references_are_sound(std::string_view value) {
   }
   return true;
 }
+
+namespace {
 
 // Fields that say how a message is framed, or that Holdfast itself writes.
 bool may_be_injected(std::string_view name, const call::Idempotency& rules) {

@@ -47,6 +47,9 @@ enum class Rule {
   held_answer_conflict,
   deadline_lifetime,
   body_buffers,
+  callback_refused,
+  callback_hold,
+  webhook_key,
   // Unwise.
   held_202_sdk,
   hold_mode_none,
@@ -70,6 +73,8 @@ enum class Rule {
   upstream_plain,
   upstream_unused,
   secret_literal,
+  callback_private,
+  webhook_hold,
 };
 
 struct RuleRow {

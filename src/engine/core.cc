@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "call/callback.h"
+
 namespace hf::engine {
 namespace {
 
@@ -22,9 +24,11 @@ int budget_permille_of(const call::Settings& settings, const std::string& upstre
 
 Core::Core(EngineOptions options, const call::Recovered& recovered)
     : settings_(std::move(options.settings)),
+      callback_route_(call::callback_route(settings_->callbacks)),
       prng_(Prng(options.seed).fork("engine")),
       journal_(options.journal),
-      crashed_on_(options.crashed_on) {
+      crashed_on_(options.crashed_on),
+      hasher_(options.hasher) {
   for (const auto& [name, upstream] : settings_->upstreams) {
     UpstreamState state;
     state.settings = upstream;
