@@ -45,8 +45,11 @@ std::optional<Reply> webhook_fault(const WebhookDoor& door, const RouteSettings&
       return std::nullopt;
     case WebhookVerdict::malformed:
       return refusal(Code::bad_request, "This route takes signed webhooks only.");
-    case WebhookVerdict::wrong:
-      return refusal(Code::signature_refused, {});
+    case WebhookVerdict::wrong: {
+      Reply reply = refusal(Code::signature_refused, {});
+      reply.fields.push_back({"WWW-Authenticate", "Signature"});  // RFC 9110 section 15.5.2
+      return reply;
+    }
   }
   return std::nullopt;
 }

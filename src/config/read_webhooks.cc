@@ -155,6 +155,9 @@ void read_route_webhooks(Section& in, call::RouteSettings& out) {
     webhook.add(Rule::mode_mismatch, "tolerance", "a plain HMAC signs no time", "leave it out");
   }
   webhook.close();
+  // Who delivers an event again while it is held need not wait for the application: the 202 says
+  // that it is on disk, and providers wait for a few seconds only.
+  if (out.hold == call::Hold::always && !in.has("wait")) out.wait = {};
   default_key(rule, in.has("key"), out);
   default_fingerprint(rule, in.has("fingerprint"), out);
   out.webhook = std::move(rule);

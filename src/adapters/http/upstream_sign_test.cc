@@ -30,9 +30,8 @@ TEST_F(UpstreamTest, SignsWithEveryActiveSecretAtSendTime) {
     return std::string("whsec_bmV3");
   };
   options_.clock = nullptr;  // the signature's time is the wall clock's
-  request_->fields = {{"webhook-id", "msg_1"},
-                      {"webhook-timestamp", "1"},
-                      {"webhook-signature", "v1,forged"}};
+  request_->fields = {
+      {"webhook-id", "msg_1"}, {"webhook-timestamp", "1"}, {"webhook-signature", "v1,forged"}};
   const std::int64_t before = std::time(nullptr);
   EXPECT_EQ(run(spec(server.port())).evidence, call::Evidence::answer_complete);
   ASSERT_EQ(heads.size(), 1U);
