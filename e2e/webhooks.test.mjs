@@ -87,7 +87,7 @@ test('a deploy loses no event, and what comes again is handled once', async t =>
   const other = await standard(proxy, 'msg_1', '{"order":"msg_1"}')
   assert.equal(other.status, 202, other.text)
   assert.equal((await hub(proxy, 'd-1', '{"order":"d-1"}')).status, 202)
-  // The provider delivers again and is not made to wait, as providers do, with another count of endpoints to go.
+  // The provider delivers again, with another count of endpoints to go, and is not made to wait.
   const began = performance.now()
   const again = await Promise.all(names.map(id =>
     stripe(proxy, stripeEvent(id, { pending_webhooks: 2 }))))
