@@ -198,9 +198,10 @@ struct Indexed {
 };
 Indexed indexed(const Call& call);
 
-// True for calls that a paged walk by due time must find: held ones that wait, open ones to expire.
+// True for calls that a paged walk by due time must find: held ones that wait or are to be
+// verified, open ones to expire.
 constexpr bool has_due(State state) {
-  return state == State::waiting || state == State::open;
+  return state == State::waiting || state == State::open || state == State::verifying;
 }
 
 // What the client may be told of the call as it stands.

@@ -61,7 +61,8 @@ TEST(Call, index_follows_state_hold_and_due_time) {
   call.next_attempt_at = WallTime{42};
   EXPECT_EQ(indexed(call), (Indexed{State::open, true, WallTime{42}}));
   for (const State state : kStates) {
-    EXPECT_EQ(has_due(state), state == State::waiting || state == State::open);
+    EXPECT_EQ(has_due(state),
+              state == State::waiting || state == State::open || state == State::verifying);
   }
 }
 

@@ -146,7 +146,8 @@ std::string callback_body(const Call& call, WallTime now, bool settled_by_operat
   data.text("created_at", format_rfc3339(call.accepted.wall));
   if (settled_by_operator) data.text("settled_by", "operator");
   if (!call.index.empty()) data.raw("index", index_json(call));
-  if (call.state == State::answered && call.answer) {
+  // No status: a lookup has found the effect, or a person has said so.
+  if (call.state == State::answered && call.answer && call.answer->status != 0) {
     data.raw("answer", answer_json(*call.answer, answer_max));
   }
   JsonObject out;

@@ -26,8 +26,9 @@ RecordHead head_of(RecordKind kind, const Call& call, const Now& now, std::uint6
 bool held_or_open(State state, bool held) {
   return has_due(state) && (state == State::open || held);
 }
+// A verification that was cut is found by its due time: it asks again, it does not end.
 bool at_the_upstream(State state) {
-  return state == State::sending || state == State::verifying;
+  return state == State::sending;
 }
 
 }  // namespace

@@ -210,6 +210,30 @@ TEST_F(CallbackTest, an_owner_of_the_call_does_not_own_the_telling) {
   EXPECT_EQ(bench.status(bench.ask(AskWhat::status, told()[0]->id)), 404);
 }
 
+TEST_F(CallbackTest, what_a_lookup_finds_is_told) {
+  bench.reload([](auto& upstream, auto&) {
+    upstream.idempotency.mode = call::Mode::verify;
+    call::Lookup lookup;
+    lookup.get = "/charges?ref={key}";
+    lookup.found = "/data/0";
+    lookup.where = {{"/status", {"done"}}};
+    upstream.lookup = lookup;
+  });
+  hold({.key = "k", .callback = kUrl});
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(1)));
+  bench.end(lost());
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(1)));
+  ASSERT_TRUE(bench.running.rbegin()->second.lookup);
+  bench.end(answer(200, R"({"data":[{"status":"done"}]})"));
+  ASSERT_EQ(told().size(), 1U);
+  EXPECT_TRUE(says(*told()[0], R"("type":"call.answered")"));
+  EXPECT_TRUE(says(*told()[0], R"("effect":"applied")"));
+  EXPECT_FALSE(says(*told()[0], R"("answer")")) << "there is none to tell";
+  for (const auto& event : bench.timeline[original()->id]) {
+    EXPECT_TRUE(event.what != call::Happening::looked_up || event.digest.has_value());
+  }
+}
+
 TEST_F(CallbackTest, a_url_that_is_no_longer_allowed_is_told_to_people) {
   hold({.key = "k", .callback = "https://elsewhere.test/"});
   ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(1)));

@@ -5,6 +5,7 @@
 //   time, loading, held attempts ask.cc      the owner's status and cancel, the operator's commands
 //   callback.cc the end of a held call is told
 //   recover.cc  what a start finds
+//   verify.cc   asking the upstream what became of a call
 #pragma once
 
 #include <deque>
@@ -17,6 +18,7 @@
 
 #include "base/prng.h"
 #include "call/decide.h"
+#include "call/lookup.h"
 #include "engine/engine.h"
 #include "engine/gate.h"
 #include "engine/timers.h"
@@ -105,6 +107,9 @@ struct Active {
   std::optional<AttemptId> attempt;
   policy::Lane lane = policy::Lane::live;
   bool probe = false;
+  bool verifying = false;   // it may have applied, and the upstream is being asked
+  bool looking_up = false;  // `attempt` is a lookup
+  bool replayable = true;   // a streamed body is still kept from its first byte
   bool first_sent_is_tentative = false;
   int live_attempts = 0;
   Instant ready_since;  // its request is here, or its backoff is over: what it waits for since then
@@ -158,6 +163,10 @@ struct Reading {
   std::vector<PendingAsk> asks;
   ReadClock::Ticket read = 0;
 };
+
+inline WallTime deadline_of(const call::Call& call) {
+  return call.accepted.wall + call.deadline;
+}
 
 class Core {
  public:
@@ -225,6 +234,7 @@ class Core {
   void resume(std::shared_ptr<const call::Call> stored, Arrival arrival);
   Active& activate(std::shared_ptr<const call::Call> stored);
   bool may_resume(const call::Call& call, const call::UpstreamSettings& upstream) const;
+  static bool same_place(const call::Call& call, const call::UpstreamSettings& upstream);
   void add_made_key(Active& active);
 
   // attempt.cc
@@ -235,6 +245,7 @@ class Core {
   void launch(Active& active, policy::Lane lane, bool probe);
   void pump(UpstreamState& upstream);
   Duration queued_until_now(const Active& active, policy::Lane lane) const;
+  std::optional<call::Digest> content_of(const call::AttemptOutcome& outcome) const;
   void record_end(Active& active, const call::AttemptOutcome& outcome,
                   const call::Decision& decision);
   void take_evidence(Active& active, call::AttemptOutcome& outcome);
@@ -256,6 +267,7 @@ class Core {
   void die(Active& active, std::string_view rule);
   void become_cancelled(Active& active, call::Actor who);
   void close_forwarding(Active& active, bool complete);
+  void settle_held_clients(Active& active, Instant when);
   void reply_held(ExchangeId id, Active& active);
   call::Reply last_word(const Active& active, std::string_view rule) const;
   call::AnswerMarks marks_of(const Active& active) const;
@@ -267,6 +279,27 @@ class Core {
   // callback.cc
   void tell_end(Active& active, bool settled_by_operator = false);
   CallId callback_id(const call::Call& of) const;
+
+  // verify.cc
+  bool can_verify(const Active& active) const;
+  bool must_verify(const Active& active) const;
+  void begin_verify(Active& active, std::string_view rule);
+  void verify_next(Active& active, WallTime when);
+  void wait_verifying(Active& active, Instant at);
+  void stop_verifying(Active& active);
+  Duration verify_pause(const Active& active, int asked) const;
+  void hold_verifying(Active& active, WallTime when);
+  bool try_look_up(Active& active, policy::Lane lane);
+  void look_up(Active& active);
+  void on_looked_up(Active& active, const call::AttemptOutcome& outcome);
+  void record_lookup(Active& active, const call::AttemptOutcome& outcome,
+                     const call::LookupVerdict& verdict);
+  void saw_absence(Active& active);
+  void finish_found(Active& active, const call::AttemptOutcome& outcome,
+                    const call::LookupVerdict& verdict);
+  void give_up_verifying(Active& active, std::string_view rule);
+  void reply_answered(Active& active);
+  static call::ProblemSpec no_body_word(const call::Call& call);
 
   // held.cc
   void pump_held(UpstreamState& upstream);
