@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct Verdict {
   std::uint64_t asides = 0;    // nosy and careless requests
   std::uint64_t commands = 0;  // of operators, answered
   std::uint64_t retired = 0;   // entries that the sweep took
+  std::uint64_t told = 0;      // ends of calls that a receiver has taken
   Duration took;               // virtual
 };
 
@@ -70,6 +72,8 @@ class World {
   void judge_promises();
   void judge_calls();
   void judge_call(const call::Call& call);
+  void judge_callback(const call::Call& call);
+  void judge_told(const call::Call& call);
   void violation(std::string what);
   void trace(const std::string& line);
   [[nodiscard]] Now now() const;
@@ -81,6 +85,7 @@ class World {
   FaultPlan plan_;
   Schedule schedule_;
   std::shared_ptr<const call::Settings> settings_;
+  std::optional<call::Hasher> hasher_;
   std::unique_ptr<call::Intake> intake_;
   std::unique_ptr<adapters::MemoryJournal> journal_;
   std::unique_ptr<SimUpstream> upstream_;

@@ -22,6 +22,7 @@ TEST(World, HoldsItsInvariantsUnderFaultsAndCrashes) {
     sum.asides += verdict.asides;
     sum.commands += verdict.commands;
     sum.retired += verdict.retired;
+    sum.told += verdict.told;
   }
   // The worlds were hostile enough to mean something.
   EXPECT_GT(sum.crashes, 500U);
@@ -33,6 +34,7 @@ TEST(World, HoldsItsInvariantsUnderFaultsAndCrashes) {
   EXPECT_GT(sum.asides, 3000U);
   EXPECT_GT(sum.commands, 3000U);
   EXPECT_GT(sum.retired, 1000U);
+  EXPECT_GT(sum.told, 1000U);
 }
 
 TEST(World, ReplaysExactlyFromItsSeed) {
