@@ -64,6 +64,7 @@ class Shell::Impl {
   Result<void> bind();
   Result<void> bind_control(const std::string& token);
   void tell_stranded();
+  void note_unsigned(const call::RouteSettings& route);
   void begin_drain();
   void check_drain();
   void on_broken(const std::string& why);
@@ -81,6 +82,11 @@ class Shell::Impl {
   std::unique_ptr<adapters::Server> server_;
   std::unique_ptr<runtime::Driver> driver_;
   std::unique_ptr<ControlWiring> control_;
+  struct Unsigned {
+    std::optional<Instant> told_at;
+    std::uint64_t since_told = 0;
+  };
+  std::map<std::string, Unsigned> unsigned_;  // by route
   std::optional<Instant> drain_until_;
   bool fresh_ = false;
   LifeEnd end_ = LifeEnd::drained;
@@ -176,7 +182,20 @@ call::Intake Shell::Impl::make_intake(const call::Sealer& sealer) {
   door.warn = [](const std::string& line) {
     log_event(adapters::LogLevel::error, "webhook_secret", line);
   };
+  door.refused = [this](const call::RouteSettings& route) { note_unsigned(route); };
   return {settings_, call::Hasher(sealer.hash_secret()), std::move(door)};
+}
+
+// One line a minute and route: whoever sends forgeries must not fill the log with them.
+void Shell::Impl::note_unsigned(const call::RouteSettings& route) {
+  Unsigned& seen = unsigned_[route.path];
+  seen.since_told += 1;
+  const Instant now = clock_.read().mono;
+  if (seen.told_at && now - *seen.told_at < Duration::minutes(1)) return;
+  log_event(adapters::LogLevel::warning, "webhook_refused",
+            fmt::format("route {}: {} requests without a good signature", route.path,
+                        std::exchange(seen.since_told, 0)));
+  seen.told_at = now;
 }
 
 Result<void> Shell::Impl::bind() {

@@ -40,7 +40,9 @@ std::optional<Reply> webhook_fault(const WebhookDoor& door, const RouteSettings&
     spec.detail = "Signatures cannot be checked now.";
     return problem(spec);
   }
-  switch (check_webhook(rule, secrets, head.fields, body, door.now())) {
+  const WebhookVerdict verdict = check_webhook(rule, secrets, head.fields, body, door.now());
+  if (verdict != WebhookVerdict::good && door.refused) door.refused(route);
+  switch (verdict) {
     case WebhookVerdict::good:
       return std::nullopt;
     case WebhookVerdict::malformed:

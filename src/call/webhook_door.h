@@ -20,7 +20,8 @@ struct WebhookDoor {
   // not hold the secret.
   std::function<Result<std::string>(const std::string& value)> secret;
   std::function<WallTime()> now;
-  std::function<void(const std::string&)> warn;  // a line for people, no secrets; may be empty
+  std::function<void(const std::string&)> warn;       // a line for people, no secrets; may be empty
+  std::function<void(const RouteSettings&)> refused;  // no good signature; may be empty
 };
 
 // What to answer instead of taking the webhook; nothing where its signature is good. Beyond its

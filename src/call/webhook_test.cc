@@ -127,6 +127,7 @@ class WebhookRoute : public ::testing::Test {
     route_.webhook->secrets = {"${file:/run/secrets/hooks}"};
     door_.now = [] { return kNow; };
     door_.secret = [](const std::string&) { return Result<std::string>(std::string("s3cret")); };
+    door_.refused = [this](const RouteSettings&) { ++refused_; };
     door_.warn = [this](const std::string& line) { warnings_.push_back(line); };
   }
   int status(const std::string& signature) {
@@ -144,11 +145,14 @@ class WebhookRoute : public ::testing::Test {
   WebhookDoor door_;
   std::vector<std::string> warnings_;
   std::string said_;
+  int refused_ = 0;
 };
 
 TEST_F(WebhookRoute, TellsNothingBeyondTheClassOfTheFault) {
   EXPECT_EQ(status(good()), 0);
+  EXPECT_EQ(refused_, 0);
   EXPECT_EQ(status("nonsense"), 400);
+  EXPECT_EQ(refused_, 1);
   EXPECT_EQ(status("t=1614265330,v1=" + std::string(64, '0')), 401);
   const std::string forged = said_;
   const std::string old = to_hex(hmac_sha256("s3cret", "1.{}"));
