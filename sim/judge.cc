@@ -121,7 +121,36 @@ void World::judge_calls() {
   }
 }
 
+// What tells an end is taken, sooner or later, and under one id in one wording.
+void World::judge_callback(const call::Call& call) {
+  if (call.state != call::State::answered) {
+    violation(fmt::format("callback: {} stands in {} ({}) at the end", call.id.text(),
+                          to_string(call.state), to_string(call.reason)));
+  } else if (!upstream_->told().contains(call.id.text())) {
+    violation("callback: " + call.id.text() + " is answered, and nobody was told");
+  }
+  if (upstream_->told_two_ways()) violation("callback: one id told two things");
+}
+
+// The end of a held call that asked for it, and every unknown one, was told.
+void World::judge_told(const call::Call& call) {
+  const bool awaited = call.held || call.state == call::State::unknown;
+  const bool ended = call::terminal(call.state) || call.state == call::State::unknown;
+  if (call.asked.callback.empty() || !awaited || !ended) return;
+  const std::string state(to_string(call.state));
+  for (const auto& [id, body] : upstream_->told()) {
+    const bool of_it = body.find("\"call\":\"" + call.id.text() + "\"") != std::string::npos;
+    if (of_it && body.starts_with("{\"type\":\"call." + state + "\"")) return;
+  }
+  violation("callback: " + call.id.text() + " ended " + state + ", and nobody was told");
+}
+
 void World::judge_call(const call::Call& call) {
+  if (call.callback_of) {
+    judge_callback(call);
+    return;
+  }
+  judge_told(call);
   const std::string order = order_name_of(call);
   const std::size_t effects = upstream_->effects_of(order);
   const std::string who = fmt::format("{} ({})", order, call.id.text());

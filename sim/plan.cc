@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "call/callback.h"
+
 namespace hf::sim {
 namespace {
 
@@ -110,6 +112,24 @@ std::string FaultPlan::text() const {
       timed_permille);
 }
 
+namespace {
+
+// Of every second world the routes that hold tell their ends, to receivers of their own.
+void draw_callbacks(Prng prng, call::Settings& settings) {
+  if (prng.chance(1, 2)) return;
+  settings.callbacks.allow = {"https://app.test/hooks", "https://other.test"};
+  settings.callbacks.secrets = {"secret"};
+  settings.upstreams.merge(call::callback_upstreams(settings.callbacks));
+  for (auto& route : settings.routes) {
+    if (route->hold == call::Hold::never) continue;
+    auto told = std::make_shared<call::RouteSettings>(*route);
+    told->callback = prng.chance(1, 2) ? "https://app.test/hooks/x" : "https://other.test/";
+    route = told;
+  }
+}
+
+}  // namespace
+
 std::shared_ptr<const call::Settings> draw_settings(Prng& prng, bool asking,
                                                     bool settle_too_short) {
   auto settings = std::make_shared<call::Settings>();
@@ -166,6 +186,7 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, bool asking,
   }
   route("/stream/", "plain", call::Hold::never);
   route("/llm/", "llm", call::Hold::never);
+  draw_callbacks(prng.fork("callbacks"), *settings);
   return settings;
 }
 

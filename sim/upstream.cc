@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "call/callback.h"
+
 namespace hf::sim {
 
 using call::Cause;
@@ -73,6 +75,10 @@ bool SimUpstream::listed_failed(const std::string& order) const {
 void SimUpstream::start(ports::AttemptSpec spec) {
   if (start_lookup(spec)) return;
   attempts += 1;
+  if (call::is_callback_upstream(spec.upstream->name)) {
+    start_callback(std::move(spec));
+    return;
+  }
   const AttemptId id = spec.id;
   Live fresh;
   Arrived& request = fresh.request;

@@ -75,6 +75,9 @@ class SimUpstream final : public ports::Upstream {
   void forward(AttemptId id, std::shared_ptr<ports::AnswerSink> sink) override;
   void capture(AttemptId id, std::uint64_t max) override;
 
+  // What receivers of callbacks have taken: the body by its webhook-id, which never changes.
+  [[nodiscard]] const std::map<std::string, std::string>& told() const { return told_; }
+  [[nodiscard]] bool told_two_ways() const { return told_two_ways_; }
   [[nodiscard]] const std::vector<LedgerEntry>& ledger() const { return ledger_; }
   [[nodiscard]] std::size_t effects_of(const std::string& order) const;
   // The newest entry of an order; null when there is none.
@@ -116,6 +119,11 @@ class SimUpstream final : public ports::Upstream {
     bool cut = false;
   };
 
+  // receiver.cc
+  void start_callback(ports::AttemptSpec spec);
+  void receive(AttemptId id, const std::string& webhook, const std::string& body);
+  void take_callback(const std::string& webhook, const std::string& body);
+
   bool hit(int permille) { return prng_.chance(static_cast<std::uint64_t>(permille), 1000); }
   void arrive(AttemptId id);
   bool answered_at_the_door(AttemptId id, const Arrived& request);
@@ -148,6 +156,8 @@ class SimUpstream final : public ports::Upstream {
   std::vector<LedgerEntry> ledger_;
   std::map<std::string, std::vector<std::size_t>> entries_;
   std::map<std::string, std::size_t> starts_;
+  std::map<std::string, std::string> told_;
+  bool told_two_ways_ = false;
   std::map<std::string, std::weak_ptr<int>> under_way_;
   std::map<std::string, int> pending_;  // listed, and still to come
   std::map<std::string, int> failed_;

@@ -19,6 +19,7 @@ struct World::Shell final : ports::Clock, ports::WakeTimer {
     engine::EngineOptions options;
     options.settings = world.settings_;
     options.seed = world.seed_ * 31 + life;
+    options.hasher = world.hasher_;
     runtime::Hooks hooks;
     hooks.random = [&world] { return runtime::Random128{world.prng_.next(), world.prng_.next()}; };
     hooks.note = [&world](const engine::Note& note) {
@@ -81,7 +82,8 @@ World::World(WorldOptions options)
     return nonce;
   };
   call::Sealer sealer(key, nonces);
-  intake_ = std::make_unique<call::Intake>(settings_, call::Hasher(sealer.hash_secret()));
+  hasher_.emplace(sealer.hash_secret());
+  intake_ = std::make_unique<call::Intake>(settings_, *hasher_);
   journal_ = std::make_unique<adapters::MemoryJournal>(
       std::move(sealer), [this] { return now(); }, settings_->journal.retention);
   upstream_ = std::make_unique<SimUpstream>(
@@ -379,6 +381,7 @@ Verdict World::run() {
   judge();
   verdict_.events = schedule_.ran();
   verdict_.effects = upstream_->ledger().size();
+  verdict_.told = upstream_->told().size();
   verdict_.asides = clients_->asides();
   verdict_.lookups = upstream_->lookups;
   verdict_.found = clients_->found();

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,8 @@ struct Verdict {
   std::uint64_t found = 0;    // answers that a lookup gave
   std::uint64_t in_line = 0;  // pairs of one line whose order was judged
   Duration took;              // virtual
+  std::uint64_t told = 0;      // ends of calls that a receiver has taken
+  Duration took;               // virtual
 };
 
 struct WorldOptions {
@@ -84,6 +87,8 @@ class World {
   void judge_promises();
   void judge_calls();
   void judge_call(const call::Call& call);
+  void judge_callback(const call::Call& call);
+  void judge_told(const call::Call& call);
   void violation(std::string what);
   void trace(const std::string& line);
   [[nodiscard]] Now now() const;
@@ -96,6 +101,7 @@ class World {
   FaultPlan plan_;
   Schedule schedule_;
   std::shared_ptr<const call::Settings> settings_;
+  std::optional<call::Hasher> hasher_;
   std::unique_ptr<call::Intake> intake_;
   std::unique_ptr<adapters::MemoryJournal> journal_;
   std::unique_ptr<SimUpstream> upstream_;

@@ -36,6 +36,7 @@ TEST(World, HoldsItsInvariantsUnderFaultsAndCrashes) {
     sum.retired += verdict.retired;
     sum.lookups += verdict.lookups;
     sum.found += verdict.found;
+    sum.told += verdict.told;
   }
   // The worlds were hostile enough to mean something.
   EXPECT_GT(sum.crashes, 500U);
@@ -49,6 +50,7 @@ TEST(World, HoldsItsInvariantsUnderFaultsAndCrashes) {
   EXPECT_GT(sum.retired, 1000U);
   EXPECT_GT(sum.lookups, 3000U);
   EXPECT_GT(sum.found, 500U);
+  EXPECT_GT(sum.told, 1000U);
 }
 
 TEST(World, ReplaysExactlyFromItsSeed) {

@@ -15,6 +15,7 @@
 #include "call/hasher.h"
 #include "call/reply.h"
 #include "call/settings.h"
+#include "call/webhook_door.h"
 
 namespace hf::call {
 
@@ -80,7 +81,8 @@ using CallVerdict = std::variant<Reply, NewCall>;
 
 class Intake {
  public:
-  Intake(std::shared_ptr<const Settings> settings, Hasher hasher);
+  // `door` may be empty where no route takes webhooks; one that does then refuses everything.
+  Intake(std::shared_ptr<const Settings> settings, Hasher hasher, WebhookDoor door = {});
 
   // What to do with this head. A Reply refuses before any body byte was read.
   [[nodiscard]] HeadVerdict on_head(const IncomingHead& head) const;
@@ -90,6 +92,7 @@ class Intake {
  private:
   std::shared_ptr<const Settings> settings_;
   Hasher hasher_;
+  WebhookDoor door_;
 };
 
 }  // namespace hf::call

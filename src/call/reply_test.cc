@@ -143,6 +143,7 @@ INSTANTIATE_TEST_SUITE_P(
                     CodeCase{Code::key_invalid, 400, "key-invalid", kKey},
                     CodeCase{Code::bad_request, 400, "bad-request", kRequest},
                     CodeCase{Code::not_supported, 400, "not-supported", kRequest},
+                    CodeCase{Code::signature_refused, 401, "signature-refused", kRequest},
                     CodeCase{Code::no_route, 404, "no-route", kRequest},
                     CodeCase{Code::no_such_call, 404, "no-such-call", kRequest},
                     CodeCase{Code::in_progress, 409, "in-progress", kRequest},

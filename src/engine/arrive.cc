@@ -172,6 +172,7 @@ void Core::begin_call(Arrival arrival) {
   fresh.upstream = arrival.call.upstream;
   fresh.per_attempt = std::move(arrival.call.per_attempt);
   fresh.client_address = arrival.call.client_address;
+  fresh.ready_since = now_.mono;
   fresh.journaled = journaled;
   fresh.may_hold = arrival.call.may_hold && journaled;
   if (arrival.call.streamed && arrival.call.has_body) fresh.stream_of = arrival.exchange;
@@ -421,6 +422,7 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
   active.upstream = arrival.call.upstream;
   active.per_attempt = std::move(arrival.call.per_attempt);
   active.client_address = arrival.call.client_address;
+  active.ready_since = now_.mono;
   active.may_hold = arrival.call.may_hold;
   call::Call& call = *active.call;
   // Proven not applied: the upstream cannot have begun to count the key's lifetime.
@@ -459,6 +461,7 @@ Active& Core::activate(std::shared_ptr<const call::Call> stored) {
   const UpstreamState* upstream = find_upstream(stored->upstream);
   HF_CHECK(upstream != nullptr);
   fresh.upstream = upstream->settings;
+  if (stored->callback_of) fresh.route = callback_route_;
   for (const auto& route : settings_->routes) {
     if (route->upstream != stored->upstream) continue;
     if (!fresh.route || route->path == stored->route) fresh.route = route;

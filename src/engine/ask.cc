@@ -243,6 +243,7 @@ void Core::settle_by_operator(const OperatorCommand& command, Active& active) {
   call.ended = call::Stamp::of(now_);
   record(active, call::Happening::answered, call::Actor::operator_person, "operator-applied");
   leave_line(active);
+  tell_end(active, true);
   write(active);
   const std::vector<ExchangeId> all = active.exchanges;
   for (const ExchangeId id : all) {

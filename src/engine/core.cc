@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "call/callback.h"
+
 namespace hf::engine {
 namespace {
 
@@ -27,9 +29,11 @@ bool warns(const Active& active) {
 
 Core::Core(EngineOptions options, const call::Recovered& recovered)
     : settings_(std::move(options.settings)),
+      callback_route_(call::callback_route(settings_->callbacks)),
       prng_(Prng(options.seed).fork("engine")),
       journal_(options.journal),
-      crashed_on_(options.crashed_on) {
+      crashed_on_(options.crashed_on),
+      hasher_(options.hasher) {
   for (const auto& [name, upstream] : settings_->upstreams) {
     UpstreamState state;
     state.settings = upstream;

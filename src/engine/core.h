@@ -3,6 +3,7 @@
 //   3) attempt.cc  admission, launch, and what the transport reports follow.cc   after the
 //   decision: again, held, open, unknown, dead, answered held.cc     the backlog: paging by due
 //   time, loading, held attempts ask.cc      the owner's status and cancel, the operator's commands
+//   callback.cc the end of a held call is told
 //   recover.cc  what a start finds
 //   order.cc    calls that go one after another
 //   verify.cc   asking the upstream what became of a call
@@ -121,6 +122,8 @@ struct Active {
   bool replayable = true;   // a streamed body is still kept from its first byte
   bool first_sent_is_tentative = false;
   int live_attempts = 0;
+  Instant ready_since;  // its request is here, or its backoff is over: what it waits for since then
+  Duration queued;      // of the running attempt, until its start
   bool breaker_counted = false;
   std::optional<ExchangeId> forwarding_to;
   bool body_is_new = false;    // the next write carries the request's body
@@ -276,6 +279,10 @@ class Core {
   void wake_upstream_at(const UpstreamState& upstream, Instant when);
   void launch(Active& active, policy::Lane lane, bool probe);
   void pump(UpstreamState& upstream);
+  Duration queued_until_now(const Active& active, policy::Lane lane) const;
+  std::optional<call::Digest> content_of(const call::AttemptOutcome& outcome) const;
+  void record_end(Active& active, const call::AttemptOutcome& outcome,
+                  const call::Decision& decision);
   void take_evidence(Active& active, call::AttemptOutcome& outcome);
   void feed_policies(Active& active, const call::AttemptOutcome& outcome, call::Row row);
   std::optional<WallTime> pause_from(Active& active, const call::AttemptOutcome& outcome);
@@ -315,6 +322,9 @@ class Core {
   void pass_turn(const call::Digest& digest);
   void give_turn(Active* active, const std::shared_ptr<const call::Call>& stored);
   void forget_line(const call::Digest& digest);
+  // callback.cc
+  void tell_end(Active& active, bool settled_by_operator = false);
+  CallId callback_id(const call::Call& of) const;
 
   // verify.cc
   bool can_verify(const Active& active) const;
@@ -365,9 +375,11 @@ class Core {
   void refuse_unread(const PendingAsk& ask);
 
   std::shared_ptr<const call::Settings> settings_;
+  std::shared_ptr<const call::RouteSettings> callback_route_;
   Prng prng_;
   bool journal_ = true;
   std::optional<CallId> crashed_on_;
+  std::optional<call::Hasher> hasher_;
   bool accepting_ = true;
   std::string refusing_why_;
   bool draining_ = false;

@@ -168,6 +168,7 @@ void Core::again(Active& active, bool replayable, std::optional<WallTime> not_be
         write(active);
       }
       active.phase = Phase::backing_off;
+      active.ready_since = when;
       alarms_.arm({AlarmKind::call, {}, call.id, {}}, when);
       // Its alarm may have gone by during the attempt, which patience does not cut.
       for (const ExchangeId id : active.exchanges) {
@@ -241,6 +242,7 @@ void Core::finish_answered(Active& active, const call::Decision& decision) {
   call.ended = call::Stamp::of(now_);
   record(active, call::Happening::answered, call::Actor::upstream, decision.rule);
   leave_line(active);
+  tell_end(active);
   write(active);
   close_forwarding(active, !by_head);
   reply_answered(active);
@@ -434,6 +436,7 @@ void Core::become_unknown(Active& active, std::string_view rule) {
   call.verdict = call::Effect::unknown;
   call.ended = call::Stamp::of(now_);
   record(active, call::Happening::became_unknown, call::Actor::holdfast, rule);
+  tell_end(active);
   write(active);
   upstream_of(active).stats.unknown += 1;
   stats_.unknown_calls += 1;
@@ -453,6 +456,7 @@ void Core::die(Active& active, std::string_view rule) {
   call.ended = call::Stamp::of(now_);
   record(active, call::Happening::died, call::Actor::holdfast, rule);
   leave_line(active);
+  tell_end(active, rule == "operator-not-applied");
   write(active);
   upstream_of(active).stats.dead += 1;
   const bool asked_for = rule == "operator-not-applied" || rule == "key-retention-over";
@@ -472,6 +476,7 @@ void Core::become_cancelled(Active& active, call::Actor who) {
   call.ended = call::Stamp::of(now_);
   record(active, call::Happening::cancelled, who);
   leave_line(active);
+  tell_end(active);
   write(active);
   if (!active.exchanges.empty()) {
     call::ProblemSpec spec;

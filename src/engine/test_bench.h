@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "call/callback.h"
 #include "engine/engine.h"
 
 namespace hf::engine {
@@ -79,13 +80,14 @@ struct Ask {
   std::optional<Duration> not_before = std::nullopt;
   std::optional<Duration> deadline = std::nullopt;
   std::uint8_t urgency = call::kUrgencyDefault;
+  std::string callback = {};
 };
 
 class Bench {
  public:
   using Tune = std::function<void(call::UpstreamSettings&, call::RouteSettings&)>;
 
-  explicit Bench(const Tune& tune = {}) {
+  explicit Bench(const Tune& tune = {}, const call::CallbackSettings& callbacks = {}) {
     upstream_ = std::make_shared<call::UpstreamSettings>();
     upstream_->name = "up";
     upstream_->urls = {call::Url{false, "up.test", 80, ""}};
@@ -96,6 +98,8 @@ class Bench {
     settings_ = std::make_shared<call::Settings>();
     settings_->upstreams["up"] = upstream_;
     settings_->routes = {route_};
+    settings_->callbacks = callbacks;
+    settings_->upstreams.merge(call::callback_upstreams(callbacks));
     now.mono = Instant{1'000'000'000'000};
     now.wall = WallTime{1'700'000'000'000};
     now.boot = BootId{7};
@@ -103,6 +107,7 @@ class Bench {
   }
 
   // The parts that a test looks at.
+  const call::Hasher hasher{{7, 7, 7}};
   Now now;
   std::map<CallId, std::shared_ptr<const call::Call>> stored;
   std::map<call::Digest, CallId> keys;
@@ -153,6 +158,7 @@ class Bench {
     call.account = "acct";
     call.limit_key = "limit-" + ask.owner;
     call.wait = ask.wait;
+    call.asked.callback = ask.callback;
     const bool agreed = ask.async || route_->hold == call::Hold::always ||
                         route_->held_answer == call::HeldAnswer::accepted;
     call.may_hold = route_->hold != call::Hold::never && !call.safe && !ask.streamed &&
@@ -308,7 +314,7 @@ class Bench {
     tune(*upstream, *route);
     upstream_ = upstream;
     route_ = route;
-    auto settings = std::make_shared<call::Settings>();
+    auto settings = std::make_shared<call::Settings>(*settings_);
     settings->upstreams["up"] = upstream_;
     settings->routes = {route_};
     settings_ = settings;
@@ -375,6 +381,7 @@ class Bench {
     options.settings = settings_;
     options.seed = 1;
     options.crashed_on = blamed_;
+    options.hasher = hasher;
     engine_.emplace(std::move(options), recovered, now, effects);
     take(effects);
     while (!hold_reads && !reads.empty())

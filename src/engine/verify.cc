@@ -239,6 +239,7 @@ void Core::record_lookup(Active& active, const call::AttemptOutcome& outcome,
   event.bytes_received = outcome.bytes_received;
   event.took_ms = static_cast<std::uint32_t>(outcome.took.ms());
   event.phases = outcome.phases;
+  event.digest = content_of(outcome);
   event.where = outcome.address;
   event.rule = std::string(call::to_string(verdict.looked));
   event.detail = verdict.detail;
@@ -304,6 +305,7 @@ void Core::finish_found(Active& active, const call::AttemptOutcome& outcome,
     active.answer_is_new = call.answer->body_kept;
     record(active, call::Happening::answered, call::Actor::upstream, "verified-found");
     leave_line(active);
+    tell_end(active);
     write(active);
   }
   reply_answered(active);
