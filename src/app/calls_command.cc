@@ -118,6 +118,8 @@ Result<Ask> ask_of(const CallsOptions& options) {
     }
     case Action::upstreams:
       return Ask{"GET", "/v1/upstreams", {}};
+    case Action::alerts:
+      return Ask{"GET", "/v1/alerts", {}};
     case Action::pause:
       return Ask{"POST", upstream + "/pause", reason_body(options)};
     case Action::resume:
@@ -150,6 +152,8 @@ std::string shown(const CallsOptions& options, const json::object& answer) {
       return show_call(answer, view);
     case Action::upstreams:
       return show_upstreams(answer, view);
+    case Action::alerts:
+      return show_alerts(answer, view);
     case Action::retry:
     case Action::cancel:
     case Action::resolve:
@@ -246,6 +250,10 @@ void add_resolve(CLI::App& calls, CallsOptions& options, int& code) {
 void add_upstream_commands(CLI::App& app, CallsOptions& options, int& code) {
   add(app, "upstreams", "Every upstream as it stands now.\n\nExample:\n  holdfast upstreams",
       Action::upstreams, options, code);
+  add(app, "alerts",
+      "What is going wrong or will, how long there is still time, and what to do.\n\n"
+      "Examples:\n  holdfast alerts\n  holdfast alerts --json",
+      Action::alerts, options, code);
   CLI::App* pause =
       add(app, "pause",
           "Send nothing to an upstream for a while; calls wait, are held or refused.\n\n"

@@ -1,4 +1,4 @@
-// `holdfast calls ...`, `holdfast upstreams`, `holdfast pause` and `holdfast resume`: an operator's
+// `holdfast calls ...`, `holdfast alerts`, `upstreams`, `pause` and `resume`: an operator's
 // tools, as a client of the admin API.
 #pragma once
 
@@ -13,7 +13,7 @@ class App;
 namespace hf::app {
 
 struct CallsOptions {
-  enum class Action { list, show, retry, cancel, resolve, upstreams, pause, resume };
+  enum class Action { list, show, retry, cancel, resolve, upstreams, pause, resume, alerts };
   Action action = Action::list;
   AdminHints where;
   bool json = false;  // the API's answer as it is, for scripts

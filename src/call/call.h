@@ -194,9 +194,17 @@ struct Indexed {
   State state = State::waiting;
   bool held = false;
   WallTime due;
+  std::uint8_t stage = 0;
+  WallTime ends;  // see ends_at
   bool operator==(const Indexed&) const = default;
 };
 Indexed indexed(const Call& call);
+
+// When a held call has run out at the latest: its deadline, or the end of the key that it was sent
+// under.
+WallTime ends_at(const Call& call);
+// How far that time is used up at `now`: 0, 1 from half on, 2 from three quarters on.
+std::uint8_t stage_of_time(WallTime accepted, WallTime ends, WallTime now);
 
 // True for calls that a paged walk by due time must find: held ones that wait, open ones to expire.
 constexpr bool has_due(State state) {

@@ -113,6 +113,8 @@ constexpr RuleRow kRows[] = {
     {Rule::upstream_unused, "upstream-unused", kWarning, "No route leads to the upstream."},
     {Rule::secret_literal, "secret-literal", kWarning,
      "A secret written into the configuration itself."},
+    {Rule::alerts_stake, "alerts-stake", kWarning,
+     "`alerts.stake` names a field that no route has in its `index`, or has as `sensitive`."},
 };
 
 }  // namespace

@@ -70,6 +70,7 @@ enum class Rule {
   upstream_plain,
   upstream_unused,
   secret_literal,
+  alerts_stake,
 };
 
 struct RuleRow {

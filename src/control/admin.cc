@@ -361,6 +361,10 @@ void Admin::handle(const ControlRequest& request, const ControlRespond& respond)
     } else {
       calls(*route, respond);
     }
+  } else if (route && route->kind == "alerts" && !one) {
+    const std::string none = R"({"alerts":[]})";
+    respond(!route->is_read() ? wrong_method("GET")
+                              : json(options_.alerts ? options_.alerts() : none));
   } else if (route && route->kind == "upstreams" && one && pause_action) {
     pause(*route, respond);
   } else if (route && route->kind == "upstreams" && !one) {

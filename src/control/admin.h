@@ -2,6 +2,7 @@
 // request needs the bearer token, and a Host that is this listener's own.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ struct AdminOptions {
   std::vector<std::string> hosts;  // further names that Host may have
   std::shared_ptr<const call::Settings> settings;
   FactSource facts;
+  std::function<std::string()> alerts = {};  // {"alerts": [...]}; empty: there are none
 };
 
 // The I/O thread. `driver` has been started and outlives this; replies may come after this is gone.

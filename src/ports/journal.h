@@ -38,11 +38,20 @@ struct DuePage {
   std::optional<WallTime> next;  // the due time after the last of the page, of any age
 };
 
+// Held calls whose time, or schedule, is used up to a stage (call::Call::stage) or further.
+struct RunningOut {
+  std::uint8_t stage = 1;
+  WallTime now;
+};
+
 struct CallFilter {
   std::optional<call::State> state;
   std::string upstream;         // empty: any
   std::optional<CallId> after;  // page on from here (exclusive), newest first
   std::size_t limit = 100;      // at most 1000
+  // Instead of state and after: those of `upstream`, the earliest due first, those at the upstream
+  // now at the end.
+  std::optional<RunningOut> running_out;
 };
 
 struct CallPage {
@@ -50,6 +59,8 @@ struct CallPage {
   bool more = false;
   std::optional<CallId>
       next;  // with `more`: the `after` to go on from; a page may be short of calls
+  std::uint64_t matched = 0;  // with running_out: how many there are, beyond the page; `more`: or
+                              // even more than that
 };
 
 struct CallDetail {
