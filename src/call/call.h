@@ -206,9 +206,10 @@ WallTime ends_at(const Call& call);
 // How far that time is used up at `now`: 0, 1 from half on, 2 from three quarters on.
 std::uint8_t stage_of_time(WallTime accepted, WallTime ends, WallTime now);
 
-// True for calls that a paged walk by due time must find: held ones that wait, open ones to expire.
+// True for calls that a paged walk by due time must find: held ones that wait or are to be
+// verified, open ones to expire.
 constexpr bool has_due(State state) {
-  return state == State::waiting || state == State::open;
+  return state == State::waiting || state == State::open || state == State::verifying;
 }
 
 // What the client may be told of the call as it stands.

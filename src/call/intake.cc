@@ -104,7 +104,7 @@ bool is_buffered(const RouteSettings& route, const UpstreamSettings& upstream,
                  std::string_view method) {
   if (safe_method(method)) return false;
   return !route.key.from.empty() || route.key.required || route.hold != Hold::never ||
-         upstream.idempotency.mode == Mode::key;
+         upstream.idempotency.mode == Mode::key || upstream.idempotency.mode == Mode::verify;
 }
 
 // PUT, PATCH and DELETE overwrite one another: held, a later one could be overtaken by an earlier.

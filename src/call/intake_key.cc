@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "call/lookup.h"
 #include "call/parts.h"
 #include "call/routing.h"
 
@@ -63,6 +64,13 @@ std::variant<KeyFault, std::optional<HeaderKey>> read_header_key(const std::stri
   return std::optional<HeaderKey>{{std::move(*key), std::string(trim_blanks(field->value))}};
 }
 
+// A lookup that asks by {key} needs the upstream to have seen it.
+bool carries_key(const UpstreamSettings& upstream) {
+  if (upstream.idempotency.mode == Mode::key) return true;
+  return upstream.idempotency.mode == Mode::verify && upstream.lookup &&
+         lookup_uses(upstream.lookup->get, "key");
+}
+
 // All that one request says for its key.
 class Reader {
  public:
@@ -79,7 +87,7 @@ class Reader {
       if (auto fault = header_key(rule.from.front().name, rule.stable)) return *fault;
     }
     const bool may_fall_back = rule.from.empty() || !rule.required;
-    if (!out_.key && upstream_.idempotency.mode == Mode::key && may_fall_back) {
+    if (!out_.key && carries_key(upstream_) && may_fall_back) {
       const bool stable = rule.from.empty() && rule.stable;
       if (auto fault = header_key(upstream_.idempotency.header, stable)) return *fault;
     }
@@ -140,7 +148,7 @@ class Reader {
   void use(std::string_view identity, std::string value, bool business) {
     KeyUse key;
     key.identity = hasher_.digest("key", identity);
-    if (upstream_.idempotency.mode == Mode::key) key.field = upstream_.idempotency.header;
+    if (carries_key(upstream_)) key.field = upstream_.idempotency.header;
     key.value = std::move(value);
     key.business = business;
     key.stable = business;
@@ -167,7 +175,7 @@ std::optional<KeyFault> header_key_fault(const RouteSettings& route,
                                          const IncomingHead& head) {
   const auto& rule = route.key;
   if (rule.from.empty()) {
-    if (upstream.idempotency.mode != Mode::key) return std::nullopt;
+    if (!carries_key(upstream)) return std::nullopt;
     auto read = read_header_key(upstream.idempotency.header, head.fields);
     if (auto* fault = std::get_if<KeyFault>(&read)) return *fault;
     return std::nullopt;

@@ -393,7 +393,7 @@ TEST(RecordBatch, ASettledCallLeavesEveryIndexItWasIn) {
   apply(write);
   EXPECT_EQ(indexes(), "s");
   const std::pair<State, std::string> path[] = {
-      {State::waiting, "d"}, {State::waiting, "d"}, {State::sending, "s"}, {State::verifying, "s"},
+      {State::waiting, "d"}, {State::waiting, "d"}, {State::sending, "s"}, {State::verifying, "d"},
       {State::waiting, "d"}, {State::open, "d"},    {State::unknown, "u"}, {State::unknown, "u"},
       {State::dead, ""},     {State::sending, "s"}, {State::answered, ""}};
   for (const auto& [state, expected] : path) {

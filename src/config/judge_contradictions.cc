@@ -117,15 +117,32 @@ bool injects(const UpstreamDraft& upstream) {
   return node != nullptr && !node->items.empty();
 }
 
+bool finds_in_list(std::string_view pointer) {
+  const auto slash = pointer.rfind('/');
+  if (slash == std::string_view::npos) return false;
+  const auto last = pointer.substr(slash + 1);
+  return !last.empty() &&
+         std::all_of(last.begin(), last.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
 void judge_upstream(const std::vector<Listener>& all, const UpstreamDraft& upstream,
                     Findings& findings) {
   const auto& settings = upstream.settings;
   const auto& rules = settings.idempotency;
   judge_urls(all, upstream, findings);
   judge_statuses(upstream, findings);
-  if (rules.mode == Mode::verify) {
-    add(upstream, findings, Rule::mode_verify, "idempotency.mode",
-        "`mode: verify` is not available yet", "`none` never repeats a call in doubt");
+  const auto& lookup = settings.lookup;
+  if (rules.mode == Mode::verify && !lookup) {
+    add(upstream, findings, Rule::lookup_missing, "idempotency.mode",
+        "`mode: verify` needs `lookup`: how the upstream is asked what became of a call",
+        "lookup: { get: \"/charges?ref={key}\", found: /data/0, where: { /status: succeeded }, "
+        "settle: 35s }");
+  }
+  if (lookup && lookup->absent_status.empty() && !finds_in_list(lookup->found)) {
+    add(upstream, findings, Rule::lookup_absence, "idempotency.lookup.found",
+        fmt::format("{} is no element of a list, and there is no `absent_status`",
+                    in_quotes(lookup->found)),
+        "found: /data/0, or absent_status: [404]");
   }
   if (rules.mode == Mode::key && !rules.lifetime &&
       upstream.node->find_path("idempotency.lifetime") == nullptr) {

@@ -114,6 +114,15 @@ void judge_upstream(const Draft& draft, const UpstreamDraft& upstream, Findings&
                              in_quotes(settings.name), format_duration(*rules.lifetime)),
                  fmt::format("keys: {}", format_duration(*rules.lifetime)));
   }
+  const Duration settle = settings.idempotency.settle;
+  if (settings.lookup && settle.ns > 0 && settle < settings.timeouts.head) {
+    add(upstream, findings, Rule::settle_short, "idempotency.lookup.settle",
+        fmt::format("an attempt may be answered after {}, so the upstream may be at work longer "
+                    "than {}",
+                    format_duration(settings.timeouts.head),
+                    format_duration(settings.idempotency.settle)),
+        "the longest that it works on a request, and the time until its lookups show it");
+  }
   const bool llm = upstream.preset != nullptr && upstream.preset->sdk_timeout > kPatience;
   const Duration least = llm ? Duration::minutes(1) : Duration::seconds(1);
   if (settings.timeouts.head < least) {

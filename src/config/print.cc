@@ -92,8 +92,28 @@ class Lines {
   std::string indent_;
 };
 
-void print_idempotency(Lines in, const call::Idempotency& rules) {
+void print_lookup(Lines in, const call::Lookup& lookup, Duration settle) {
+  in.put("get", scalar(lookup.get));
+  in.put("found", scalar(lookup.found));
+  in.open("where");
+  Lines conditions = in.deeper();
+  for (const auto& where : lookup.where) {
+    conditions.put(scalar(where.pointer),
+                   list(where.values, [](const std::string& value) { return scalar(value); }));
+  }
+  in.put("absent_status", statuses(lookup.absent_status));
+  in.put("settle", format_duration(settle));
+  if (lookup.answer) in.put("answer", scalar(*lookup.answer));
+}
+
+void print_idempotency(Lines in, const call::UpstreamSettings& upstream) {
+  const call::Idempotency& rules = upstream.idempotency;
   in.put("mode", to_string(rules.mode));
+  if (rules.mode == call::Mode::verify) in.put_text("header", rules.header);
+  if (upstream.lookup) {
+    in.open("lookup");
+    print_lookup(in.deeper(), *upstream.lookup, rules.settle);
+  }
   if (rules.mode == call::Mode::key) {
     in.put_text("header", rules.header);
     if (rules.lifetime) in.put("lifetime", format_duration(*rules.lifetime));
@@ -134,7 +154,7 @@ void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
   in.put_text("ca_file", upstream.ca_file);
   in.put_text("preset", upstream.preset);
   in.open("idempotency");
-  print_idempotency(in.deeper(), upstream.idempotency);
+  print_idempotency(in.deeper(), upstream);
   print_inject(in, "inject", upstream.inject);
   if (upstream.credentials_stored) in.put("credentials", "stored");
   in.put_text("account", upstream.account);

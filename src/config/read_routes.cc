@@ -15,15 +15,6 @@ constexpr Duration kDay = Duration::hours(24);
 constexpr std::uint64_t kKiB = 1024;
 constexpr std::string_view kReserved = "/.holdfast/";
 
-bool is_json_pointer(std::string_view text) {
-  if (!text.starts_with('/')) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto next = text.substr(i + 1, 1);
-    if (text[i] == '~' && next != "0" && next != "1") return false;
-  }
-  return true;
-}
-
 // { header: NAME } | { body: /json/pointer } | { form: NAME }
 std::optional<call::Part> read_part(const Node& node, const std::string& path, Findings& findings) {
   using Kind = call::Part::Kind;

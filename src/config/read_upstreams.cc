@@ -5,6 +5,7 @@
 #include "base/fields.h"
 #include "config/address.h"
 #include "config/draft.h"
+#include "config/read_lookup.h"
 #include "config/section.h"
 
 namespace hf::config {
@@ -88,7 +89,8 @@ void read_field_name(Section& in, std::string_view key, std::string& out) {
   }
 }
 
-void read_idempotency(Section in, call::Idempotency& out) {
+void read_idempotency(Section in, call::UpstreamSettings& upstream) {
+  call::Idempotency& out = upstream.idempotency;
   const call::Mode preset_mode = out.mode;
   in.word("mode", out.mode, modes());
   // RFC draft idempotency-key section 2.6: 409 while the first request is being worked on.
@@ -107,11 +109,13 @@ void read_idempotency(Section in, call::Idempotency& out) {
   in.text("settles_unless_type", out.settles_unless_type);
   read_field_name(in, "replay_marker", out.replay_marker);
   read_advice(in, out.no_retry_advice);
+  if (in.has("lookup")) read_lookup(in.section("lookup"), upstream);
   in.close();
   if (out.mode == call::Mode::key) return;
-  for (const std::string_view key : {"header", "lifetime", "in_progress", "settles",
+  const bool verify = out.mode == call::Mode::verify;
+  for (const std::string_view key : {"header", "lookup", "lifetime", "in_progress", "settles",
                                      "settles_field", "settles_unless_type", "replay_marker"}) {
-    if (!in.has(key)) continue;
+    if (!in.has(key) || (verify && (key == "header" || key == "lookup"))) continue;
     in.add(Rule::mode_mismatch, key,
            fmt::format("`{}` means nothing with `mode: {}`", key, to_string(out.mode)),
            "leave it out, or write `mode: key`");
@@ -121,6 +125,12 @@ void read_idempotency(Section in, call::Idempotency& out) {
   plain.mode = out.mode;
   plain.refused = std::move(out.refused);
   plain.no_retry_advice = std::move(out.no_retry_advice);
+  if (verify) {
+    plain.header = std::move(out.header);
+    plain.settle = out.settle;
+  } else {
+    upstream.lookup.reset();
+  }
   out = std::move(plain);
 }
 
@@ -198,7 +208,7 @@ UpstreamDraft read_upstream(const Node::Key& name, const Node& node, Findings& f
   read_preset(in, out);
   in.flag("one_key_store", settings.one_key_store);
   in.text("ca_file", settings.ca_file);
-  read_idempotency(in.section("idempotency"), settings.idempotency);
+  read_idempotency(in.section("idempotency"), settings);
   read_inject(in, "inject", settings);
   in.word<bool>("credentials", settings.credentials_stored, {{"stored", true}});
   in.text("account", settings.account);

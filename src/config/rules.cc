@@ -42,7 +42,11 @@ constexpr RuleRow kRows[] = {
     {Rule::key_lifetime, "key-lifetime", kError,
      "`mode: key` without `lifetime`: how long the upstream remembers a key has no safe "
      "default."},
-    {Rule::mode_verify, "mode-verify", kError, "`mode: verify` is not available yet."},
+    {Rule::lookup_missing, "lookup-missing", kError,
+     "`mode: verify` without `lookup`: nobody could be asked what became of a call."},
+    {Rule::lookup_absence, "lookup-absence", kError,
+     "A lookup that can never find nothing: `found` is no element of a list and there is no "
+     "`absent_status`."},
     {Rule::mode_mismatch, "mode-mismatch", kError,
      "A setting that only means something with another `mode`."},
     {Rule::status_conflict, "status-conflict", kError,
@@ -97,6 +101,9 @@ constexpr RuleRow kRows[] = {
      "starts."},
     {Rule::deadline_schedule, "deadline-schedule", kWarning,
      "The deadline comes before the end of `retry.held`, or before `wait`."},
+    {Rule::settle_short, "settle-short", kWarning,
+     "`settle` is shorter than the upstream may still be at work: an effect that shows later is "
+     "doubled."},
     {Rule::budget_zero, "budget-zero", kWarning,
      "`retry.budget` of 0%: beyond the floor there are no second attempts."},
     {Rule::retention_keys, "retention-keys", kWarning,

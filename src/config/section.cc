@@ -266,4 +266,13 @@ void Section::close() {
   }
 }
 
+bool is_json_pointer(std::string_view text) {
+  if (!text.starts_with('/')) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto next = text.substr(i + 1, 1);
+    if (text[i] == '~' && next != "0" && next != "1") return false;
+  }
+  return true;
+}
+
 }  // namespace hf::config

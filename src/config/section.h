@@ -91,6 +91,9 @@ class Section {
   std::vector<std::string_view> asked_;
 };
 
+// RFC 6901, but for the empty pointer.
+bool is_json_pointer(std::string_view text);
+
 // "found a list", "found `ten`": the second half of a sentence about a wrong type.
 std::string found(const Node& node);
 

@@ -15,6 +15,11 @@ bool wants_journal(const call::NewCall& call) {
          call.upstream->idempotency.mode == call::Mode::key;
 }
 
+bool can_be_asked_about(const call::NewCall& call) {
+  return call.upstream->lookup &&
+         call::lookup_target(*call.upstream->lookup, *call.upstream, *call.request, call.key);
+}
+
 std::shared_ptr<call::Call> make_call(const Arrival& arrival, const Now& now) {
   const call::NewCall& fresh = arrival.call;
   auto made = std::make_shared<call::Call>();
@@ -29,6 +34,10 @@ std::shared_ptr<call::Call> make_call(const Arrival& arrival, const Now& now) {
   made->has_body = fresh.has_body;
   made->body_bytes = view(fresh.request->body).size();
   made->idempotency = fresh.upstream->idempotency;
+  if (made->idempotency.mode == call::Mode::verify && !can_be_asked_about(fresh)) {
+    // A placeholder has no value: nobody could ask what became of it.
+    made->idempotency.mode = call::Mode::none;
+  }
   made->safe = fresh.safe;
   made->head_is_proof = fresh.route->head_is_proof;
   made->accepted = call::Stamp::of(now);
@@ -179,6 +188,19 @@ void Core::start_fresh(Active& active, ExchangeId first) {
   const Exchange exchange = exchanges_.at(first);
   const bool held_at_once =
       active.may_hold && (exchange.async || active.route->hold == call::Hold::always);
+  if (must_verify(active)) {
+    if (!active.call->doubt.since) {
+      active.call->doubt.since = call::Stamp::of(now_);
+      active.call->doubt.absent_since.reset();
+    }
+    active.verifying = true;
+    if (held_at_once) {
+      hold_verifying(active, now_.wall);
+    } else {
+      verify_next(active, now_.wall);
+    }
+    return;
+  }
   if (!held_at_once) {
     try_start(active);
     return;
@@ -317,6 +339,7 @@ void Core::replay(const call::Call& call, const Arrival& arrival) {
   stats_.replayed += 1;
   if (call.answer && call.answer->body_kept) {
     call::AnswerMarks marks;
+    if (call.answer->by_lookup) marks.effect = call::Effect::applied;
     marks.call = call.id;
     marks.attempts = call.attempts;
     marks.replayed_from = call.answer->at;
@@ -324,13 +347,7 @@ void Core::replay(const call::Call& call, const Arrival& arrival) {
     send(arrival.exchange, call::upstream_answer(*call.answer, marks), true);
     return;
   }
-  call::ProblemSpec spec;
-  spec.code = call::Code::answer_not_kept;
-  spec.effect = call::Effect::applied;
-  spec.call = call.id;
-  spec.attempts = call.attempts;
-  if (call.answer) spec.upstream_status = call.answer->status;
-  send_problem(arrival.exchange, spec, true);
+  send_problem(arrival.exchange, no_body_word(call), true);
 }
 
 // An open call is asked for again, or a dead one revived: new attempts of the same call.
@@ -385,6 +402,7 @@ Active& Core::activate(std::shared_ptr<const call::Call> stored) {
   fresh.call = std::make_shared<call::Call>(*stored);
   fresh.journaled = true;
   fresh.stored = call::indexed(*stored);
+  fresh.verifying = stored->state == call::State::verifying;
   fresh.per_attempt = {{"Via", "1.1 holdfast"}};
   const UpstreamState* upstream = find_upstream(stored->upstream);
   HF_CHECK(upstream != nullptr);
@@ -413,10 +431,16 @@ Active& Core::activate(std::shared_ptr<const call::Call> stored) {
 bool Core::may_resume(const call::Call& call, const call::UpstreamSettings& upstream) const {
   if (!call.unresolved) return true;
   if (call::column_of(call.idempotency.mode, call.safe) == call::Column::safe) return true;
-  if (call.idempotency.mode != call::Mode::key) return false;
-  if (key_over(call, upstream)) return false;
-  if (upstream.idempotency.mode != call::Mode::key) return false;
-  if (upstream.idempotency.header != call.idempotency.header) return false;
+  const call::Mode mode = call.idempotency.mode;
+  if (upstream.idempotency.mode != mode || !same_place(call, upstream)) return false;
+  if (mode == call::Mode::verify) return upstream.lookup.has_value();  // asked before it is sent
+  if (mode != call::Mode::key) return false;
+  if (key_over(call, upstream) && !upstream.lookup) return false;
+  return upstream.idempotency.header == call.idempotency.header;
+}
+
+// Whether what is configured now is where the copies in doubt went.
+bool Core::same_place(const call::Call& call, const call::UpstreamSettings& upstream) {
   if (!upstream.account.empty() && upstream.account != call.account) return false;
   if (upstream.one_key_store || call.first_sent_authority.empty()) return true;
   return std::any_of(upstream.urls.begin(), upstream.urls.end(), [&](const call::Url& url) {

@@ -84,10 +84,12 @@ void Core::answer_ask(ExchangeId id, const call::CallAsk& ask, Active* active,
 
 void Core::cancel_by_owner(ExchangeId id, Active& active) {
   record(active, call::Happening::cancel_asked, call::Actor::client);
-  if (active.attempt || active.phase == Phase::loading) {
+  if (active.attempt || active.phase == Phase::loading || active.verifying) {
+    // A lookup under way settles it; until then nobody could say "cancelled".
     active.call->no_more_attempts = true;
     write(active);
     act(SendReply{id, call::cancel_noted(*active.call)}, true);
+    unload_if_idle(active);
     return;
   }
   const call::Call snapshot = *active.call;

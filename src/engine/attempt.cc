@@ -17,6 +17,10 @@ bool carries_retry_after(int status) {
 
 void Core::try_start(Active& active) {
   if (end_if_over(active)) return;
+  if (active.verifying) {
+    try_look_up(active, policy::Lane::live);
+    return;
+  }
   UpstreamState& upstream = upstream_of(active);
   // Nobody overtakes those who queue already.
   if (active.phase != Phase::queued && !upstream.live_queue.empty()) {
@@ -68,6 +72,11 @@ void Core::wait_for_gate(Active& active, const Entry& entry) {
 
 void Core::stop_waiting(Active& active, std::optional<WallTime> not_before) {
   alarms_.disarm({AlarmKind::call, {}, active.call->id, {}});
+  if (active.verifying) {
+    active.phase = Phase::idle;
+    stop_verifying(active);
+    return;
+  }
   if (active.may_hold) {
     call::WaitReason reason = call::WaitReason::backoff;
     switch (active.hurdle) {
@@ -141,6 +150,9 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   UpstreamState& upstream = upstream_of(active);
   alarms_.disarm({AlarmKind::call, {}, call.id, {}});
   const std::size_t url = choose_url(active);
+  // Invariant 3, once more at the last door.
+  const call::Column column = call::column_of(call.idempotency.mode, call.safe);
+  HF_CHECK(!call.unresolved || column == call::Column::safe || column == call::Column::key);
   const AttemptId id{next_attempt_++};
   upstream.stats.attempts += 1;
   if (call.attempts > 0) upstream.stats.retries += 1;
@@ -166,10 +178,10 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
     }
     // Attempts that are proven not applied bind nobody: what counts is where doubt began.
     if (!call.unresolved) call.first_sent_authority = active.upstream->urls[url].authority();
+    call.doubt = {};
     record(active, call::Happening::attempt_started, call::Actor::holdfast);
     write(active);  // intent before bytes: the start below waits for it
   }
-  const call::Column column = call::column_of(call.idempotency.mode, call.safe);
   StartAttempt start;
   start.id = id;
   start.call = call.id;
@@ -198,6 +210,10 @@ void Core::on(AnswerHeadSeen&& event) {
   if (found == attempts_.end()) return;
   Active& active = active_.at(found->second);
   if (active.abandoned) return;  // its cancel is on the way
+  if (active.looking_up) {
+    act(CancelAttempt{event.attempt}, active.journaled);  // too large, or a stream: settles nothing
+    return;
+  }
   call::AttemptOutcome seen;
   seen.evidence = call::Evidence::answer_complete;
   seen.head = event.head;
@@ -248,6 +264,18 @@ void Core::on(AttemptEnded&& event) {
   UpstreamState& upstream = upstream_of(active);
   upstream.gate->leave(active.lane);
   active.attempt.reset();
+  if (active.looking_up) {
+    feed_policies(active, event.outcome, call::row_of(event.outcome, {}, false));
+    pause_from(active, event.outcome);
+    if (active.abandoned) {
+      drop(id);
+    } else {
+      on_looked_up(active, event.outcome);
+    }
+    pump(upstream);
+    return;
+  }
+  active.replayable = event.body_replayable;
   const call::Decision decision =
       call::decide(event.outcome,
                    {&active.call->idempotency, active.call->safe, active.lane == policy::Lane::held,

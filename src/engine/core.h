@@ -4,6 +4,7 @@
 //   decision: again, held, open, unknown, dead, answered held.cc     the backlog: paging by due
 //   time, loading, held attempts ask.cc      the owner's status and cancel, the operator's commands
 //   recover.cc  what a start finds
+//   verify.cc   asking the upstream what became of a call
 #pragma once
 
 #include <deque>
@@ -16,6 +17,7 @@
 
 #include "base/prng.h"
 #include "call/decide.h"
+#include "call/lookup.h"
 #include "engine/engine.h"
 #include "engine/gate.h"
 #include "engine/timers.h"
@@ -104,6 +106,9 @@ struct Active {
   std::optional<AttemptId> attempt;
   policy::Lane lane = policy::Lane::live;
   bool probe = false;
+  bool verifying = false;   // it may have applied, and the upstream is being asked
+  bool looking_up = false;  // `attempt` is a lookup
+  bool replayable = true;   // a streamed body is still kept from its first byte
   bool first_sent_is_tentative = false;
   int live_attempts = 0;
   bool breaker_counted = false;
@@ -155,6 +160,10 @@ struct Reading {
   std::vector<PendingAsk> asks;
   ReadClock::Ticket read = 0;
 };
+
+inline WallTime deadline_of(const call::Call& call) {
+  return call.accepted.wall + call.deadline;
+}
 
 class Core {
  public:
@@ -222,6 +231,7 @@ class Core {
   void resume(std::shared_ptr<const call::Call> stored, Arrival arrival);
   Active& activate(std::shared_ptr<const call::Call> stored);
   bool may_resume(const call::Call& call, const call::UpstreamSettings& upstream) const;
+  static bool same_place(const call::Call& call, const call::UpstreamSettings& upstream);
   void add_made_key(Active& active);
 
   // attempt.cc
@@ -250,6 +260,7 @@ class Core {
   void die(Active& active, std::string_view rule);
   void become_cancelled(Active& active, call::Actor who);
   void close_forwarding(Active& active, bool complete);
+  void settle_held_clients(Active& active, Instant when);
   void reply_held(ExchangeId id, Active& active);
   call::Reply last_word(const Active& active, std::string_view rule) const;
   call::AnswerMarks marks_of(const Active& active) const;
@@ -257,6 +268,27 @@ class Core {
   bool past_deadline(const call::Call& call) const;
   Instant wall_to_mono(WallTime when) const;
   WallTime open_until(const call::Call& call) const;
+
+  // verify.cc
+  bool can_verify(const Active& active) const;
+  bool must_verify(const Active& active) const;
+  void begin_verify(Active& active, std::string_view rule);
+  void verify_next(Active& active, WallTime when);
+  void wait_verifying(Active& active, Instant at);
+  void stop_verifying(Active& active);
+  Duration verify_pause(const Active& active, int asked) const;
+  void hold_verifying(Active& active, WallTime when);
+  bool try_look_up(Active& active, policy::Lane lane);
+  void look_up(Active& active);
+  void on_looked_up(Active& active, const call::AttemptOutcome& outcome);
+  void record_lookup(Active& active, const call::AttemptOutcome& outcome,
+                     const call::LookupVerdict& verdict);
+  void saw_absence(Active& active);
+  void finish_found(Active& active, const call::AttemptOutcome& outcome,
+                    const call::LookupVerdict& verdict);
+  void give_up_verifying(Active& active, std::string_view rule);
+  void reply_answered(Active& active);
+  static call::ProblemSpec no_body_word(const call::Call& call);
 
   // held.cc
   void pump_held(UpstreamState& upstream);

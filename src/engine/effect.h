@@ -25,6 +25,7 @@ struct StartAttempt {
   std::shared_ptr<const call::Request> request;
   Fields per_attempt;
   std::optional<ExchangeId> stream_of;  // the body comes from this exchange
+  bool lookup = false;                  // asks about the call, sends no copy of it
   bool host_keep = false;
   bool careful_reuse = false;
   std::uint64_t capture_max = 0;

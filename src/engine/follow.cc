@@ -75,10 +75,6 @@ bool has_whole_answer(const Active& active) {
          !active.last->forwarded && active.last->body;
 }
 
-WallTime deadline_of(const call::Call& call) {
-  return call.accepted.wall + call.deadline;
-}
-
 // How far the schedule, or the time, of a held call is used up.
 std::uint8_t stage_of(const call::Call& call, const call::RetrySettings& retry, WallTime now) {
   const auto steps = static_cast<int>(retry.held.size());
@@ -135,11 +131,12 @@ void Core::follow(Active& active, const call::Decision& decision, bool replayabl
       close_forwarding(active, false);
       end_live(active, decision.rule);
       return;
-    case call::Ruling::verify:  // refused by `check` until it is on the wire; never repeated
-                                // blindly
+    case call::Ruling::verify:
     case call::Ruling::unresolved_end:
       if (was_forwarding) close_forwarding(active, false);
-      if (active.journaled) {
+      if (can_verify(active)) {
+        begin_verify(active, decision.rule);
+      } else if (active.journaled) {
         become_unknown(active, decision.rule);
       } else {
         end_live(active, decision.rule);
@@ -152,7 +149,9 @@ void Core::again(Active& active, bool replayable, std::optional<WallTime> not_be
                  std::string_view rule) {
   call::Call& call = *active.call;
   if (call.no_more_attempts) {
-    if (call.unresolved) {
+    if (call.unresolved && can_verify(active)) {
+      begin_verify(active, "cancelled-unresolved");
+    } else if (call.unresolved) {
       become_unknown(active, "cancelled-unresolved");
     } else {
       become_cancelled(active, call::Actor::client);
@@ -166,7 +165,8 @@ void Core::again(Active& active, bool replayable, std::optional<WallTime> not_be
   if (can_try_again_live(active, replayable)) {
     const policy::Backoff backoff{active.route->retry.live_backoff.low,
                                   active.route->retry.live_backoff.high};
-    Instant when = now_.mono + policy::full_jitter(backoff, active.live_attempts, prng_);
+    Instant when =
+        now_.mono + policy::full_jitter(backoff, std::max(1, active.live_attempts), prng_);
     if (not_before) when = std::max(when, wall_to_mono(*not_before));
     if (when < active.patience_until) {
       if (active.journaled) {
@@ -247,22 +247,7 @@ void Core::finish_answered(Active& active, const call::Decision& decision) {
   record(active, call::Happening::answered, call::Actor::upstream, decision.rule);
   write(active);
   close_forwarding(active, !by_head);
-  const std::vector<ExchangeId> all = active.exchanges;
-  for (const ExchangeId id : all) {
-    call::AnswerMarks marks = marks_of(active);
-    if (!exchanges_.at(id).primary) marks.replayed_from = now_.wall;
-    if (call.answer->body_kept) {
-      send(id, call::upstream_answer(*call.answer, marks), true);
-      continue;
-    }
-    call::ProblemSpec spec;
-    spec.code = call::Code::answer_not_kept;
-    spec.effect = call::Effect::applied;
-    spec.call = call.id;
-    spec.attempts = call.attempts;
-    spec.upstream_status = call.answer->status;
-    send_problem(id, spec, true);
-  }
+  reply_answered(active);
   drop(call.id);
 }
 
@@ -284,7 +269,8 @@ void Core::pass_on(Active& active) {
 call::Reply Core::last_word(const Active& active, std::string_view rule) const {
   const call::Call& call = *active.call;
   const bool safe = call::column_of(call.idempotency.mode, call.safe) == call::Column::safe;
-  const bool keyed = call.idempotency.mode == call::Mode::key && knows_its_key(call);
+  const bool joins = call.idempotency.mode == call::Mode::key || can_verify(active);
+  const bool keyed = joins && knows_its_key(call);
   const bool settled = call.state != call::State::unknown;
   const bool may_repeat = !call.unresolved || (settled && (safe || keyed));
   const call::Effect effect = call.unresolved ? call::Effect::unknown : call::Effect::none;
@@ -399,7 +385,12 @@ void Core::hold(Active& active, call::WaitReason reason, std::optional<WallTime>
   if (end_if_over(active)) return;
   call.stage = stage_of(call, active.route->retry, now_.wall);
   write(active);
-  const Instant when = wall_to_mono(std::max(call.next_attempt_at, known_end));
+  settle_held_clients(active, wall_to_mono(std::max(call.next_attempt_at, known_end)));
+}
+
+// What the clients of a call that is on disk now are told, and when it is looked at again.
+void Core::settle_held_clients(Active& active, Instant when) {
+  const call::Call& call = *active.call;
   const CallId id = call.id;
   const std::vector<ExchangeId> all = active.exchanges;
   for (const ExchangeId exchange : all) {
@@ -527,7 +518,13 @@ bool Core::end_if_over(Active& active) {
   if (rule.empty()) {
     if (may_resume(call, *active.upstream)) return false;
     rule = "no-longer-matches";
-  } else if (call.held) {
+  } else if (rule == "key-lifetime-over" && must_verify(active)) {
+    // Nothing more under this key, but the upstream can still be asked.
+    if (active.verifying) return false;
+    begin_verify(active, rule);
+    return true;
+  }
+  if (call.held && rule != "no-longer-matches") {
     upstream_of(active).stats.exhausted += 1;
   }
   if (call.unresolved) {

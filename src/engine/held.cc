@@ -76,14 +76,19 @@ bool Core::start_held(UpstreamState& upstream, const std::shared_ptr<const call:
     expire(activate(stored));
     return true;
   }
-  if (!stored->held || stored->state != call::State::waiting) return true;
+  const bool verifying = stored->state == call::State::verifying;
+  if (!stored->held || (stored->state != call::State::waiting && !verifying)) return true;
   const auto paused = upstream.gate->paused_until(stored->limit_key, now_.wall);
   const bool all_paused = upstream.gate->paused_until("", now_.wall).has_value();
   if (paused && !all_paused) {
     // One client's pause: it steps aside so that the others are not kept waiting.
     Active& active = activate(stored);
     active.phase = Phase::idle;
-    hold(active, call::WaitReason::paused, paused);
+    if (verifying) {
+      hold_verifying(active, std::min(*paused, now_.wall + kPauseLook));
+    } else {
+      hold(active, call::WaitReason::paused, paused);
+    }
     return true;
   }
   Active& active = activate(stored);
@@ -100,6 +105,7 @@ bool Core::start_held(UpstreamState& upstream, const std::shared_ptr<const call:
 // Takes a held call in memory to its attempt, or arms the alarm that asks again.
 bool Core::try_start_held(UpstreamState& upstream, Active& active) {
   const call::Call& call = *active.call;
+  if (active.verifying) return try_look_up(active, policy::Lane::held);
   const Entry entry =
       upstream.gate->try_enter(policy::Lane::held, call.attempts > 0, call.limit_key, now_);
   if (entry.hurdle != Hurdle::none) {
@@ -145,19 +151,27 @@ void Core::on(CallRead&& event) {
   Active* active = find_active(event.id);
   if (active != nullptr && active->phase == Phase::loading) {
     active->phase = Phase::idle;
-    if (active->call->no_more_attempts) {
+    const bool whole =
+        event.call && !event.failed && (event.call->request->body || event.call->body_bytes == 0);
+    if (active->verifying && whole) {
+      active->call->request = event.call->request;
+      look_up(*active);
+    } else if (active->call->no_more_attempts && !active->verifying) {
       upstream_of(*active).gate->leave(policy::Lane::held);
       if (active->probe) upstream_of(*active).gate->abandon_probe(now_.mono);
       again(*active, true, std::nullopt, "cancelled-unresolved");
-    } else if (event.call && !event.failed &&
-               (event.call->request->body || event.call->body_bytes == 0)) {
+    } else if (whole) {
       active->call->request = event.call->request;
       launch(*active, policy::Lane::held, active->probe);
     } else {
       upstream_of(*active).gate->leave(policy::Lane::held);
       if (active->probe) upstream_of(*active).gate->abandon_probe(now_.mono);
       note(*active, Note::Level::error, "call_unreadable", {});
-      hold(*active, call::WaitReason::set_aside, now_.wall + Duration::hours(24));
+      if (active->verifying) {
+        hold_verifying(*active, now_.wall + Duration::hours(1));
+      } else {
+        hold(*active, call::WaitReason::set_aside, now_.wall + Duration::hours(24));
+      }
     }
   }
   const std::size_t writes_before = out_->writes.calls.size();

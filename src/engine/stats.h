@@ -22,6 +22,9 @@ struct UpstreamStats {
   std::uint64_t dead = 0;
   std::uint64_t exhausted = 0;  // held calls whose time ran out
   std::uint64_t pauses = 0;
+  std::uint64_t lookups = 0;
+  std::uint64_t verified_found = 0;
+  std::uint64_t verified_absent = 0;
   // gauges
   std::uint64_t live_queue = 0;
   std::uint64_t in_flight = 0;

@@ -1,0 +1,329 @@
+// Asking the upstream what became of a call that may have applied (DESIGN section 4, Verify). The
+// call keeps its state of doubt on disk, so that a crash anywhere in here asks again and sends
+// nothing: a held one as `verifying`, a live one as `open`.
+#include <algorithm>
+#include <utility>
+
+#include "engine/core.h"
+
+namespace hf::engine {
+namespace {
+
+constexpr Duration kFirstPoll = Duration::millis(500);
+constexpr Duration kLongestPoll = Duration::minutes(5);
+
+}  // namespace
+
+bool Core::can_verify(const Active& active) const {
+  const call::Call& call = *active.call;
+  const bool asks =
+      call.idempotency.mode == call::Mode::verify || call.idempotency.mode == call::Mode::key;
+  return asks && !call.safe && active.upstream->lookup.has_value();
+}
+
+// Nothing may be sent before the upstream was asked: repeats are not joined there, or not any more.
+bool Core::must_verify(const Active& active) const {
+  const call::Call& call = *active.call;
+  if (!call.unresolved || !can_verify(active) || !same_place(call, *active.upstream)) return false;
+  return call.idempotency.mode == call::Mode::verify || key_over(call, *active.upstream);
+}
+
+// The doubt begins: `since` is the attempt's end, after a crash the recovery.
+void Core::begin_verify(Active& active, std::string_view rule) {
+  call::Call& call = *active.call;
+  HF_CHECK(call.unresolved);
+  call.doubt = {call::Stamp::of(now_), std::nullopt, 0};
+  record(active, call::Happening::verify_started, call::Actor::holdfast, rule);
+  note(active, Note::Level::info, "verify_started", rule);
+  verify_next(active, now_.wall);
+}
+
+// Places the next question at `when`: while a client waits in memory, else on disk.
+void Core::verify_next(Active& active, WallTime when) {
+  call::Call& call = *active.call;
+  active.phase = Phase::idle;
+  active.verifying = true;
+  if (call.held) {
+    hold_verifying(active, when);
+    return;
+  }
+  if (active.journaled) {
+    // As between live attempts: a crash now leaves the truth behind.
+    call.state = call::State::open;
+    call.next_attempt_at = open_until(call);
+    write(active);
+  }
+  wait_verifying(active, wall_to_mono(when));
+}
+
+void Core::wait_verifying(Active& active, Instant at) {
+  const call::Call& call = *active.call;
+  const bool waits =
+      !draining_ && at < active.patience_until && (active.journaled || !active.exchanges.empty());
+  if (!waits) {
+    stop_verifying(active);
+    return;
+  }
+  active.phase = Phase::backing_off;
+  alarms_.arm({AlarmKind::call, {}, call.id, {}}, std::max(at, now_.mono));
+  for (const ExchangeId id : active.exchanges)
+    alarms_.arm({AlarmKind::exchange, id, {}, {}}, exchanges_.at(id).patience_until);
+}
+
+// Nobody waits for it any more: it goes on without its client where it may be held.
+void Core::stop_verifying(Active& active) {
+  if (active.may_hold && active.journaled) {
+    const int asked = active.call->doubt.lookups;
+    hold_verifying(active, now_.wall + verify_pause(active, asked));
+    return;
+  }
+  end_live(active, "not-verified-yet");
+}
+
+Duration Core::verify_pause(const Active& active, int asked) const {
+  if (active.call->held) {
+    const policy::Schedule schedule{active.route->retry.held};
+    return std::min(schedule.after(std::max(1, asked)), kLongestPoll);
+  }
+  return std::min(kFirstPoll * (std::int64_t{1} << std::clamp(asked - 1, 0, 6)), kLongestPoll);
+}
+
+void Core::hold_verifying(Active& active, WallTime when) {
+  call::Call& call = *active.call;
+  alarms_.disarm({AlarmKind::call, {}, call.id, {}});
+  active.phase = Phase::idle;
+  const bool first = !call.held;
+  call.held = true;
+  call.state = call::State::verifying;
+  call.reason = call::WaitReason::verify;
+  call.next_attempt_at = std::min(when, std::max(deadline_of(call), now_.wall));
+  if (first) {
+    upstream_of(active).stats.held += 1;
+    record(active, call::Happening::held, call::Actor::holdfast, "verify");
+  }
+  if (end_if_over(active)) return;
+  write(active);
+  settle_held_clients(active, wall_to_mono(call.next_attempt_at));
+}
+
+// Asks, if the gate lets it: rate, breaker, pauses and concurrency hold for lookups too; the retry
+// budget does not, because nothing is sent twice.
+bool Core::try_look_up(Active& active, policy::Lane lane) {
+  call::Call& call = *active.call;
+  UpstreamState& upstream = upstream_of(active);
+  if (!can_verify(active)) {
+    // Its lookup is gone from the configuration.
+    give_up_verifying(active, "no-lookup");
+    return true;
+  }
+  const Entry entry = upstream.gate->try_enter(lane, false, call.limit_key, now_);
+  if (entry.hurdle != Hurdle::none) {
+    active.hurdle = entry.hurdle;
+    const Instant soon = now_.mono + Duration::millis(200);
+    const Instant when = std::max(entry.not_before.value_or(soon), now_.mono + Duration::millis(1));
+    if (lane == policy::Lane::held) {
+      alarms_.arm({AlarmKind::call, {}, call.id, {}}, when);
+      wake_upstream_at(upstream, when);
+      return false;
+    }
+    wait_verifying(active, when);
+    return true;
+  }
+  active.verifying = true;
+  active.lane = lane;
+  active.probe = entry.probe;
+  if (call.has_body && !active.stream_of && !call.request->body) {
+    active.phase = Phase::loading;
+    read_call(call.id, {});
+    return true;
+  }
+  look_up(active);
+  return true;
+}
+
+// A slot is taken and the body is there.
+void Core::look_up(Active& active) {
+  call::Call& call = *active.call;
+  UpstreamState& upstream = upstream_of(active);
+  alarms_.disarm({AlarmKind::call, {}, call.id, {}});
+  const auto target =
+      call::lookup_target(*active.upstream->lookup, *active.upstream, *call.request, call.key);
+  if (!target) {
+    upstream.gate->leave(active.lane);
+    if (active.probe) upstream.gate->abandon_probe(now_.mono);
+    active.probe = false;
+    give_up_verifying(active, "lookup-has-no-value");
+    return;
+  }
+  const AttemptId id{next_attempt_++};
+  upstream.stats.lookups += 1;
+  active.attempt = id;
+  active.looking_up = true;
+  active.phase = Phase::attempting;
+  active.hurdle = Hurdle::none;
+  attempts_.emplace(id, call.id);
+  StartAttempt start;
+  start.id = id;
+  start.call = call.id;
+  start.upstream = active.upstream;
+  start.url = choose_url(active);
+  start.lookup = true;
+  start.request = std::make_shared<const call::Request>(
+      call::lookup_request(*active.upstream, *call.request, *target));
+  start.per_attempt = active.per_attempt;
+  start.host_keep = false;
+  start.capture_max = call::kLookupAnswerMax;
+  act(std::move(start), active.journaled);
+}
+
+void Core::on_looked_up(Active& active, const call::AttemptOutcome& outcome) {
+  call::Call& call = *active.call;
+  active.looking_up = false;
+  active.phase = Phase::idle;
+  call::LookupVerdict verdict;
+  if (active.upstream->lookup) verdict = call::judge_lookup(*active.upstream->lookup, outcome);
+  call.doubt.lookups += 1;
+  record_lookup(active, outcome, verdict);
+  switch (verdict.looked) {
+    case call::Looked::found:
+      finish_found(active, outcome, verdict);
+      return;
+    case call::Looked::absent:
+      saw_absence(active);
+      return;
+    case call::Looked::present:
+      call.doubt.absent_since.reset();
+      break;
+    case call::Looked::unclear:
+      break;
+  }
+  const auto tries = active.route->retry.held.size();
+  if (call.held && call.doubt.lookups > static_cast<int>(tries)) {
+    give_up_verifying(active, "lookup-inconclusive");
+    return;
+  }
+  WallTime next = now_.wall + verify_pause(active, call.doubt.lookups);
+  const auto paused = upstream_of(active).gate->paused_until(call.limit_key, now_.wall);
+  verify_next(active, std::max(next, paused.value_or(next)));
+}
+
+void Core::record_lookup(Active& active, const call::AttemptOutcome& outcome,
+                         const call::LookupVerdict& verdict) {
+  call::TimelineEvent event;
+  event.what = call::Happening::looked_up;
+  event.who = call::Actor::upstream;
+  event.attempt = static_cast<std::uint32_t>(active.call->attempts);
+  if (outcome.evidence >= call::Evidence::answer_begun) {
+    event.status = static_cast<std::uint16_t>(outcome.head.status);
+  }
+  event.evidence = outcome.evidence;
+  event.cause = outcome.cause;
+  event.reused = outcome.reused;
+  event.bytes_sent = outcome.bytes_sent;
+  event.bytes_received = outcome.bytes_received;
+  event.took_ms = static_cast<std::uint32_t>(outcome.took.ms());
+  event.phases = outcome.phases;
+  event.where = outcome.address;
+  event.rule = std::string(call::to_string(verdict.looked));
+  event.detail = verdict.detail;
+  record(active, std::move(event));
+}
+
+// Absence counts when it was seen twice, at least `settle` apart: an upstream may still be at work
+// after the connection died, and what it has done may show late.
+void Core::saw_absence(Active& active) {
+  call::Call& call = *active.call;
+  const Duration settle = call.idempotency.settle;
+  if (!call.doubt.absent_since) call.doubt.absent_since = call::Stamp::of(now_);
+  const Duration passed = call::elapsed_at_least(*call.doubt.absent_since, now_);
+  if (passed >= settle && call.doubt.lookups > 1) {
+    call.unresolved = false;
+    call.proof = call::Proof::verify_absent;
+    call.doubt = {};
+    // The upstream has nothing of it: its key's lifetime begins with the next attempt.
+    call.first_sent.reset();
+    call.first_sent_authority.clear();
+    active.verifying = false;
+    upstream_of(active).stats.verified_absent += 1;
+    if (call.held) call.state = call::State::waiting;
+    again(active, active.replayable, std::nullopt, "verified-absent");
+    return;
+  }
+  // Looking earlier than `settle` proves nothing, but may find it.
+  const Duration rest = std::max(settle - passed, Duration::millis(1));
+  verify_next(active, now_.wall + std::min(rest, verify_pause(active, call.doubt.lookups)));
+}
+
+// The effect is there: the client gets what the lookup shows, or the word that it took effect.
+void Core::finish_found(Active& active, const call::AttemptOutcome& outcome,
+                        const call::LookupVerdict& verdict) {
+  call::Call& call = *active.call;
+  upstream_of(active).stats.verified_found += 1;
+  upstream_of(active).stats.answered += 1;
+  call::Answer answer;
+  answer.by_lookup = true;
+  answer.at = now_.wall;
+  answer.body_kept = verdict.answer != nullptr;
+  if (answer.body_kept) {
+    answer.status = 200;
+    const Field* type = find_field(outcome.head.fields, "Content-Type");
+    answer.fields.push_back(
+        {"Content-Type", type == nullptr ? std::string("application/json") : type->value});
+    answer.body = verdict.answer;
+    answer.body_bytes = view(verdict.answer).size();
+  }
+  call.answer = std::move(answer);
+  call.unresolved = false;
+  call.state = call::State::answered;
+  call.reason = call::WaitReason::none;
+  call.verdict = call::Effect::applied;
+  call.ended = call::Stamp::of(now_);
+  active.verifying = false;
+  if (active.journaled) {
+    active.answer_is_new = call.answer->body_kept;
+    record(active, call::Happening::answered, call::Actor::upstream, "verified-found");
+    write(active);
+  }
+  reply_answered(active);
+  drop(call.id);
+}
+
+// Whoever waits gets the stored answer, or the word that there was one.
+void Core::reply_answered(Active& active) {
+  const call::Call& call = *active.call;
+  const std::vector<ExchangeId> all = active.exchanges;
+  for (const ExchangeId id : all) {
+    if (call.answer->body_kept) {
+      call::AnswerMarks marks = marks_of(active);
+      if (call.answer->by_lookup) marks.effect = call::Effect::applied;
+      if (!exchanges_.at(id).primary) marks.replayed_from = now_.wall;
+      send(id, call::upstream_answer(*call.answer, marks), active.journaled);
+      continue;
+    }
+    send_problem(id, no_body_word(call), active.journaled);
+  }
+}
+
+// It took effect and there is no answer to give.
+call::ProblemSpec Core::no_body_word(const call::Call& call) {
+  call::ProblemSpec spec;
+  const bool by_lookup = call.answer && call.answer->by_lookup;
+  spec.code = by_lookup ? call::Code::outcome_applied : call::Code::answer_not_kept;
+  spec.effect = call::Effect::applied;
+  spec.call = call.id;
+  spec.attempts = call.attempts;
+  if (call.answer && call.answer->status != 0) spec.upstream_status = call.answer->status;
+  return spec;
+}
+
+// Nobody can be asked any more, and nothing may be sent again.
+void Core::give_up_verifying(Active& active, std::string_view rule) {
+  active.verifying = false;
+  if (active.journaled && (active.call->held || active.call->key)) {
+    become_unknown(active, rule);
+  } else {
+    end_live(active, rule);
+  }
+}
+
+}  // namespace hf::engine

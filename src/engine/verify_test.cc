@@ -1,0 +1,328 @@
+// Calls whose outcome is asked for (DESIGN section 4, Verify). The bench fails by itself when a
+// second copy of a call in doubt is sent.
+#include <gtest/gtest.h>
+
+#include "engine/test_bench.h"
+
+namespace hf::engine {
+namespace {
+
+using call::Happening;
+using What = OperatorCommand::What;
+
+const std::string kNothing = R"({"data":[]})";
+const std::string kDone = R"({"data":[{"id":"ch_1","status":"succeeded"}]})";
+
+void verified(call::UpstreamSettings& upstream, call::RouteSettings& route) {
+  upstream.idempotency.mode = call::Mode::verify;
+  upstream.idempotency.settle = Duration::seconds(35);
+  call::Lookup lookup;
+  lookup.get = "/charges?ref={key}";
+  lookup.found = "/data/0";
+  lookup.where = {{"/status", {"succeeded"}}};
+  lookup.answer = "/data/0";
+  upstream.lookup = lookup;
+  upstream.breaker.consecutive = 0;
+  upstream.breaker.of_at_least = 1000;
+  route.wait = Duration::seconds(100);
+}
+void verified_held(call::UpstreamSettings& upstream, call::RouteSettings& route) {
+  verified(upstream, route);
+  route.hold = call::Hold::on_failure;
+  route.wait = Duration::seconds(3);
+}
+
+bool looks_up(const Bench& bench) {
+  return !bench.running.empty() && bench.running.begin()->second.lookup;
+}
+
+// Ends a lookup, and says when the next question comes.
+void say(Bench& bench, const std::string& body, int status = 200) {
+  ASSERT_TRUE(looks_up(bench));
+  bench.end(answer(status, body, {{"Content-Type", "application/json"}}));
+}
+
+// The truth of these worlds: nothing of it reached the upstream.
+void never_applied(Bench& bench) {
+  for (auto& [id, count] : bench.may_have_applied)
+    count = 0;
+}
+
+int count(const Bench& bench, Happening what) {
+  const auto& events = bench.timeline.begin()->second;
+  return static_cast<int>(std::count_if(events.begin(), events.end(),
+                                        [&](const auto& event) { return event.what == what; }));
+}
+
+TEST(Verify, a_lost_answer_is_asked_for_at_once_and_found) {
+  Bench bench(verified);
+  const auto client = bench.arrive({.key = "k1"});
+  bench.end(lost());
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(1)));
+  EXPECT_EQ(bench.running.begin()->second.request->target, "/charges?ref=k1");
+  EXPECT_TRUE(bench.unanswered(client));
+  say(bench, kDone);
+  EXPECT_EQ(bench.status(client), 200);
+  EXPECT_TRUE(bench.says(client, R"({"id":"ch_1","status":"succeeded"})"));
+  EXPECT_EQ(bench.field(client, "Content-Type"), "application/json");
+  EXPECT_EQ(bench.field(client, "Holdfast-Effect"), "applied");
+  EXPECT_EQ(bench.only()->state, call::State::answered);
+  EXPECT_EQ(count(bench, Happening::looked_up), 1);
+  // And again under its key: the same, marked.
+  const auto again = bench.arrive({.key = "k1"});
+  EXPECT_EQ(bench.status(again), 200);
+  EXPECT_EQ(bench.field(again, "Idempotent-Replayed"), "true");
+}
+
+TEST(Verify, found_without_an_answer_to_give_says_outcome_applied) {
+  Bench bench([](auto& upstream, auto& route) {
+    verified(upstream, route);
+    upstream.lookup->answer.reset();
+  });
+  const auto client = bench.arrive({.key = "k1"});
+  bench.end(lost());
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(1)));
+  say(bench, kDone);
+  EXPECT_EQ(bench.status(client), 409);
+  EXPECT_TRUE(bench.is_code(client, "outcome-applied"));
+  const auto again = bench.arrive({.key = "k1"});
+  EXPECT_TRUE(bench.is_code(again, "outcome-applied"));
+}
+
+TEST(Verify, absence_counts_when_seen_twice_a_settle_apart) {
+  Bench bench(verified);
+  const auto client = bench.arrive({.key = "k1"});
+  bench.end(lost());
+  const Instant ended = bench.now.mono;
+  never_applied(bench);
+  int lookups = 0;
+  while (bench.pass_to_attempt(Duration::minutes(2)) && looks_up(bench)) {
+    say(bench, kNothing);
+    lookups += 1;
+    ASSERT_LT(lookups, 40);
+  }
+  ASSERT_FALSE(bench.running.empty()) << "it may be sent again now";
+  EXPECT_GE(bench.now.mono - ended, Duration::seconds(35));
+  EXPECT_LT(bench.now.mono - ended, Duration::seconds(45));
+  EXPECT_GE(lookups, 2);
+  bench.end(answer(201, "made"));
+  EXPECT_EQ(bench.status(client), 201);
+  EXPECT_EQ(bench.only()->attempts, 2);
+}
+
+TEST(Verify, what_shows_late_is_found_and_not_sent_again) {
+  Bench bench(verified);
+  const auto client = bench.arrive({.key = "k1"});
+  bench.end(lost());
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(1)));
+    say(bench, i < 4 ? kNothing : kDone);
+  }
+  EXPECT_EQ(bench.status(client), 200);
+  EXPECT_EQ(bench.only()->attempts, 1);
+}
+
+TEST(Verify, something_that_does_not_fit_takes_absence_back) {
+  Bench bench(verified);
+  bench.arrive({.key = "k1"});
+  bench.end(lost());
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(1)));
+  say(bench, kNothing);
+  bench.pass(Duration::millis(100));
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(1)));
+  say(bench, R"({"data":[{"status":"pending"}]})");
+  EXPECT_FALSE(bench.only()->doubt.absent_since.has_value());
+  // From here the thirty-five seconds begin anew.
+  const Instant since = bench.now.mono;
+  never_applied(bench);
+  while (bench.pass_to_attempt(Duration::minutes(2)) && looks_up(bench))
+    say(bench, kNothing);
+  EXPECT_GE(bench.now.mono - since, Duration::seconds(35));
+}
+
+TEST(Verify, a_held_call_goes_on_without_its_client) {
+  Bench bench(verified_held);
+  const auto client = bench.arrive({.key = "k1"});
+  bench.end(lost());
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(1)));
+  say(bench, kNothing);
+  while (bench.unanswered(client)) {
+    ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(10)) || !bench.unanswered(client));
+    if (looks_up(bench)) say(bench, kNothing);
+  }
+  EXPECT_TRUE(bench.is_code(client, "held"));
+  EXPECT_EQ(bench.only()->state, call::State::verifying);
+  EXPECT_TRUE(bench.only()->held);
+  while (bench.only()->state != call::State::answered) {
+    ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(5)));
+    ASSERT_TRUE(looks_up(bench));
+    say(bench, bench.only()->doubt.lookups < 4 ? R"({"data":[{}]})" : kDone);
+  }
+  const auto again = bench.arrive({.key = "k1"});
+  EXPECT_EQ(bench.status(again), 200);
+  EXPECT_EQ(bench.only()->attempts, 1);
+}
+
+TEST(Verify, a_crash_anywhere_asks_again_and_sends_nothing) {
+  for (int at = 0; at < 4; ++at) {
+    Bench bench(verified_held);
+    bench.arrive({.key = "k1"});
+    if (at == 0) bench.crash();  // the copy is under way
+    if (at > 0) bench.end(lost());
+    if (at == 1) bench.crash();  // doubt is written, nothing asked yet
+    if (at >= 2) {
+      ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(1)));
+      if (at == 2) bench.crash();  // the question is under way
+      if (at == 3) {
+        say(bench, kNothing);
+        bench.crash();  // absent once
+      }
+    }
+    const Instant since = bench.now.mono;
+    bool sent = false;
+    for (int i = 0; i < 20 && !sent; ++i) {
+      // What was open is asked for again by its client.
+      if (bench.only()->state == call::State::open) bench.arrive({.key = "k1"});
+      if (!bench.pass_to_attempt(Duration::minutes(10))) continue;
+      sent = !looks_up(bench);
+      if (sent) break;
+      if (bench.now.mono - since >= Duration::seconds(35)) never_applied(bench);
+      say(bench, kNothing);
+    }
+    EXPECT_TRUE(sent) << at;
+    EXPECT_GE(bench.now.mono - since, Duration::seconds(at == 3 ? 33 : 35)) << at;
+  }
+}
+
+TEST(Verify, a_live_call_is_open_after_its_client_and_verified_first_when_it_comes_back) {
+  Bench bench([](auto& upstream, auto& route) {
+    verified(upstream, route);
+    route.wait = Duration::seconds(2);
+  });
+  const auto client = bench.arrive({.key = "k1"});
+  bench.end(lost());
+  while (bench.unanswered(client)) {
+    if (bench.pass_to_attempt(Duration::seconds(5))) say(bench, kNothing);
+  }
+  EXPECT_TRUE(bench.is_code(client, "timeout"));
+  EXPECT_TRUE(bench.says(client, R"("effect":"unknown")"));
+  EXPECT_TRUE(bench.says(client, R"("safe_to_retry":true)"));
+  EXPECT_EQ(bench.only()->state, call::State::open);
+  bench.pass(Duration::minutes(1));
+  EXPECT_TRUE(bench.running.empty()) << "nobody asks for it";
+  bench.arrive({.key = "k1"});
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::millis(10)));
+  ASSERT_TRUE(looks_up(bench));
+  never_applied(bench);
+  say(bench, kNothing);  // the second time, a minute after the first
+  ASSERT_FALSE(bench.running.empty() && !bench.pass_to_attempt(Duration::seconds(2)));
+  EXPECT_FALSE(looks_up(bench));
+  bench.end(answer(200));
+  EXPECT_EQ(bench.only()->state, call::State::answered);
+}
+
+TEST(Verify, answers_that_say_nothing_end_in_unknown_without_a_second_copy) {
+  Bench bench(verified_held);
+  bench.arrive({.key = "k1"});
+  bench.end(lost());
+  for (int i = 0; i < 100 && bench.only()->state != call::State::unknown; ++i) {
+    ASSERT_TRUE(bench.pass_to_attempt(Duration::hours(8)));
+    ASSERT_TRUE(looks_up(bench));
+    bench.end(i % 3 == 0 ? answer(502, "<html>") : i % 3 == 1 ? lost() : answer(200, "{"));
+  }
+  EXPECT_EQ(bench.only()->state, call::State::unknown);
+  EXPECT_EQ(bench.only()->attempts, 1);
+  EXPECT_TRUE(bench.noted("call_unknown"));
+  const auto client = bench.arrive({.key = "k1"});
+  EXPECT_TRUE(bench.is_code(client, "outcome-unknown"));
+}
+
+TEST(Verify, lookups_wait_at_a_pause_and_take_no_budget) {
+  Bench bench(verified_held);
+  bench.arrive({.key = "k1"});
+  bench.end(lost());
+  bench.command(What::pause, {}, [](auto& command) { command.pause_for = Duration::minutes(20); });
+  EXPECT_FALSE(bench.pass_to_attempt(Duration::minutes(19)));
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(10)));
+  EXPECT_TRUE(looks_up(bench));
+}
+
+TEST(Verify, a_call_that_cannot_be_asked_about_is_one_of_mode_none) {
+  Bench bench([](auto& upstream, auto& route) {
+    verified_held(upstream, route);
+    upstream.lookup->get = "/charges?ref={body:/ref}";
+  });
+  const auto client = bench.arrive({.key = "k1"});  // its body has no such member
+  bench.end(lost());
+  EXPECT_EQ(bench.only()->state, call::State::unknown);
+  EXPECT_TRUE(bench.says(client, R"("effect":"unknown")"));
+}
+
+TEST(Verify, a_cancelled_call_is_settled_first) {
+  Bench bench(verified_held);
+  bench.arrive({.key = "k1"});
+  bench.end(lost());
+  bench.pass(Duration::seconds(0));
+  ASSERT_TRUE(looks_up(bench) || bench.pass_to_attempt(Duration::seconds(1)));
+  const auto asked = bench.ask(call::CallAsk::What::cancel, bench.only()->id);
+  EXPECT_EQ(bench.status(asked), 202);
+  say(bench, kNothing);
+  never_applied(bench);
+  for (int i = 0; i < 20 && bench.only()->state != call::State::cancelled; ++i) {
+    if (bench.pass_to_attempt(Duration::minutes(1))) say(bench, kNothing);
+  }
+  EXPECT_EQ(bench.only()->state, call::State::cancelled);
+  EXPECT_EQ(bench.only()->attempts, 1);
+}
+
+TEST(Verify, a_change_of_place_parks_it) {
+  Bench bench(verified_held);
+  bench.arrive({.key = "k1"});
+  bench.end(lost());
+  bench.reload([](auto& upstream, auto&) {
+    upstream.urls = {call::Url{false, "elsewhere.test", 80, ""}};
+  });
+  for (int i = 0; i < 5 && bench.only()->state != call::State::unknown; ++i) {
+    ASSERT_FALSE(bench.pass_to_attempt(Duration::minutes(10))) << "asked at another place";
+    if (bench.only()->state == call::State::open) bench.arrive({.key = "k1"});
+  }
+  EXPECT_NE(bench.only()->state, call::State::answered);
+  EXPECT_TRUE(bench.only()->unresolved);
+}
+
+TEST(Verify, an_unjournaled_call_is_verified_while_its_client_waits) {
+  Bench bench([](auto& upstream, auto& route) {
+    verified(upstream, route);
+    upstream.lookup->get = "/charges?ref={body:/a}";
+  });
+  const auto client = bench.arrive({});
+  bench.end(lost());
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(1)));
+  EXPECT_EQ(bench.running.begin()->second.request->target, "/charges?ref=1");
+  say(bench, kDone);
+  EXPECT_EQ(bench.status(client), 200);
+  EXPECT_TRUE(bench.stored.empty());
+}
+
+TEST(Verify, a_key_whose_time_is_over_is_asked_about_instead) {
+  Bench bench([](auto& upstream, auto& route) {
+    verified_held(upstream, route);
+    upstream.idempotency.mode = call::Mode::key;
+    upstream.idempotency.lifetime = Duration::minutes(10);
+    upstream.idempotency.in_progress = {409};
+    route.retry.held = {Duration::minutes(30)};
+  });
+  bench.arrive({.key = "k1"});
+  while (!bench.running.empty() && !bench.only()->held)
+    bench.end(lost()), bench.pass_to_attempt(Duration::seconds(3));
+  if (!bench.running.empty()) bench.end(lost());
+  const int copies = bench.only()->attempts;
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::hours(2)));
+  ASSERT_TRUE(looks_up(bench)) << "no copy after its lifetime";
+  say(bench, kDone);
+  EXPECT_EQ(bench.only()->state, call::State::answered);
+  EXPECT_EQ(bench.only()->attempts, copies);
+}
+
+}  // namespace
+}  // namespace hf::engine
