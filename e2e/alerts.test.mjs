@@ -174,6 +174,34 @@ test('calls are due and stand still: the pause is named', async t => {
   assert.ok(told.do.some(line => line.includes('holdfast resume orders')))
 })
 
+test('an incident is drafted from the records', async t => {
+  const upstream = await startUpstream(t)
+  const proxy = await startHoldfast(t, config(upstream.url, '  every: 1h'), { admin: true })
+  assert.equal((await order(proxy, 'good')).status, 200)
+  await upstream.down()
+  const ids = []
+  for (const name of ['x', 'y']) ids.push((await order(proxy, name)).headers['holdfast-call'])
+  await upstream.up()
+  await until('both delivered', () => upstream.effects.length === 3)
+  await upstream.down()
+  const waits = (await order(proxy, 'z')).headers['holdfast-call']
+  const file = join(folder(t), 'incident.md')
+  const done = await operator(t, proxy, 'incident', '--since', '5m', '-o', file)
+  assert.equal(done.code, 0, done.err)
+  const text = readFileSync(file, 'utf8')
+  assert.match(text, /affected: 3 calls; 4 began in the window/)
+  assert.match(text, /orders, route \/orders \| 3 \| 2 answered, 1 (waiting|sending)/)
+  assert.match(text, new RegExp(`an attempt of call ${ids[0]} to orders .*connect_refused`))
+  assert.match(text, /calls put on hold, to be delivered later: 3\n/)
+  assert.match(text, new RegExp(`holdfast calls show ${waits}`))
+  const json = JSON.parse((await operator(t, proxy, 'incident', '--json',
+    '--since', new Date(Date.now() - 300_000).toISOString())).out)
+  assert.equal(json.affected, 3)
+  const wrong = await operator(t, proxy, 'incident', '--since', 'yesterday')
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.err, /neither a duration such as 2h nor a time/)
+})
+
 const ALERTMANAGER = '/usr/bin/prometheus-alertmanager'
 const skip = existsSync(ALERTMANAGER)
   ? false : `${ALERTMANAGER} is not installed: ./x test brings it on Debian`

@@ -13,7 +13,18 @@ class App;
 namespace hf::app {
 
 struct CallsOptions {
-  enum class Action { list, show, retry, cancel, resolve, upstreams, pause, resume, alerts };
+  enum class Action {
+    list,
+    show,
+    retry,
+    cancel,
+    resolve,
+    upstreams,
+    pause,
+    resume,
+    alerts,
+    incident
+  };
   Action action = Action::list;
   AdminHints where;
   bool json = false;  // the API's answer as it is, for scripts
@@ -29,6 +40,9 @@ struct CallsOptions {
   int answer_status = 200;
   std::string answer_type = "application/json";
   std::string pause_for;
+  std::string since;     // incident: "2h" ago, or a time
+  std::string until;     // empty: now
+  std::string out_file;  // incident: where its draft goes; empty: standard output
 };
 
 // Adds the subcommands; parsing one of them runs it and sets `code`. `options` and `code` outlive

@@ -132,6 +132,7 @@ class ControlWiring::Impl {
     options.listen = address;
     options.settings = settings_;
     options.facts = [this] { return facts(); };
+    options.now = [this] { return parts_.clock->read().wall; };
     options.alerts = [this] { return alerts_.alerts().json(); };
     admin_.emplace(*parts_.driver, std::move(options));
     admin_server_.emplace(*parts_.io, [this](const ports::ControlRequest& request,

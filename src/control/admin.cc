@@ -1,6 +1,7 @@
 #include "control/admin.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -14,6 +15,7 @@
 #include "control/call_view.h"
 #include "control/guard.h"
 #include "control/health.h"
+#include "control/incident_reading.h"
 #include "control/json.h"
 
 namespace hf::control {
@@ -29,6 +31,7 @@ constexpr std::size_t kListDefault = 100;
 constexpr std::size_t kListMax = 1000;
 constexpr std::size_t kReasonMax = 500;
 constexpr std::size_t kAnswerMax = 1024 * 1024;
+constexpr Duration kIncidentMax = Duration::hours(24 * 90);
 constexpr Duration kPauseMax = Duration::hours(24 * 30);
 
 ControlReply problem(int status, std::string_view code, std::string_view title,
@@ -81,8 +84,9 @@ std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_b
   return out;
 }
 
-// "a=1&b=2"; invalid when malformed, unknown or twice.
-Result<std::map<std::string, std::string>> parse_query(std::string_view text) {
+// "a=1&b=2"; invalid when malformed, not one of `known`, or twice.
+Result<std::map<std::string, std::string>> parse_query(std::string_view text,
+                                                       const std::vector<std::string>& known) {
   std::map<std::string, std::string> out;
   while (!text.empty()) {
     const std::string_view pair = text.substr(0, text.find('&'));
@@ -92,11 +96,9 @@ Result<std::map<std::string, std::string>> parse_query(std::string_view text) {
     auto name = percent_decoded(pair.substr(0, equals), true);
     auto value = percent_decoded(pair.substr(std::min(equals + 1, pair.size())), true);
     if (!name || !value) return fail(ErrorKind::invalid, "the query is not well encoded");
-    if (*name != "state" && *name != "upstream" && *name != "limit" && *name != "after") {
-      return fail(ErrorKind::invalid,
-                  fmt::format("query '{}' is not known here; known are: state, upstream, limit, "
-                              "after",
-                              *name));
+    if (std::find(known.begin(), known.end(), *name) == known.end()) {
+      return fail(ErrorKind::invalid, fmt::format("query '{}' is not known here; known are: {}",
+                                                  *name, fmt::join(known, ", ")));
     }
     if (!out.emplace(*name, std::move(*value)).second) {
       return fail(ErrorKind::invalid, fmt::format("query '{}' is there twice", *name));
@@ -106,7 +108,7 @@ Result<std::map<std::string, std::string>> parse_query(std::string_view text) {
 }
 
 Result<ports::CallFilter> parse_filter(std::string_view query) {
-  HF_TRY(const auto values, parse_query(query));
+  HF_TRY(const auto values, parse_query(query, {"state", "upstream", "limit", "after"}));
   ports::CallFilter out;
   out.limit = kListDefault;
   for (const auto& [name, value] : values) {
@@ -132,6 +134,27 @@ Result<ports::CallFilter> parse_filter(std::string_view query) {
         return fail(ErrorKind::invalid, fmt::format("'limit' must be from 1 to {}", kListMax));
       }
     }
+  }
+  return out;
+}
+
+// "since=2h&until=30m": how long ago; until is now when it is left out.
+Result<IncidentWindow> parse_window(std::string_view query, WallTime now) {
+  HF_TRY(const auto values, parse_query(query, {"since", "until"}));
+  IncidentWindow out{now, now};
+  if (!values.contains("since")) {
+    return fail(ErrorKind::invalid, "'since' is required: how long ago it began, such as 2h");
+  }
+  for (const auto& [name, value] : values) {
+    auto ago = parse_duration(value);
+    if (!ago.ok()) return ago.take_error().in("'" + name + "'");
+    if (*ago < Duration{} || *ago > kIncidentMax) {
+      return fail(ErrorKind::invalid, "'" + name + "' must be from 0 to 90d ago");
+    }
+    (name == "since" ? out.since : out.until) = now - *ago;
+  }
+  if (out.since >= out.until) {
+    return fail(ErrorKind::invalid, "'since' must lie before 'until'");
   }
   return out;
 }
@@ -361,6 +384,8 @@ void Admin::handle(const ControlRequest& request, const ControlRespond& respond)
     } else {
       calls(*route, respond);
     }
+  } else if (route && route->kind == "incident" && !one) {
+    incident(*route, respond);
   } else if (route && route->kind == "alerts" && !one) {
     const std::string none = R"({"alerts":[]})";
     respond(!route->is_read() ? wrong_method("GET")
@@ -468,6 +493,29 @@ void Admin::upstreams(const ControlRespond& respond) {
         name, found == stats.upstreams.end() ? engine::UpstreamStats{} : found->second));
   }
   respond(json(call::JsonObject().raw("upstreams", list.done()).done()));
+}
+
+void Admin::incident(const Route& route, const ControlRespond& respond) {
+  if (!route.is_read()) {
+    respond(wrong_method("GET"));
+    return;
+  }
+  const WallTime now = options_.now ? options_.now() : WallTime{};
+  const auto window = parse_window(route.query, now);
+  if (!window.ok()) {
+    respond(bad_request(window.error().context));
+    return;
+  }
+  read_incident(driver_, *window, options_.settings->alerts.stake,
+                [respond, now](const Result<Incident>& found) {
+                  if (!found.ok()) {
+                    respond(journal_unavailable(found.error().context));
+                    return;
+                  }
+                  const std::string text =
+                      call::JsonObject().text("markdown", (*found).markdown(now)).done();
+                  respond(json(join_objects((*found).json(now), text)));
+                });
 }
 
 void Admin::pause(const Route& route, const ControlRespond& respond) {

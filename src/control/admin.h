@@ -20,6 +20,7 @@ struct AdminOptions {
   std::vector<std::string> hosts;  // further names that Host may have
   std::shared_ptr<const call::Settings> settings;
   FactSource facts;
+  std::function<WallTime()> now = {};        // empty: the beginning of 1970
   std::function<std::string()> alerts = {};  // {"alerts": [...]}; empty: there are none
 };
 
@@ -34,6 +35,7 @@ class Admin {
   void calls(const Route& route, const ports::ControlRespond& respond);
   void one_call(const Route& route, const ports::ControlRespond& respond);
   void command(const Route& route, const ports::ControlRespond& respond);
+  void incident(const Route& route, const ports::ControlRespond& respond);
   void upstreams(const ports::ControlRespond& respond);
   void pause(const Route& route, const ports::ControlRespond& respond);
 
