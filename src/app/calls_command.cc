@@ -152,6 +152,8 @@ Result<Ask> ask_of(const CallsOptions& options) {
       return Ask{"GET", "/v1/upstreams", {}};
     case Action::alerts:
       return Ask{"GET", "/v1/alerts", {}};
+    case Action::blocked:
+      return Ask{"GET", "/v1/blocked", {}};
     case Action::incident: {
       HF_TRY(auto target, incident_target(options));
       return Ask{"GET", std::move(target), {}};
@@ -189,6 +191,8 @@ std::string shown(const CallsOptions& options, const json::object& answer) {
       return show_upstreams(answer, view);
     case Action::alerts:
       return show_alerts(answer, view);
+    case Action::blocked:
+      return show_blocked(answer, view);
     case Action::incident:
       return member(answer, "markdown");
     case Action::retry:
@@ -345,6 +349,10 @@ void add_calls_commands(CLI::App& app, CallsOptions& options, int& code) {
                 "Example:\n  holdfast calls show ID",
                 Action::show, options, code),
            options);
+  add(*calls, "blocked",
+      "Calls that keep others with the same Holdfast-Order waiting, and what frees them.\n\n"
+      "Example:\n  holdfast calls blocked",
+      Action::blocked, options, code);
   CLI::App* retry = add(*calls, "retry",
                         "Attempt a dead or waiting call now.\n\n"
                         "Example:\n  holdfast calls retry ID --reason 'card was renewed'",

@@ -23,7 +23,8 @@ struct CallsOptions {
     pause,
     resume,
     alerts,
-    incident
+    incident,
+    blocked
   };
   Action action = Action::list;
   AdminHints where;

@@ -21,6 +21,8 @@ std::string show_calls(const boost::json::object& page, const ViewOptions& optio
 std::string show_call(const boost::json::object& call, const ViewOptions& options);
 // {alerts: [...]}
 std::string show_alerts(const boost::json::object& answer, const ViewOptions& options);
+// {lines: [...], more}
+std::string show_blocked(const boost::json::object& answer, const ViewOptions& options);
 // {upstreams: [...]}
 std::string show_upstreams(const boost::json::object& answer, const ViewOptions& options);
 

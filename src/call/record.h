@@ -24,6 +24,7 @@ enum class Prefix : char {
   due = 'd',
   key = 'k',
   meta = 'm',
+  order = 'o',
   pause = 'p',
   retention = 'r',
   sending = 's',

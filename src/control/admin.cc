@@ -384,6 +384,12 @@ void Admin::handle(const ControlRequest& request, const ControlRespond& respond)
     } else {
       calls(*route, respond);
     }
+  } else if (route && route->kind == "blocked" && !one) {
+    if (route->is_read()) {
+      blocked(respond);
+    } else {
+      respond(wrong_method("GET"));
+    }
   } else if (route && route->kind == "incident" && !one) {
     incident(*route, respond);
   } else if (route && route->kind == "alerts" && !one) {
@@ -430,6 +436,28 @@ void Admin::calls(const Route& route, const ControlRespond& respond) {
       out.null("next");
     }
     respond(json(out.done()));
+  });
+}
+
+// Lines in which a call that cannot end by itself, or takes long, keeps others waiting.
+void Admin::blocked(const ControlRespond& respond) {
+  ports::CallFilter filter;
+  filter.blocking = true;
+  filter.limit = kListMax;
+  const WallTime now = options_.now ? options_.now() : WallTime{};
+  driver_.list(std::move(filter), [respond, now](const Result<ports::CallPage>& page) {
+    if (!page.ok()) {
+      respond(journal_unavailable(page.error().context));
+      return;
+    }
+    JsonArray lines;
+    for (std::size_t i = 0; i < (*page).calls.size(); ++i) {
+      const call::Call& head = *(*page).calls[i];
+      if (!blocks_for_long(head, now)) continue;
+      lines.add(blocked_json(head, (*page).behind[i]));
+    }
+    respond(
+        json(call::JsonObject().raw("lines", lines.done()).boolean("more", (*page).more).done()));
   });
 }
 

@@ -33,6 +33,7 @@ class Admin {
  private:
   struct Route;
   void calls(const Route& route, const ports::ControlRespond& respond);
+  void blocked(const ports::ControlRespond& respond);
   void one_call(const Route& route, const ports::ControlRespond& respond);
   void command(const Route& route, const ports::ControlRespond& respond);
   void incident(const Route& route, const ports::ControlRespond& respond);

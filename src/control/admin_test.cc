@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 
+#include "control/call_view.h"
 #include "control/health.h"
 
 namespace hf::control {
@@ -74,7 +75,9 @@ class MapJournal final : public ports::Journal {
         for (auto at = calls.rbegin(); at != calls.rend(); ++at) {
           const bool wanted = (!filter.after || at->first < *filter.after) &&
                               (!filter.state || at->second->state == *filter.state);
-          if (wanted) page.calls.push_back(at->second);
+          if (!wanted) continue;
+          page.calls.push_back(at->second);
+          if (filter.blocking) page.behind.push_back(3);
         }
         events_->on_list(id, std::move(page));
         return;
@@ -389,6 +392,36 @@ TEST(Admin, ShowsAlerts) {
   EXPECT_EQ(scene.ask("GET", "/v1/alerts")->body, R"({"alerts":["one"]})");
   EXPECT_EQ(scene.status("POST", "/v1/alerts"), 405);
   EXPECT_EQ(scene.status("GET", "/v1/alerts/x"), 404);
+}
+
+TEST(Admin, ShowsWhatBlocksALine) {
+  Scene scene;
+  call::Call head = unknown_call(scene.clock.now);
+  head.asked.order.emplace().name = "customer-1";
+  head.ended = call::Stamp{scene.clock.now.wall, {}, {}};
+  scene.put(head);
+  scene.journal.honest = true;
+  const auto reply = scene.ask("GET", "/v1/blocked");
+  ASSERT_EQ(reply->status, 200) << reply->body;
+  EXPECT_TRUE(scene.journal.filters.back().blocking);
+  EXPECT_TRUE(has(reply->body, R"("order":"customer-1","behind":3,)")) << reply->body;
+  EXPECT_TRUE(has(reply->body, R"("do":"holdfast calls resolve )" + head.id.text()));
+  EXPECT_EQ(scene.status("POST", "/v1/blocked"), 405);
+}
+
+TEST(CallView, BlocksForLong) {
+  const WallTime now{1'800'000'000'000};
+  call::Call head;
+  head.accepted.wall = now - Duration::seconds(59);
+  EXPECT_FALSE(blocks_for_long(head, now));
+  EXPECT_TRUE(blocks_for_long(head, now + Duration::seconds(1)));
+  head.reason = call::WaitReason::credentials;
+  EXPECT_TRUE(blocks_for_long(head, now));
+  EXPECT_TRUE(has(blocked_json(head, 1), "calls retry"));
+  head.state = call::State::sending;
+  EXPECT_FALSE(blocks_for_long(head, now + Duration::hours(1)));
+  head.state = call::State::unknown;
+  EXPECT_TRUE(blocks_for_long(head, now));
 }
 
 TEST(Admin, DraftsAnIncidentFromHeadsAndTimelines) {

@@ -11,6 +11,12 @@ namespace hf::control {
 
 // One entry of a list: the status members and whose attempt went where.
 std::string list_json(const call::Call& call);
+// The first of a line, `behind` calls waiting for it: a list's members, the line's name, since when
+// it blocks, and the command that frees the line.
+std::string blocked_json(const call::Call& head, std::uint64_t behind);
+// Whether it keeps a line waiting that will not be free soon: nobody knows what became of it, it is
+// set aside, its credentials are refused, or it has waited for a minute.
+bool blocks_for_long(const call::Call& head, WallTime now);
 // All of it, with the timeline. `detail.call` is there.
 std::string detail_json(const ports::CallDetail& detail);
 

@@ -52,6 +52,8 @@ struct CallFilter {
   // Instead of state and after: those of `upstream`, the earliest due first, those at the upstream
   // now at the end.
   std::optional<RunningOut> running_out;
+  // Instead of all others: the first calls of lines in which others wait behind them.
+  bool blocking = false;
 };
 
 struct CallPage {
@@ -61,6 +63,7 @@ struct CallPage {
       next;  // with `more`: the `after` to go on from; a page may be short of calls
   std::uint64_t matched = 0;  // with running_out: how many there are, beyond the page; `more`: or
                               // even more than that
+  std::vector<std::uint64_t> behind;  // with blocking: how many wait behind each of `calls`
 };
 
 struct CallDetail {

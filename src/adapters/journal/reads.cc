@@ -177,8 +177,49 @@ Result<ports::CallPage> JournalReads::running_out(const ports::CallFilter& filte
   return page;
 }
 
+Result<ports::CallPage> JournalReads::blocking(const ports::CallFilter& filter) const {
+  const std::size_t limit = std::clamp<std::size_t>(filter.limit, 1, kListPageMax);
+  constexpr std::size_t kTail = sizeof(std::uint64_t) + CallId::kSize;  // the place, the call
+  ports::CallPage page;
+  std::string line;
+  std::vector<std::pair<CallId, std::uint64_t>> found;  // the first of a line, how many behind it
+  std::size_t examined = 0;
+  const std::string all = one_letter(Prefix::order);
+  const auto stands_alone = [&] { return !found.empty() && found.back().second == 0; };
+  HF_TRY_VOID(kv_.scan(all, call::end_of(all), Direction::ascending,
+                       [&](std::string_view key, std::string_view) {
+                         if (++examined > kPlacesMax) {
+                           page.more = true;
+                           return false;
+                         }
+                         const auto id = call::call_of_key(key);
+                         if (!id.ok() || key.size() <= kTail) return true;
+                         if (key.substr(0, key.size() - kTail) == line) {
+                           found.back().second += 1;
+                           return true;
+                         }
+                         if (stands_alone()) found.pop_back();
+                         if (found.size() == limit) {
+                           page.more = true;
+                           return false;
+                         }
+                         line.assign(key.substr(0, key.size() - kTail));
+                         found.emplace_back(id.value(), 0);
+                         return true;
+                       }));
+  if (stands_alone()) found.pop_back();
+  for (const auto& [id, behind] : found) {
+    HF_TRY(auto call, head(id));
+    if (!call) continue;
+    page.calls.push_back(std::move(call));
+    page.behind.push_back(behind);
+  }
+  return page;
+}
+
 Result<ports::CallPage> JournalReads::list(const ports::CallFilter& filter) const {
   if (filter.running_out) return running_out(filter);
+  if (filter.blocking) return blocking(filter);
   // `unknown` and `sending` have an index of their own; the other states are found by looking.
   Prefix prefix = Prefix::call_head;
   if (filter.state == call::State::unknown) prefix = Prefix::unknown;

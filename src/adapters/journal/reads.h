@@ -18,6 +18,8 @@ inline constexpr std::size_t kListPageMax = 1000;
 inline constexpr std::size_t kDuePageMax = 4096;
 // Index entries looked at for those that run out of time.
 inline constexpr std::size_t kRunningOutMax = 50'000;
+// Places in lines looked at for those that block.
+inline constexpr std::size_t kPlacesMax = 50'000;
 // Entries counted at a start, and events shown of one call.
 inline constexpr std::uint64_t kUnknownCountMax = 100'000;
 inline constexpr std::size_t kTimelineMax = 10'000;
@@ -44,6 +46,7 @@ class JournalReads {
   // An answer whose body was dropped since says so.
   Result<void> mark_dropped(call::Call& call) const;
   Result<ports::CallPage> running_out(const ports::CallFilter& filter) const;
+  Result<ports::CallPage> blocking(const ports::CallFilter& filter) const;
   Result<bool> list_entry(std::string_view key, std::string_view value,
                           const ports::CallFilter& filter, ports::CallPage& page) const;
 
