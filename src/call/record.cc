@@ -29,6 +29,13 @@ RecordHead head_of(RecordKind kind, const Call& call, const Now& now, std::uint6
 bool held_or_open(State state, bool held) {
   return has_due(state) && (state == State::open || held);
 }
+std::string due_value(const Indexed& call) {
+  std::string out(1, static_cast<char>(call.state));
+  if (call.state == State::open) return out;
+  out.push_back(static_cast<char>(call.stage));
+  put_u64_ordered(out, ordered_ms(call.ends));
+  return out;
+}
 // A verification that was cut is found by its due time: it asks again, it does not end.
 bool at_the_upstream(State state) {
   return state == State::sending;
@@ -170,6 +177,17 @@ Result<WallTime> due_of_key(std::string_view key) {
   in.bytes(CallId::kSize);
   if (!in.at_end()) return fail(ErrorKind::corrupt, "malformed due entry");
   return WallTime{static_cast<std::int64_t>(due ^ (std::uint64_t{1} << 63))};
+}
+
+DueEntry parse_due_value(std::string_view value) {
+  ByteReader in(value);
+  DueEntry out;
+  out.state = static_cast<State>(in.u8()) == State::open ? State::open : State::waiting;
+  out.stage = in.u8();
+  const auto ends = in.u64_ordered();
+  if (!in.at_end()) return {out.state, 0, std::nullopt};
+  out.ends = WallTime{static_cast<std::int64_t>(ends ^ (std::uint64_t{1} << 63))};
+  return out;
 }
 
 std::string RecordCodec::due_prefix(std::string_view upstream, DueClass which) const {
@@ -317,15 +335,12 @@ void RecordCodec::index(Encoding& out, const CallWrite& write) const {
   const DueClass which = due_class(call.asked.urgency);
   const bool had_due = write.before && held_or_open(write.before->state, write.before->held);
   const bool due = held_or_open(after.state, after.held);
-  const bool same_due =
-      had_due && due && after.due == write.before->due && after.state == write.before->state;
+  const bool same_due = had_due && due && after.due == write.before->due;
   if (had_due && !same_due) {
     out.remove(due_key(call.upstream, which, write.before->due, call.id));
   }
-  if (due && !same_due) {
-    // The value tells waiting calls from open ones, for those who only count.
-    out.put(due_key(call.upstream, which, after.due, call.id),
-            std::string(1, static_cast<char>(after.state)));
+  if (due && !(same_due && due_value(after) == due_value(*write.before))) {
+    out.put(due_key(call.upstream, which, after.due, call.id), due_value(after));
   }
   const auto follow = [&](bool had, bool has, Prefix prefix) {
     if (had == has) return;
