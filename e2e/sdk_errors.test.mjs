@@ -34,6 +34,8 @@ routes:
   - { path: /forgets, upstream: keyed, limits: { stored_answer: 10 },
       key: { from: [ { header: Idempotency-Key } ] } }
   - { path: /doubtful, upstream: plain, key: { from: [ { header: Idempotency-Key } ] } }
+  - { path: /hooks, upstream: keyed, webhook: { scheme: hmac, secrets: [ s ], header: X-Mac },
+      key: { required: true, from: [ { header: X-Id } ] } }
   - { path: /plain, upstream: plain }
   - { path: /rated, upstream: rated, wait: 0s }
   - { path: /pausing, upstream: pausing, wait: 0s }
@@ -90,6 +92,8 @@ const provoke = {
     raw(proxy, 'POST /plain HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\n'),
   'not-supported': ({ post }) =>
     post('/held', 'n1', { headers: { 'holdfast-deadline': '10s' } }),
+  'signature-refused': ({ post }) =>
+    post('/hooks', undefined, { headers: { 'x-id': '1', 'x-mac': '00'.repeat(32) } }),
   'no-route': ({ post }) => post('/nowhere'),
   'no-such-call': ({ proxy }) =>
     call(`${proxy.url}/.holdfast/calls/${'0'.repeat(36)}`, { headers: AUTH }),

@@ -57,12 +57,14 @@ class SimClients::Body final : public ports::BodySource {
 };
 
 SimClients::SimClients(Schedule& schedule, Prng prng, const call::Intake& intake,
-                       std::function<void(std::string)> violation, EffectsOf effects_of)
+                       std::function<void(std::string)> violation, EffectsOf effects_of,
+                       std::function<WallTime()> wall)
     : schedule_(schedule),
       prng_(std::move(prng)),
       intake_(intake),
       violation_(std::move(violation)),
-      effects_of_(std::move(effects_of)) {}
+      effects_of_(std::move(effects_of)),
+      wall_(std::move(wall)) {}
 
 void SimClients::add(Order order, Duration starts_after) {
   by_name_.emplace(order.name, orders_.size());
@@ -93,15 +95,49 @@ std::string SimClients::forbidden(const std::string& body) const {
   return {};
 }
 
+// Neither before nor after the time that its client asked for, unless Holdfast was given another
+// wall clock meanwhile: then only what is wrong by both clocks is held against it.
+void SimClients::note_sent(const std::string& body) {
+  Order* order = order_of(body);
+  if (order == nullptr) return;
+  const Now now = true_now();
+  if (!order->first_sent) order->first_sent = now;
+  if (order->not_before && order->first_asked) {
+    const Duration least = *order->not_before;
+    if (now.mono - order->first_asked->mono < least &&
+        now.wall - order->first_asked->wall < least) {
+      violation_("not-before: " + order->name + " was sent early");
+    }
+  }
+  if (order->deadline && order->acknowledged && !order->operator_touched) {
+    const Duration most = *order->deadline;
+    if (now.mono - order->acknowledged->mono > most &&
+        now.wall - order->acknowledged->wall > most) {
+      violation_("deadline: " + order->name + " was sent late");
+    }
+  }
+}
+
 void SimClients::ask(std::size_t index) {
   if (orders_[index].done) return;
   if (events_ == nullptr) {  // nobody listens: connection refused
     again(index);
     return;
   }
+  if (!orders_[index].first_asked) orders_[index].first_asked = true_now();
   orders_[index].tries += 1;
   orders_[index].last_told_none.clear();  // what becomes of this one may be told to nobody
   go(index, Kind::order);
+}
+
+void SimClients::add_asks(const Order& order, Fields& fields) {
+  if (!order.line.empty()) fields.push_back({"Holdfast-Order", order.line});
+  if (order.urgency) fields.push_back({"Priority", "u=" + std::to_string(*order.urgency)});
+  const auto seconds = [&fields](const char* name, const std::optional<Duration>& value) {
+    if (value) fields.push_back({name, std::to_string(value->ceil_seconds())});
+  };
+  seconds("Holdfast-Not-Before", order.not_before);
+  seconds("Holdfast-Deadline", order.deadline);
 }
 
 call::IncomingHead SimClients::head_of(Order& order, Kind kind, const std::string& body) const {
@@ -129,6 +165,7 @@ call::IncomingHead SimClients::head_of(Order& order, Kind kind, const std::strin
     head.fields.push_back({"Idempotency-Key", order.header_key});
   }
   if (!order.prefer.empty()) head.fields.push_back({"Prefer", order.prefer});
+  if (asks_) add_asks(order, head.fields);
   head.has_body = order.method == "POST";
   if (head.has_body) head.length = body.size();
   return head;

@@ -31,6 +31,10 @@ struct Order {
   int gone_permille = 0;
   int twin_permille = 0;
   int nosy_permille = 0;
+  std::string line;  // Holdfast-Order; empty: none
+  std::optional<Duration> not_before;
+  std::optional<Duration> deadline;
+  std::optional<int> urgency;
 
   int tries = 0;
   bool done = false;  // has an answer to believe, or gave up
@@ -43,13 +47,18 @@ struct Order {
   bool told_last_try = false;   // cancelled while an attempt ran: no further one
   bool operator_touched = false;
   std::string last_told_none;  // the body it was told of, when effect none was the last word
+  // By the world's true time, and by the wall clock that Holdfast sees.
+  std::optional<Now> first_asked;
+  std::optional<Now> acknowledged;  // first told that it is held: from here on it has its place
+  std::optional<Now> first_sent;    // seen at the upstream
 };
 
 class SimClients final : public ports::Clients {
  public:
   using EffectsOf = std::function<std::size_t(const std::string&)>;
   SimClients(Schedule& schedule, Prng prng, const call::Intake& intake,
-             std::function<void(std::string)> violation, EffectsOf effects_of);
+             std::function<void(std::string)> violation, EffectsOf effects_of,
+             std::function<WallTime()> wall);
 
   void attach(ports::ClientEvents* events) { events_ = events; }
   void trace_to(std::function<void(const std::string&)> trace) { trace_ = std::move(trace); }
@@ -57,10 +66,14 @@ class SimClients final : public ports::Clients {
   // The process died: every open connection breaks.
   void cut_all();
   void stop_leaving() { leaving_ = false; }
+  // What callers may ask is left out of their requests, for tests of the oracles.
+  void forget_to_ask() { asks_ = false; }
   // With calls retired after minutes, the answer to "which call?" may be gone.
   void expect_retired() { retires_ = true; }
   // What the upstream may not be sent any more, in words; empty: it may.
   [[nodiscard]] std::string forbidden(const std::string& body) const;
+  // The upstream is being sent this: judges its time.
+  void note_sent(const std::string& body);
   // The order that a body stands for; null for none of ours.
   Order* order_of(const std::string& body);
 
@@ -73,6 +86,8 @@ class SimClients final : public ports::Clients {
   // Calls that were promised to be held: 202, or 503 `held`.
   [[nodiscard]] const std::set<CallId>& acknowledged() const { return acknowledged_; }
   [[nodiscard]] std::uint64_t asides() const { return asides_; }
+  // Answers that a lookup gave.
+  [[nodiscard]] std::uint64_t found() const { return found_; }
 
  private:
   enum class Kind {
@@ -110,6 +125,7 @@ class SimClients final : public ports::Clients {
 
   void ask(std::size_t order);
   void go(std::size_t order, Kind kind, bool must_be_answered = false);
+  static void add_asks(const Order& order, Fields& fields);
   call::IncomingHead head_of(Order& order, Kind kind, const std::string& body) const;
   void leave(ExchangeId id);
   void again(std::size_t order);
@@ -121,6 +137,7 @@ class SimClients final : public ports::Clients {
   void told_final(Order& order, const Told& told);
   void check_effect(Order& order, const Told& told);
   void learn_call(Order& order, const Told& told);
+  [[nodiscard]] Now true_now() const { return {schedule_.now(), wall_(), {}}; }
 
   Schedule& schedule_;
   Prng prng_;
@@ -128,6 +145,7 @@ class SimClients final : public ports::Clients {
   std::function<void(std::string)> violation_;
   std::function<void(const std::string&)> trace_;
   EffectsOf effects_of_;
+  std::function<WallTime()> wall_;
   ports::ClientEvents* events_ = nullptr;
   std::vector<Order> orders_;
   std::map<std::string, std::size_t> by_name_;
@@ -136,7 +154,9 @@ class SimClients final : public ports::Clients {
   std::set<CallId> acknowledged_;
   std::uint64_t next_ = 1;
   std::uint64_t asides_ = 0;
+  std::uint64_t found_ = 0;
   bool leaving_ = true;
+  bool asks_ = true;
   bool retires_ = false;
 };
 

@@ -70,6 +70,11 @@ void SimClients::check_effect(Order& order, const Told& told) {
     violation_("attribution: " + order.name + " was told effect none (" + told.code +
                ") but the upstream has it");
   }
+  if (told.effect == "applied" && effects_of_(told.open.body_sent) == 0 &&
+      !order.operator_touched) {
+    violation_("attribution: " + order.name + " was told effect applied (" + told.code +
+               ") and the upstream does not have it");
+  }
   if (told.code == "cancelled") order.told_cancelled = true;
 }
 
@@ -79,7 +84,10 @@ void SimClients::learn_call(Order& order, const Told& told) {
   const bool promised = told.status == 202 || told.code == "held";
   if (promised && !call.ok()) violation_("never-lost: acknowledged without a call id");
   if (!call.ok()) return;
-  if (promised) acknowledged_.insert(*call);
+  if (promised) {
+    acknowledged_.insert(*call);
+    if (!order.acknowledged) order.acknowledged = true_now();
+  }
   if (order.keyed && !busy(told.code)) order.call = *call;
 }
 
@@ -87,11 +95,13 @@ void SimClients::told_of_order(const Told& told) {
   const std::size_t index = told.open.order;
   Order& order = orders_[index];
   check_effect(order, told);
-  const bool final = told.code.empty() && told.effect.empty() && told.status < 500 &&
+  const bool by_lookup = told.status == 200 && told.effect == "applied";
+  const bool final = told.code.empty() && (told.effect.empty() || by_lookup) && told.status < 500 &&
                      told.status != 429 && told.status != 409;
   if (order.method == "POST" && (final || !told.code.empty() || told.status == 202)) {
     learn_call(order, told);
   }
+  if (by_lookup || told.code == "outcome-applied") found_ += 1;
   if (final) {
     const bool first = !order.final_answer.has_value();
     told_final(order, told);
@@ -102,8 +112,8 @@ void SimClients::told_of_order(const Told& told) {
     }
     return;
   }
-  const bool ended =
-      told.code == "cancelled" || told.code == "key-expired" || told.code == "answer-not-kept";
+  const bool ended = told.code == "cancelled" || told.code == "key-expired" ||
+                     told.code == "answer-not-kept" || told.code == "outcome-applied";
   const bool unknown =
       told.code == "outcome-unknown" ||
       (told.effect == "unknown" && find_field(told.fields, "x-should-retry") != nullptr);
@@ -114,6 +124,11 @@ void SimClients::told_of_order(const Told& told) {
     }
   }
   if (told.status == 202 || told.code == "held") order.prefer.clear();
+  // Whoever gave it a deadline does not ask again: that would be a new one.
+  if (order.deadline && order.acknowledged) {
+    order.done = true;
+    return;
+  }
   // A person may still try again under the same key: it must never be sent.
   if ((ended || unknown) && (prng_.chance(500, 1000) || order.tries >= kTriesMax)) {
     order.done = true;
@@ -185,9 +200,10 @@ void SimClients::told_of_aside(const Told& told) {
     return;
   }
   if (told.open.kind == Kind::response) {
-    if (told.code.empty() && told.effect.empty()) {
+    if (told.code.empty() && (told.effect.empty() || told.effect == "applied")) {
       told_final(order, told);
-    } else if (told.open.must_be_answered && told.code != "answer-not-kept") {
+    } else if (told.open.must_be_answered && told.code != "answer-not-kept" &&
+               told.code != "outcome-applied") {
       wrong("its status was answered and its response is not");
     } else if (told.code == "answer-not-kept" && !retires_ && !order.operator_touched) {
       wrong("its answer should have been kept");

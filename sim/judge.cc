@@ -10,6 +10,7 @@ namespace hf::sim {
 
 void World::judge() {
   judge_orders();
+  judge_lines();
   if (!verdict_.violations.empty() || !shell_) return;
   journal_->pump();
   if (operator_->waits()) violation("operator: a command was never answered");
@@ -42,6 +43,40 @@ void World::judge_orders() {
     }
     if (!order.done) {
       violation(fmt::format("convergence: {} is not done after {} tries", order.name, order.tries));
+    }
+  }
+}
+
+// It was dead, and was asked for again: it has lost its place.
+bool World::began_anew(const Order& order) {
+  bool anew = false;
+  if (!shell_ || !order.call) return false;
+  driver().detail(*order.call, [&anew](const Result<ports::CallDetail>& detail) {
+    HF_CHECK(detail.ok());
+    for (const call::TimelineEvent& event : detail->timeline)
+      anew = anew || event.what == call::Happening::revived;
+  });
+  journal_->pump();
+  return anew;
+}
+
+// What was acknowledged before another of its line was even asked for comes before it: the upstream
+// sees nothing of the later one before the last of the earlier.
+void World::judge_lines() {
+  for (const Order& first : clients_->orders()) {
+    if (first.line.empty() || !first.acknowledged || first.operator_touched) continue;
+    const LedgerEntry* effect = upstream_->entry_of(first.name);
+    if (effect == nullptr) continue;
+    for (const Order& later : clients_->orders()) {
+      if (&later == &first || later.line != first.line || !later.first_asked || !later.first_sent ||
+          later.first_asked->mono <= first.acknowledged->mono) {
+        continue;
+      }
+      verdict_.in_line += 1;
+      if (later.first_sent->mono < effect->at && !began_anew(first)) {
+        violation(fmt::format("fifo: {} was sent before {}, which stood before it in {}",
+                              later.name, first.name, first.line));
+      }
     }
   }
 }
@@ -86,7 +121,36 @@ void World::judge_calls() {
   }
 }
 
+// What tells an end is taken, sooner or later, and under one id in one wording.
+void World::judge_callback(const call::Call& call) {
+  if (call.state != call::State::answered) {
+    violation(fmt::format("callback: {} stands in {} ({}) at the end", call.id.text(),
+                          to_string(call.state), to_string(call.reason)));
+  } else if (!upstream_->told().contains(call.id.text())) {
+    violation("callback: " + call.id.text() + " is answered, and nobody was told");
+  }
+  if (upstream_->told_two_ways()) violation("callback: one id told two things");
+}
+
+// The end of a held call that asked for it, and every unknown one, was told.
+void World::judge_told(const call::Call& call) {
+  const bool awaited = call.held || call.state == call::State::unknown;
+  const bool ended = call::terminal(call.state) || call.state == call::State::unknown;
+  if (call.asked.callback.empty() || !awaited || !ended) return;
+  const std::string state(to_string(call.state));
+  for (const auto& [id, body] : upstream_->told()) {
+    const bool of_it = body.find("\"call\":\"" + call.id.text() + "\"") != std::string::npos;
+    if (of_it && body.starts_with("{\"type\":\"call." + state + "\"")) return;
+  }
+  violation("callback: " + call.id.text() + " ended " + state + ", and nobody was told");
+}
+
 void World::judge_call(const call::Call& call) {
+  if (call.callback_of) {
+    judge_callback(call);
+    return;
+  }
+  judge_told(call);
   const std::string order = order_name_of(call);
   const std::size_t effects = upstream_->effects_of(order);
   const std::string who = fmt::format("{} ({})", order, call.id.text());
@@ -104,6 +168,10 @@ void World::judge_call(const call::Call& call) {
       }
       return;
     case call::State::unknown:
+      // Once the lookups are well again, one that settles nothing is of a charge that failed.
+      if (inconclusive_.contains(call.id) && !upstream_->listed_failed(order)) {
+        violation("unknown-has-a-cause: " + who + " could have been settled by a lookup");
+      }
       // Somebody sent it, or died when about to.
       if (call.attempts == 0 || (upstream_->starts_of(order) == 0 && verdict_.crashes == 0)) {
         violation("unknown-has-a-cause: " + who + " was never sent");

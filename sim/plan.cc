@@ -5,12 +5,26 @@
 #include <utility>
 #include <vector>
 
+#include "call/callback.h"
+
 namespace hf::sim {
 namespace {
 
 int draw_permille(Prng& prng, int most) {
   // A fault is off in half of the worlds, else anything up to its most.
   return prng.chance(1, 2) ? 0 : static_cast<int>(prng.between(1, most));
+}
+
+void give_lookup(Prng& prng, call::UpstreamSettings& upstream, std::string get) {
+  call::Lookup lookup;
+  lookup.get = std::move(get);
+  lookup.found = "/data/0";
+  lookup.where = {{"/status", {"succeeded"}}};
+  if (prng.chance(2, 3)) lookup.answer = prng.chance(1, 2) ? "/data/0" : "/data/0/receipt";
+  upstream.lookup = std::move(lookup);
+  // Often no longer than it must be.
+  upstream.idempotency.settle = kLatestEffect + kLongestLag +
+                                Duration::millis(prng.chance(1, 2) ? 1 : prng.between(1, 30'000));
 }
 
 std::shared_ptr<call::UpstreamSettings> draw_upstream(Prng& prng, std::string name,
@@ -36,7 +50,7 @@ std::shared_ptr<call::UpstreamSettings> draw_upstream(Prng& prng, std::string na
 
 }  // namespace
 
-FaultPlan FaultPlan::draw(Prng& prng) {
+FaultPlan FaultPlan::draw(Prng& prng, bool asking) {
   FaultPlan plan;
   UpstreamFaults& up = plan.upstream;
   up.refuse_connect = draw_permille(prng, 300);
@@ -66,6 +80,16 @@ FaultPlan FaultPlan::draw(Prng& prng) {
   plan.duplicate_permille = draw_permille(prng, 400);
   plan.nosy_permille = draw_permille(prng, 600);
   plan.operator_permille = draw_permille(prng, 800);
+  if (!asking) return plan;
+  Prng more = prng.fork("asking");
+  up.listed_failed = more.chance(1, 3) ? static_cast<int>(more.between(1, 60)) : 0;
+  up.listed_pending = draw_permille(more, 800);
+  up.latest = draw_permille(more, 600);
+  up.lookup_fails = draw_permille(more, 600);
+  up.lookup_slow = draw_permille(more, 500);
+  up.lookup_lags = more.chance(1, 2);
+  plan.line_permille = draw_permille(more, 700);
+  plan.timed_permille = draw_permille(more, 300);
   return plan;
 }
 
@@ -75,18 +99,51 @@ std::string FaultPlan::text() const {
       "refuse={} reset_before={} reset_after={} late={} hang={} cut={} error_before={} "
       "error_after={} stored_error={} 429={} busy={} elsewhere={} 503_after={} rejects={} "
       "crashes={} drains={} reboots={} big_step_back={} commit_delay_us={} commit_trouble={} "
-      "slow_journal={} refusing_journal={} unauthorized={} gone={} twins={} nosy={} operator={}",
+      "slow_journal={} refusing_journal={} unauthorized={} gone={} twins={} nosy={} operator={} "
+      "listed_failed={} listed_pending={} latest={} lookup_fails={} lookup_slow={} lookup_lags={} "
+      "lines={} "
+      "timed={}",
       up.refuse_connect, up.reset_before, up.reset_after, up.late_apply, up.hang, up.cut,
       up.error_before, up.error_after, up.stored_error, up.too_many, up.busy_keys, up.elsewhere,
       up.unavailable_after, up.rejects, crashes, drain_permille, reboot_permille, big_step_back,
       commit_delay_us, commit_trouble_permille, slow_journal, refusing_journal, unauthorized,
-      client_gone_permille, duplicate_permille, nosy_permille, operator_permille);
+      client_gone_permille, duplicate_permille, nosy_permille, operator_permille, up.listed_failed,
+      up.listed_pending, up.latest, up.lookup_fails, up.lookup_slow, up.lookup_lags, line_permille,
+      timed_permille);
 }
 
-std::shared_ptr<const call::Settings> draw_settings(Prng& prng) {
+namespace {
+
+// Of every second world the routes that hold tell their ends, to receivers of their own.
+void draw_callbacks(Prng prng, call::Settings& settings) {
+  if (prng.chance(1, 2)) return;
+  settings.callbacks.allow = {"https://app.test/hooks", "https://other.test"};
+  settings.callbacks.secrets = {"secret"};
+  settings.upstreams.merge(call::callback_upstreams(settings.callbacks));
+  for (auto& route : settings.routes) {
+    if (route->hold == call::Hold::never) continue;
+    auto told = std::make_shared<call::RouteSettings>(*route);
+    told->callback = prng.chance(1, 2) ? "https://app.test/hooks/x" : "https://other.test/";
+    route = told;
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const call::Settings> draw_settings(Prng& prng, bool asking,
+                                                    bool settle_too_short) {
   auto settings = std::make_shared<call::Settings>();
-  settings->upstreams.emplace("keyed", draw_upstream(prng, "keyed", call::Mode::key));
+  Prng more = prng.fork("asking");
+  auto keyed = draw_upstream(prng, "keyed", call::Mode::key);
+  if (asking && more.chance(1, 3)) give_lookup(more, *keyed, "/find?key={key}");
+  settings->upstreams.emplace("keyed", std::move(keyed));
   settings->upstreams.emplace("plain", draw_upstream(prng, "plain", call::Mode::none));
+  if (asking) {
+    auto asked = draw_upstream(more, "asked", call::Mode::verify);
+    give_lookup(more, *asked, "/find{path}");
+    if (settle_too_short) asked->idempotency.settle = Duration::seconds(1);
+    settings->upstreams.emplace("asked", std::move(asked));
+  }
   settings->upstreams.emplace("llm", draw_upstream(prng, "llm", call::Mode::repeatable));
   // Ages after which keys become tombstones and bodies go; heads stay, so that the judge sees them.
   if (prng.chance(1, 3)) {
@@ -123,18 +180,24 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng) {
   auto plain_live = route("/plain-live/", "plain", call::Hold::never);
   plain_live->key.from = header;
   plain_live->key.stable = true;
+  if (asking) {
+    route("/asked/", "asked", call::Hold::on_failure)->key.from = business;
+    route("/asked-live/", "asked", call::Hold::never)->key.from = business;
+  }
   route("/stream/", "plain", call::Hold::never);
   route("/llm/", "llm", call::Hold::never);
+  draw_callbacks(prng.fork("callbacks"), *settings);
   return settings;
 }
 
 std::string text_of(const call::Settings& settings) {
   std::string out;
   for (const auto& [name, upstream] : settings.upstreams) {
-    out += fmt::format("{}: concurrency={} rate={}/s urls={} lifetime={}s; ", name,
+    out += fmt::format("{}: concurrency={} rate={}/s urls={} lifetime={}s settle={}; ", name,
                        upstream->concurrency, upstream->rate ? upstream->rate->count : 0,
                        upstream->urls.size(),
-                       upstream->idempotency.lifetime.value_or(Duration{}).ceil_seconds());
+                       upstream->idempotency.lifetime.value_or(Duration{}).ceil_seconds(),
+                       upstream->lookup ? upstream->idempotency.settle.ms() : 0);
   }
   const call::RouteSettings& route = *settings.routes.front();
   return out + fmt::format("wait={}s deadline={}s budget={} keys={}s bodies={}s",

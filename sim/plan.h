@@ -27,12 +27,17 @@ struct FaultPlan {
   int duplicate_permille = 0;  // a second request beside the first
   int nosy_permille = 0;       // status, response, cancel, changed bodies, strangers
   int operator_permille = 0;   // a person looks about every few seconds
-  static FaultPlan draw(Prng& prng);
+  int line_permille = 0;       // orders that go one after another
+  int timed_permille = 0;      // orders with a time before or after which they may not be sent
+  // `asking`: with lookups and with what callers may ask. Without it a seed draws the world that it
+  // drew before there was any of that.
+  static FaultPlan draw(Prng& prng, bool asking);
   [[nodiscard]] std::string text() const;
 };
 
-// Upstreams keyed, plain and llm (repeatable), and the routes that lead there.
-std::shared_ptr<const call::Settings> draw_settings(Prng& prng);
+// Upstreams keyed, plain, asked (it has a lookup and no keys) and llm (repeatable), and the routes
+// that lead there.
+std::shared_ptr<const call::Settings> draw_settings(Prng& prng, bool asking, bool settle_too_short);
 std::string text_of(const call::Settings& settings);
 
 }  // namespace hf::sim

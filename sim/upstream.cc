@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "call/callback.h"
+
 namespace hf::sim {
 
 using call::Cause;
@@ -66,8 +68,17 @@ bool SimUpstream::settled(const std::string& order) const {
   return found == under_way_.end() || found->second.expired();
 }
 
+bool SimUpstream::listed_failed(const std::string& order) const {
+  return failed_.contains(order);
+}
+
 void SimUpstream::start(ports::AttemptSpec spec) {
+  if (start_lookup(spec)) return;
   attempts += 1;
+  if (call::is_callback_upstream(spec.upstream->name)) {
+    start_callback(std::move(spec));
+    return;
+  }
   const AttemptId id = spec.id;
   Live fresh;
   Arrived& request = fresh.request;
@@ -191,6 +202,105 @@ bool SimUpstream::answered_at_the_door(AttemptId id, const Arrived& request) {
   return true;
 }
 
+// GET /find?key=K or /find/ROUTE/ORDER: what the lookups of sim/plan.cc ask.
+bool SimUpstream::start_lookup(ports::AttemptSpec& spec) {
+  const std::string& target = spec.request->target;
+  if (spec.request->method != "GET" || !target.starts_with("/find")) return false;
+  lookups += 1;
+  Question question;
+  constexpr std::string_view kByKey = "/find?key=";
+  if (target.starts_with(kByKey)) {
+    question.key = {spec.upstream->urls[spec.url].authority(), target.substr(kByKey.size())};
+  } else {
+    question.order = target.substr(target.rfind('/') + 1);
+  }
+  const AttemptId id = spec.id;
+  Live fresh;
+  fresh.spec = std::move(spec);
+  live_.emplace(std::pair{generation_, id}, std::move(fresh));
+  if (down_ || hit(faults_.refuse_connect)) {
+    end_later(id, Duration::micros(200), Evidence::nothing_sent, Cause::connect_refused);
+    return true;
+  }
+  schedule_.after(Duration::micros(prng_.between(100, 5000)),
+                  [this, id, life = generation_, question] {
+                    if (life == generation_) arrive_lookup(id, question);
+                  });
+  return true;
+}
+
+// The collection as JSON, as it was a while ago.
+std::string SimUpstream::found_of(const Question& question) {
+  Duration lag;
+  if (faults_.lookup_lags) {
+    lag = hit(500) ? kLongestLag : Duration::millis(prng_.between(0, kLongestLag.ms()));
+  }
+  std::string out;
+  const auto list = [&out](const char* status, const std::string& answer) {
+    if (!out.empty()) out += ',';
+    out += std::string(R"({"status":")") + status + R"(","receipt":")" + answer + R"("})";
+  };
+  if (failed_.contains(question.order)) list("failed", "none");
+  for (const LedgerEntry& entry : ledger_) {
+    const bool meant = question.order.empty()
+                           ? entry.key == question.key.second && entry.store == question.key.first
+                           : entry.order == question.order;
+    if (meant && schedule_.now() - entry.at >= lag) list("succeeded", entry.answer);
+  }
+  if (out.empty() && pending_.contains(question.order)) list("pending", "none");
+  return R"({"data":[)" + out + "]}";
+}
+
+void SimUpstream::arrive_lookup(AttemptId id, const Question& question) {
+  if (live(id) == nullptr || lookup_failed(id)) return;
+  const std::string found = found_of(question);
+  const bool slow = hit(faults_.lookup_slow);
+  // It tells of the moment at which it was asked, however long the answer takes.
+  schedule_.after(Duration::micros(prng_.between(100, slow ? 8'000'000 : 20'000)),
+                  [this, id, life = generation_, found] {
+                    if (life == generation_) {
+                      answer(id, 200, found, {{"Content-Type", "application/json"}}, false);
+                    }
+                  });
+}
+
+bool SimUpstream::lookup_failed(AttemptId id) {
+  if (unauthorized_) {
+    answer(id, 401, "who are you", {}, false);
+    return true;
+  }
+  if (!hit(faults_.lookup_fails)) return false;
+  switch (prng_.below(9)) {
+    case 0:
+      answer(id, 500, R"({"data":[]})", {}, false);
+      break;
+    case 1:
+      answer(id, 503, "come back later", {{"Retry-After", "3"}}, false);
+      break;
+    case 2:
+      answer(id, 429, R"({"data":[]})", {{"Retry-After", "2"}}, false);
+      break;
+    case 3:
+      answer(id, 200, "<!doctype html><p>[]", {{"Content-Type", "text/html"}}, false);
+      break;
+    case 4:
+      answer(id, 200, R"({"data":{"0":{"status":"succeeded"}}})", {}, false);
+      break;
+    case 5:
+      answer(id, 200, R"({"data":[)", {}, false);
+      break;
+    case 6:
+      answer(id, 200, R"({"data":[]})", {}, true);
+      break;
+    case 7:
+      answer(id, 403, R"({"data":[]})", {}, false);
+      break;
+    default:
+      end_later(id, Duration::micros(500), Evidence::sent, Cause::reset);
+  }
+  return true;
+}
+
 void SimUpstream::arrive(AttemptId id) {
   Live* attempt = live(id);
   if (attempt == nullptr) return;
@@ -219,9 +329,21 @@ void SimUpstream::work(AttemptId id, const Arrived& request) {
     stored.running = true;
     stored.born = schedule_.now();
   }
-  if (hit(faults_.late_apply)) {
+  const auto sometimes = [this](int permille) { return permille > 0 && hit(permille); };
+  if (request.key.second.empty() && !request.safe && sometimes(faults_.listed_failed)) {
+    failed_[request.order] += 1;
     end_later(id, Duration::micros(800), Evidence::sent, Cause::reset);
-    schedule_.after(Duration::millis(prng_.between(1, 4000)), perform);
+    return;
+  }
+  if (hit(faults_.late_apply)) {
+    const std::int64_t late = sometimes(faults_.latest) ? 4000 : prng_.between(1, 4000);
+    const bool pending = sometimes(faults_.listed_pending);
+    if (pending) pending_[request.order] += 1;
+    end_later(id, Duration::micros(800), Evidence::sent, Cause::reset);
+    schedule_.after(Duration::millis(late), [this, perform, pending, order = request.order] {
+      perform();
+      if (pending && --pending_[order] == 0) pending_.erase(order);
+    });
     return;
   }
   const Duration took =

@@ -1,6 +1,8 @@
 // The simulated way out and what stands there: upstreams with a ledger of real effects. They keep
 // going when Holdfast dies, as real ones do, and apply late, lose answers, refuse and fail. Each
-// address has its own memory of keys, and forgets a key exactly at the end of its lifetime.
+// address has its own memory of keys, and forgets a key exactly at the end of its lifetime. They
+// can be asked what became of an order or a key, and answer late, with what was true a while ago,
+// or with nonsense.
 #pragma once
 
 #include <functional>
@@ -16,6 +18,11 @@
 #include "sim/schedule.h"
 
 namespace hf::sim {
+
+// The longest that an upstream works on a request after its connection died, and the longest that
+// its lookups lag behind: what `settle` must cover.
+constexpr Duration kLatestEffect = Duration::millis(4010);
+constexpr Duration kLongestLag = Duration::millis(3000);
 
 // Chances in a thousand, per attempt.
 struct UpstreamFaults {
@@ -33,6 +40,12 @@ struct UpstreamFaults {
   int elsewhere = 0;          // 409 in progress though nothing of ours runs
   int unavailable_after = 0;  // 503 with Retry-After, with effect
   int rejects = 0;            // 400, final, without effect; kept under a key
+  int listed_failed = 0;      // dropped without effect, and listed as failed for ever
+  int latest = 0;             // of the late effects: as late as they can be
+  int listed_pending = 0;     // of the late effects: listed as pending until they come
+  int lookup_fails = 0;       // per lookup: errors, resets, nonsense
+  int lookup_slow = 0;        // per lookup: seconds until the answer arrives
+  bool lookup_lags = false;   // shows what was true up to kLongestLag ago
 };
 
 struct LedgerEntry {
@@ -62,14 +75,20 @@ class SimUpstream final : public ports::Upstream {
   void forward(AttemptId id, std::shared_ptr<ports::AnswerSink> sink) override;
   void capture(AttemptId id, std::uint64_t max) override;
 
+  // What receivers of callbacks have taken: the body by its webhook-id, which never changes.
+  [[nodiscard]] const std::map<std::string, std::string>& told() const { return told_; }
+  [[nodiscard]] bool told_two_ways() const { return told_two_ways_; }
   [[nodiscard]] const std::vector<LedgerEntry>& ledger() const { return ledger_; }
   [[nodiscard]] std::size_t effects_of(const std::string& order) const;
   // The newest entry of an order; null when there is none.
   [[nodiscard]] const LedgerEntry* entry_of(const std::string& order) const;
+  // Lookups can never settle it: it is listed as failed.
+  [[nodiscard]] bool listed_failed(const std::string& order) const;
   [[nodiscard]] std::size_t starts_of(const std::string& order) const;
   // Nothing of this order is on its way or being worked on: the ledger tells the last word.
   [[nodiscard]] bool settled(const std::string& order) const;
   std::uint64_t attempts = 0;
+  std::uint64_t lookups = 0;
 
  private:
   using StoreKey = std::pair<std::string, std::string>;  // address, key
@@ -87,6 +106,11 @@ class SimUpstream final : public ports::Upstream {
     Duration lifetime = Duration::max();
     std::shared_ptr<int> token;  // held while anything may still happen
   };
+  // What a lookup asks for: an order by name, or what came under a key.
+  struct Question {
+    std::string order;
+    StoreKey key;
+  };
   struct Live {
     ports::AttemptSpec spec;
     Arrived request;
@@ -95,11 +119,20 @@ class SimUpstream final : public ports::Upstream {
     bool cut = false;
   };
 
+  // receiver.cc
+  void start_callback(ports::AttemptSpec spec);
+  void receive(AttemptId id, const std::string& webhook, const std::string& body);
+  void take_callback(const std::string& webhook, const std::string& body);
+
   bool hit(int permille) { return prng_.chance(static_cast<std::uint64_t>(permille), 1000); }
   void arrive(AttemptId id);
   bool answered_at_the_door(AttemptId id, const Arrived& request);
   bool answered_by_key(AttemptId id, const Arrived& request);
   void work(AttemptId id, const Arrived& request);
+  bool start_lookup(ports::AttemptSpec& spec);
+  void arrive_lookup(AttemptId id, const Question& question);
+  bool lookup_failed(AttemptId id);
+  [[nodiscard]] std::string found_of(const Question& question);
   void apply(const Arrived& request, const std::string& answer);
   void apply_orphan(const Arrived& request);
   Stored& memory_of(const Arrived& request);
@@ -123,7 +156,11 @@ class SimUpstream final : public ports::Upstream {
   std::vector<LedgerEntry> ledger_;
   std::map<std::string, std::vector<std::size_t>> entries_;
   std::map<std::string, std::size_t> starts_;
+  std::map<std::string, std::string> told_;
+  bool told_two_ways_ = false;
   std::map<std::string, std::weak_ptr<int>> under_way_;
+  std::map<std::string, int> pending_;  // listed, and still to come
+  std::map<std::string, int> failed_;
 };
 
 }  // namespace hf::sim

@@ -19,10 +19,12 @@ struct World::Shell final : ports::Clock, ports::WakeTimer {
     engine::EngineOptions options;
     options.settings = world.settings_;
     options.seed = world.seed_ * 31 + life;
+    options.hasher = world.hasher_;
     runtime::Hooks hooks;
     hooks.random = [&world] { return runtime::Random128{world.prng_.next(), world.prng_.next()}; };
     hooks.note = [&world](const engine::Note& note) {
       if (note.what == "call_unknown") world.verdict_.unknown += 1;
+      if (note.rule == "lookup-inconclusive" && note.call) world.inconclusive_.insert(*note.call);
       if (note.what == "call_unknown" && note.rule.empty()) {
         world.violation("unknown-has-a-cause: " + note.call->text());
       }
@@ -64,11 +66,11 @@ struct World::Shell final : ports::Clock, ports::WakeTimer {
 };
 
 World::World(WorldOptions options)
-    : seed_(options.seed), trace_(options.trace), prng_(options.seed) {
+    : seed_(options.seed), trace_(options.trace), asking_(options.asking), prng_(options.seed) {
   Prng plan = prng_.fork("plan");
-  plan_ = FaultPlan::draw(plan);
+  plan_ = FaultPlan::draw(plan, options.asking);
   Prng set_up = prng_.fork("settings");
-  settings_ = draw_settings(set_up);
+  settings_ = draw_settings(set_up, options.asking, options.settle_too_short);
   call::Sealer::Key key{};
   key[0] = 7;
   auto nonces = [counter = std::uint64_t{0}]() mutable {
@@ -80,7 +82,8 @@ World::World(WorldOptions options)
     return nonce;
   };
   call::Sealer sealer(key, nonces);
-  intake_ = std::make_unique<call::Intake>(settings_, call::Hasher(sealer.hash_secret()));
+  hasher_.emplace(sealer.hash_secret());
+  intake_ = std::make_unique<call::Intake>(settings_, *hasher_);
   journal_ = std::make_unique<adapters::MemoryJournal>(
       std::move(sealer), [this] { return now(); }, settings_->journal.retention);
   upstream_ = std::make_unique<SimUpstream>(
@@ -90,14 +93,17 @@ World::World(WorldOptions options)
         if (spec.request->method != "POST") return;
         const std::string why = clients_->forbidden(body);
         if (!why.empty()) violation("sent: " + why);
+        clients_->note_sent(body);
       });
   if (options.keys_ignored) upstream_->ignore_keys();
   const auto tell = [this](std::string what) { violation(std::move(what)); };
   clients_ = std::make_unique<SimClients>(
       schedule_, prng_.fork("clients"), *intake_, tell,
-      [this](const std::string& order) { return upstream_->effects_of(order); });
+      [this](const std::string& order) { return upstream_->effects_of(order); },
+      [this] { return now().wall; });
   if (trace_) clients_->trace_to([this](const std::string& line) { trace(line); });
   if (settings_->journal.retention.bodies < Duration::hours(24)) clients_->expect_retired();
+  if (options.asks_unsent) clients_->forget_to_ask();
   operator_ = std::make_unique<SimOperator>(prng_.fork("operator"), *upstream_, *clients_, tell);
 }
 
@@ -211,43 +217,87 @@ void World::pump_journal() {
   });
 }
 
+struct World::Way {
+  const char* path;
+  bool keyed;
+  bool header_key;
+};
+
 void World::place_orders(Prng& prng) {
-  struct Way {
-    const char* path;
-    bool keyed;
-    bool header_key;
-  };
   constexpr Way kWays[] = {
       {"/pay/", true, false},       {"/live/", true, true},   {"/plain/", true, false},
       {"/plain-live/", true, true}, {"/async/", true, false}, {"/unstable/", true, true},
       {"/unstable/", true, true},   {"/made/", false, false}, {"/stream/", false, false},
       {"/llm/", false, false},      {"/pay/", true, false}};
-  const int count = static_cast<int>(prng.between(20, 50));
-  for (int i = 0; i < count; ++i) {
-    const Way& way = kWays[prng.below(std::size(kWays))];
-    Order order;
-    order.name = "order-" + std::to_string(i);
-    order.target = std::string(way.path) + "charges";
-    order.keyed = way.keyed;
-    order.repeatable = order.target.starts_with("/llm/");
-    if (way.header_key) order.header_key = "key-" + order.name;
-    // The business key replaces what the SDK invents.
-    order.fresh_keys = way.keyed && !way.header_key;
-    if (prng.chance(1, 12)) {
-      order.method = "GET";
-      order.keyed = false;
-    }
-    if (way.keyed && prng.chance(1, 3)) {
-      const std::string wait = "wait=" + std::to_string(prng.between(0, 8));
-      const std::string prefers[] = {"respond-async", wait, "respond-async, " + wait};
-      order.prefer = prefers[prng.below(3)];
-    }
-    order.gone_permille = plan_.client_gone_permille;
-    order.twin_permille = order.keyed ? plan_.duplicate_permille : 0;
-    order.nosy_permille = plan_.nosy_permille;
+  constexpr Way kAsked[] = {{"/asked/", true, false},
+                            {"/asked/", true, false},
+                            {"/asked-live/", true, false},
+                            {"/async/", true, false}};
+  Prng more = prng.fork("asking");
+  const auto count = static_cast<std::size_t>(prng.between(20, 50));
+  for (std::size_t i = 0; i < count; ++i) {
+    Order order = draw_order(prng, kWays[prng.below(std::size(kWays))], i);
+    if (order.keyed) ask_more(more, order);
     clients_->add(std::move(order), Duration::millis(prng.between(0, 60'000)));
   }
-  verdict_.calls = static_cast<std::uint64_t>(count);
+  const std::size_t asked = asking_ ? more.below(30) : 0;
+  for (std::size_t i = count; i < count + asked; ++i) {
+    Order order = draw_order(more, kAsked[more.below(std::size(kAsked))], i);
+    if (order.keyed) ask_more(more, order);
+    clients_->add(std::move(order), Duration::millis(more.between(0, 60'000)));
+  }
+  verdict_.calls = count + asked;
+}
+
+Order World::draw_order(Prng& prng, const Way& way, std::size_t number) const {
+  Order order;
+  order.name = "order-" + std::to_string(number);
+  // A lookup may ask by the path.
+  order.target = std::string(way.path) + (way.keyed && asking_ ? order.name : "charges");
+  order.keyed = way.keyed;
+  order.repeatable = order.target.starts_with("/llm/");
+  if (way.header_key) order.header_key = "key-" + order.name;
+  // The business key replaces what the SDK invents.
+  order.fresh_keys = way.keyed && !way.header_key;
+  if (prng.chance(1, 12)) {
+    order.method = "GET";
+    order.keyed = false;
+  }
+  if (way.keyed && prng.chance(1, 3)) {
+    const std::string wait = "wait=" + std::to_string(prng.between(0, 8));
+    const std::string prefers[] = {"respond-async", wait, "respond-async, " + wait};
+    order.prefer = prefers[prng.below(3)];
+  }
+  order.gone_permille = plan_.client_gone_permille;
+  order.twin_permille = order.keyed ? plan_.duplicate_permille : 0;
+  order.nosy_permille = plan_.nosy_permille;
+  return order;
+}
+
+// What a caller may ask of a call that Holdfast keeps.
+void World::ask_more(Prng& prng, Order& order) const {
+  const auto chance = [&prng](int permille) {
+    return prng.chance(static_cast<std::uint64_t>(permille), 1000);
+  };
+  // A line is of one upstream.
+  const bool asked = order.target.starts_with("/asked");
+  const bool plain = order.target.starts_with("/plain");
+  const std::string upstream = asked ? "asked" : plain ? "plain" : "keyed";
+  if (chance(plan_.line_permille)) {
+    order.line = upstream + "-" + std::to_string(prng.between(0, 2));
+  }
+  if (chance(plan_.timed_permille)) order.urgency = static_cast<int>(prng.between(0, 7));
+  const bool live = order.target.find("live") != std::string::npos;
+  if (chance(plan_.timed_permille) && !live && !order.target.starts_with("/unstable/")) {
+    order.not_before = Duration::seconds(prng.between(1, 120));
+  }
+  if (chance(plan_.timed_permille)) {
+    // One that is asked for again would get a new deadline, so it is asked for once.
+    const std::int64_t least = order.not_before ? order.not_before->ceil_seconds() + 1 : 1;
+    order.deadline = Duration::seconds(prng.between(least, least + 120));
+    order.twin_permille = 0;
+    order.nosy_permille = 0;
+  }
 }
 
 // A spell: on for a while somewhere in the first minute and a half.
@@ -331,7 +381,10 @@ Verdict World::run() {
   judge();
   verdict_.events = schedule_.ran();
   verdict_.effects = upstream_->ledger().size();
+  verdict_.told = upstream_->told().size();
   verdict_.asides = clients_->asides();
+  verdict_.lookups = upstream_->lookups;
+  verdict_.found = clients_->found();
   verdict_.commands = operator_->done();
   verdict_.took = schedule_.now() - Instant{};
   return verdict_;

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,14 +37,24 @@ struct Verdict {
   std::uint64_t asides = 0;    // nosy and careless requests
   std::uint64_t commands = 0;  // of operators, answered
   std::uint64_t retired = 0;   // entries that the sweep took
+  std::uint64_t lookups = 0;
+  std::uint64_t found = 0;    // answers that a lookup gave
+  std::uint64_t in_line = 0;  // pairs of one line whose order was judged
+  Duration took;              // virtual
+  std::uint64_t told = 0;      // ends of calls that a receiver has taken
   Duration took;               // virtual
 };
 
 struct WorldOptions {
   std::uint64_t seed = 1;
   bool trace = false;
+  bool asking = true;  // with lookups and with what callers may ask
   // Declared to honour keys and does not: effects double, and the oracles must see it.
   bool keys_ignored = false;
+  // Declared to be done sooner than it is: the same.
+  bool settle_too_short = false;
+  // Lines and times are judged and were never asked for: the oracles must see it.
+  bool asks_unsent = false;
 };
 
 class World {
@@ -52,9 +64,12 @@ class World {
   Verdict run();
 
  private:
+  struct Way;    // a route that orders take
   struct Shell;  // what dies in a crash: journal attachment, driver, open exchanges
 
   void place_orders(Prng& prng);
+  [[nodiscard]] Order draw_order(Prng& prng, const Way& way, std::size_t number) const;
+  void ask_more(Prng& prng, Order& order) const;
   void plan_troubles(Prng& prng);
   void during(Prng& prng, std::int64_t most_ms, const std::function<void(bool)>& set);
   void heal();
@@ -67,9 +82,13 @@ class World {
   void pump_journal();
   void judge();
   void judge_orders();
+  void judge_lines();
+  bool began_anew(const Order& order);
   void judge_promises();
   void judge_calls();
   void judge_call(const call::Call& call);
+  void judge_callback(const call::Call& call);
+  void judge_told(const call::Call& call);
   void violation(std::string what);
   void trace(const std::string& line);
   [[nodiscard]] Now now() const;
@@ -77,17 +96,20 @@ class World {
 
   std::uint64_t seed_;
   bool trace_;
+  bool asking_;
   Prng prng_;
   FaultPlan plan_;
   Schedule schedule_;
   std::shared_ptr<const call::Settings> settings_;
+  std::optional<call::Hasher> hasher_;
   std::unique_ptr<call::Intake> intake_;
   std::unique_ptr<adapters::MemoryJournal> journal_;
   std::unique_ptr<SimUpstream> upstream_;
   std::unique_ptr<SimClients> clients_;
   std::unique_ptr<SimOperator> operator_;
   std::unique_ptr<Shell> shell_;
-  std::uint64_t life_ = 0;  // which process: events of earlier ones are void
+  std::uint64_t life_ = 0;         // which process: events of earlier ones are void
+  std::set<CallId> inconclusive_;  // unknown because lookups did not settle them
   bool pumping_ = false;
   bool healed_ = false;
   bool slow_ = false;

@@ -1,8 +1,9 @@
 // ./x demo [NAME] [--list] [--seed N] [--orders N] [--json]: plays of real processes, counted.
 import { parseArgs } from 'node:util'
 import * as payment from './payment.mjs'
+import * as twice from './twice.mjs'
 
-const ACTS = { payment }
+const ACTS = { payment, twice }
 
 function usage(text) {
   console.error(`demo: ${text}\nusage: ./x demo [${Object.keys(ACTS).join(' | ')}] [--list]`
@@ -17,7 +18,7 @@ function readArgs() {
       options: {
         list: { type: 'boolean' },
         seed: { type: 'string', default: '7' },
-        orders: { type: 'string', default: '150' },
+        orders: { type: 'string' },
         json: { type: 'boolean', default: false },
       },
     })
@@ -44,7 +45,7 @@ if (values.list) {
 } else {
   const good = await ACTS[name].play({
     seed: number('seed', values.seed, 1, 2 ** 32 - 1),
-    orders: number('orders', values.orders, 1, 5000),
+    orders: number('orders', values.orders ?? String(ACTS[name].orders), 1, 5000),
     json: values.json,
   }).catch(error => {
     console.error(`demo: ${error.message}`)

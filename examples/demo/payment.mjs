@@ -25,6 +25,7 @@ const QUIET_MS = 4500
 const QUIET_LIMIT_MS = 60_000
 
 export const about = 'a shop, faults and an outage: straight, then through Holdfast'
+export const orders = 150
 
 export async function play({ seed, orders, json }) {
   if (!json) {

@@ -28,10 +28,24 @@ export function show(name, state) {
 
 export const quiet = { end() {} }
 
+// Lines with a rule around them and a title in it.
+export function frame(title, lines) {
+  const rule = length => '─'.repeat(Math.max(0, length))
+  const inner = lines.map(line => `│ ${line}`.trimEnd())
+  return [`┌─ ${title} ${rule(74 - title.length)}`, ...inner, `└${rule(77)}`, '']
+    .join('\n')
+}
+
+// rows: [what, straight, through, meaning]
+export function table(head, rows) {
+  return [head, ...rows].map(([what, a, b, meaning = '']) =>
+    `  ${what.padEnd(15)}${String(a).padStart(9)}${String(b).padStart(19)}   ${meaning}`.trimEnd())
+    .join('\n')
+}
+
 export function columns(straight, through) {
   const seconds = ms => `${(ms / 1000).toFixed(1)} s`
-  const rows = [
-    ['', 'straight', 'through Holdfast'],
+  return table(['', 'straight', 'through Holdfast'], [
     ['orders', straight.orders, through.orders],
     ['charged twice', straight.charged_twice, through.charged_twice],
     ['lost', straight.lost, through.lost,
@@ -42,8 +56,5 @@ export function columns(straight, through) {
     ['p99', seconds(straight.p99_ms), seconds(through.p99_ms), 'of the page after "Pay"'],
     ['mails missing', straight.mails_missing, through.mails_missing],
     ['mails twice', straight.mails_twice, through.mails_twice],
-  ]
-  return rows.map(([what, a, b, meaning = '']) =>
-    `  ${what.padEnd(15)}${String(a).padStart(9)}${String(b).padStart(19)}   ${meaning}`.trimEnd())
-    .join('\n')
+  ])
 }

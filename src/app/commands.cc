@@ -57,6 +57,9 @@ void add_sandbox(CLI::App& app, sandbox::SandboxOptions& options, int& code) {
                       "a second port for /_... that works while the sandbox is down");
   command->add_option("--seed", options.seed, "of the fault plan")->capture_default_str();
   command->add_option("--faults", options.faults, "odds in parts per thousand: NAME[:ARG]=N,...");
+  command->add_option("--lookup-faults", options.lookup_faults, "odds for GET /charges only");
+  command->add_option("--lookup-lag-ms", options.lookup_lag_ms,
+                      "a charge shows in lookups this long after it is there");
   command->add_option("--always", options.always, "one fault for every request: NAME[=ARG]");
   command->add_flag("--fault-safe", options.fault_safe, "faults meet safe methods too");
   command->add_option("--max-faulted-attempts", options.max_faulted_attempts,

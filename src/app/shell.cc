@@ -16,6 +16,7 @@
 
 #include "adapters/http/server.h"
 #include "adapters/http/upstream.h"
+#include "adapters/http/upstream_secret.h"
 #include "adapters/rocksdb/rocksdb_journal.h"
 #include "adapters/seal/key_file.h"
 #include "adapters/system/clock.h"
@@ -59,9 +60,11 @@ class Shell::Impl {
 
  private:
   Result<call::Recovered> open_journal(const call::Sealer& sealer);
+  call::Intake make_intake(const call::Sealer& sealer);
   Result<void> bind();
   Result<void> bind_control(const std::string& token);
   void tell_stranded();
+  void note_unsigned(const call::RouteSettings& route);
   void begin_drain();
   void check_drain();
   void on_broken(const std::string& why);
@@ -80,6 +83,11 @@ class Shell::Impl {
   std::unique_ptr<runtime::Driver> driver_;
   std::unique_ptr<ControlWiring> control_;
   std::optional<call::Hasher> hasher_;
+  struct Unsigned {
+    std::optional<Instant> told_at;
+    std::uint64_t since_told = 0;
+  };
+  std::map<std::string, Unsigned> unsigned_;  // by route
   std::optional<Instant> drain_until_;
   bool fresh_ = false;
   LifeEnd end_ = LifeEnd::drained;
@@ -132,11 +140,13 @@ Result<void> Shell::Impl::start() {
   adapters::ServerOptions limits;
   limits.buffers = settings_->buffers;
   limits.connections_max = settings_->connections_max;
-  server_ = std::make_unique<adapters::Server>(io_, intake, limits);
+  server_ = std::make_unique<adapters::Server>(
+      io_, std::make_shared<const call::Intake>(make_intake(*sealer)), limits);
 
   engine::EngineOptions options;
   options.settings = settings_;
   options.seed = adapters::random_u64();
+  options.hasher.emplace(sealer->hash_secret());
   runtime::Hooks hooks;
   hooks.random = [this] {
     const std::uint64_t high = dice_.next();
@@ -166,6 +176,30 @@ Result<void> Shell::Impl::start() {
     if (!error) begin_drain();
   });
   return {};
+}
+
+call::Intake Shell::Impl::make_intake(const call::Sealer& sealer) {
+  call::WebhookDoor door;
+  door.secret = [resolver = std::make_shared<adapters::SecretResolver>()](
+                    const std::string& value) { return resolver->resolve(value); };
+  door.now = [this] { return clock_.read().wall; };
+  door.warn = [](const std::string& line) {
+    log_event(adapters::LogLevel::error, "webhook_secret", line);
+  };
+  door.refused = [this](const call::RouteSettings& route) { note_unsigned(route); };
+  return {settings_, call::Hasher(sealer.hash_secret()), std::move(door)};
+}
+
+// One line a minute and route: whoever sends forgeries must not fill the log with them.
+void Shell::Impl::note_unsigned(const call::RouteSettings& route) {
+  Unsigned& seen = unsigned_[route.path];
+  seen.since_told += 1;
+  const Instant now = clock_.read().mono;
+  if (seen.told_at && now - *seen.told_at < Duration::minutes(1)) return;
+  log_event(adapters::LogLevel::warning, "webhook_refused",
+            fmt::format("route {}: {} requests without a good signature", route.path,
+                        std::exchange(seen.since_told, 0)));
+  seen.told_at = now;
 }
 
 Result<void> Shell::Impl::bind() {

@@ -17,7 +17,12 @@ Duration elapsed_at_least(const Stamp& since, const Now& now) {
 }
 
 Indexed indexed(const Call& call) {
-  return {call.state, call.held, call.next_attempt_at};
+  return {call.state, call.held, call.next_attempt_at, in_line(call) ? call.asked.order->place : 0};
+}
+
+bool in_line(const Call& call) {
+  if (!call.asked.order || call.asked.order->place == 0 || terminal(call.state)) return false;
+  return call.state != State::open || call.unresolved;
 }
 
 Effect effect_of(const Call& call) {

@@ -115,6 +115,15 @@ struct Order {
 inline constexpr std::uint8_t kUrgencyDefault = 3;  // RFC 9218 section 4.1
 inline constexpr std::uint8_t kUrgencyLast = 7;
 
+// Due calls lie on disk in three classes, so that an urgent one need not wait for a backlog to
+// pass.
+enum class DueClass : std::uint8_t { urgent, normal, background };
+inline constexpr std::size_t kDueClasses = 3;
+constexpr DueClass due_class(std::uint8_t urgency) {
+  if (urgency == kUrgencyDefault) return DueClass::normal;
+  return urgency < kUrgencyDefault ? DueClass::urgent : DueClass::background;
+}
+
 // What the caller asked of the call.
 struct Asked {
   std::optional<WallTime> not_before;
@@ -194,8 +203,11 @@ struct Indexed {
   State state = State::waiting;
   bool held = false;
   WallTime due;
+  std::uint64_t place = 0;  // in its line; 0: in none
   bool operator==(const Indexed&) const = default;
 };
+// Whether others with its order key wait for it: it may still be sent, or may have been.
+bool in_line(const Call& call);
 Indexed indexed(const Call& call);
 
 // True for calls that a paged walk by due time must find: held ones that wait or are to be

@@ -1,9 +1,10 @@
 #include "call/intake.h"
 
 #include <algorithm>
-#include <array>
 
+#include "base/bytes.h"
 #include "base/check.h"
+#include "call/callback.h"
 #include "call/fingerprint.h"
 #include "call/intake_fields.h"
 #include "call/intake_index.h"
@@ -17,9 +18,6 @@ namespace {
 
 constexpr std::string_view kOwnRoot = "/.holdfast";
 constexpr std::string_view kCallsRoot = "/.holdfast/calls/";
-// Asked for, understood, and not there yet: ignoring "not before" would send too early.
-constexpr std::array<std::string_view, 3> kNotSupported{"Holdfast-Not-Before", "Holdfast-Deadline",
-                                                        "Holdfast-Order"};
 
 // Refused before anything was sent: there is no effect, and the same request is refused again.
 Reply refuse(Code code, std::string detail) {
@@ -81,14 +79,15 @@ std::optional<Reply> head_fault(const RouteSettings& route, const IncomingHead& 
       return refuse(Code::expectation_failed, "Only 100-continue can be met.");
     }
   }
-  for (const auto name : kNotSupported) {
-    if (find_field(head.fields, name) != nullptr) {
-      return refuse(Code::not_supported,
-                    std::string(name) + " is not supported yet; leave it out.");
-    }
+  if (const auto asked = read_asked(head.fields);
+      const auto* fault = std::get_if<std::string>(&asked)) {
+    return refuse(Code::bad_request, *fault);
   }
   if (ambiguous_credential(head.fields, route.owner)) {
     return refuse(Code::bad_request, "Send each credential field once.");
+  }
+  if (route.webhook && head.method != "POST") {
+    return refuse(Code::not_supported, "Webhooks come by POST.");
   }
   return std::nullopt;
 }
@@ -104,7 +103,7 @@ std::shared_ptr<const UpstreamSettings> upstream_of(const Settings& settings,
 bool is_buffered(const RouteSettings& route, const UpstreamSettings& upstream,
                  std::string_view method) {
   if (safe_method(method)) return false;
-  return !route.key.from.empty() || route.key.required || !route.key.derive.empty() ||
+  return route.webhook || !route.key.from.empty() || route.key.required || !route.key.derive.empty() ||
          route.hold != Hold::never || upstream.idempotency.mode == Mode::key ||
          upstream.idempotency.mode == Mode::verify;
 }
@@ -158,6 +157,64 @@ void freeze(NewCall& call, const IncomingHead& head, Body body) {
   call.request = std::make_shared<const Request>(std::move(request));
 }
 
+// What the caller asks of its call; a Reply where this call cannot give it. Ignoring "not before"
+// would send too early, ignoring an order would let calls overtake one another.
+std::optional<Reply> take_asked(NewCall& call, const IncomingHead& head, const Hasher& hasher) {
+  auto read = read_asked(head.fields);
+  if (std::holds_alternative<std::string>(read)) {
+    return refuse(Code::bad_request, std::get<std::string>(read));
+  }
+  auto& asked = std::get<AskedFields>(read);
+  call.asked.urgency = asked.urgency;
+  call.not_before = asked.not_before;
+  call.deadline = asked.deadline;
+  if (call.not_before && !call.may_hold) {
+    return refuse(
+        Code::not_supported,
+        "Holdfast-Not-Before is for calls that may be held: a POST on a route with `hold`, "
+        "with a key that comes again or Prefer: respond-async.");
+  }
+  if (asked.order.empty()) return std::nullopt;
+  const bool journaled = call.key || call.may_hold || call.upstream->idempotency.mode == Mode::key;
+  if (call.safe || call.streamed || !journaled) {
+    return refuse(
+        Code::not_supported,
+        "Holdfast-Order is for calls that are journaled: not safe, and with a key or on a "
+        "route that may hold them.");
+  }
+  Order order;
+  std::string line;
+  put_string(line, call.upstream->name);
+  line += call.owner.raw();
+  line += asked.order;
+  order.line = hasher.digest("order", line);
+  order.name = std::move(asked.order);
+  call.asked.order = std::move(order);
+  return std::nullopt;
+}
+
+// A callback that could not be made is refused now: nobody would look for the end elsewhere.
+std::optional<Reply> callback_fault(const Settings& settings, const RouteSettings& route,
+                                    const UpstreamSettings& upstream, const IncomingHead& head) {
+  const Field* asked = find_field(head.fields, kCallbackField);
+  if (asked == nullptr) return std::nullopt;
+  const std::string name(kCallbackField);
+  if (count_fields(head.fields, kCallbackField) > 1) {
+    return refuse(Code::bad_request, "Send " + name + " once.");
+  }
+  if (!holdable(route, upstream, head.method)) {
+    return refuse(Code::bad_request, name + " tells the end of a held call; this one is not held.");
+  }
+  const auto place = callback_place(settings.callbacks, trim_blanks(asked->value));
+  if (place.ok()) return std::nullopt;
+  return refuse(Code::bad_request, name + ": " + place.error().context + ".");
+}
+
+std::string callback_of(const RouteSettings& route, const IncomingHead& head) {
+  const Field* asked = find_field(head.fields, kCallbackField);
+  return asked == nullptr ? route.callback : std::string(trim_blanks(asked->value));
+}
+
 Reply too_large(const RouteSettings& route) {
   return refuse(Code::body_too_large,
                 "This route reads at most " + format_size(route.limits.body) + ".");
@@ -165,8 +222,8 @@ Reply too_large(const RouteSettings& route) {
 
 }  // namespace
 
-Intake::Intake(std::shared_ptr<const Settings> settings, Hasher hasher)
-    : settings_(std::move(settings)), hasher_(hasher) {}
+Intake::Intake(std::shared_ptr<const Settings> settings, Hasher hasher, WebhookDoor door)
+    : settings_(std::move(settings)), hasher_(hasher), door_(std::move(door)) {}
 
 HeadVerdict Intake::on_head(const IncomingHead& head) const {
   const auto path = path_of(head.target);
@@ -175,10 +232,12 @@ HeadVerdict Intake::on_head(const IncomingHead& head) const {
   if (!route) return refuse(Code::no_route, {});
   if (auto fault = head_fault(*route, head)) return *fault;
   const auto upstream = upstream_of(*settings_, *route);
+  if (auto fault = callback_fault(*settings_, *route, *upstream, head)) return *fault;
   if (!is_buffered(*route, *upstream, head.method)) {
     Streamed out{new_call(route, upstream, head, hasher_)};
     out.call.streamed = true;
     freeze(out.call, head, nullptr);
+    if (auto fault = take_asked(out.call, head, hasher_)) return *fault;
     return out;
   }
   if (head.length && *head.length > route->limits.body) return too_large(*route);
@@ -193,6 +252,7 @@ CallVerdict Intake::on_request(const IncomingHead& head, Body body) const {
   if (!route) return refuse(Code::no_route, {});  // the configuration changed under the body
   if (view(body).size() > route->limits.body) return too_large(*route);
   const auto upstream = upstream_of(*settings_, *route);
+  if (auto fault = webhook_fault(door_, *route, head, view(body))) return *fault;
   auto verdict = find_key(*route, *upstream, head, view(body), hasher_);
   if (auto* fault = std::get_if<KeyFault>(&verdict)) {
     return refuse(fault->code, std::move(fault->detail));
@@ -213,6 +273,8 @@ CallVerdict Intake::on_request(const IncomingHead& head, Body body) const {
   }
   freeze(call, head, std::move(body));
   call.may_hold = holdable(*route, *upstream, head.method) && hold_is_safe(call);
+  if (auto fault = take_asked(call, head, hasher_)) return *fault;
+  if (route->hold != Hold::never) call.asked.callback = callback_of(*route, head);
   return call;
 }
 

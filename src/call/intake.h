@@ -11,9 +11,11 @@
 
 #include "base/bytes.h"
 #include "base/fields.h"
+#include "call/asked.h"
 #include "call/hasher.h"
 #include "call/reply.h"
 #include "call/settings.h"
+#include "call/webhook_door.h"
 
 namespace hf::call {
 
@@ -38,10 +40,11 @@ struct NewCall {
   bool has_body = false;
   bool safe = false;  // a safe method (RFC 9110 section 9.2.1)
   Digest owner;
-  std::optional<KeyUse> key;         // the client's own; a made one is the engine's to add
-  Digest fingerprint;                // of keyed calls
-  Asked asked;                       // `order->place` is the engine's to say
-  std::optional<Duration> deadline;  // the caller's own, from now
+  std::optional<KeyUse> key;  // the client's own; a made one is the engine's to add
+  Digest fingerprint;         // of keyed calls
+  Asked asked;  // the engine says the place in a line, and what the times below come to
+  std::optional<AskedTime> not_before;
+  std::optional<AskedTime> deadline;
   std::vector<IndexValue> index;
   std::optional<Digest> likeness;  // of buffered calls on routes that look for suspects
   std::optional<Digest> content;   // of the body
@@ -78,7 +81,8 @@ using CallVerdict = std::variant<Reply, NewCall>;
 
 class Intake {
  public:
-  Intake(std::shared_ptr<const Settings> settings, Hasher hasher);
+  // `door` may be empty where no route takes webhooks; one that does then refuses everything.
+  Intake(std::shared_ptr<const Settings> settings, Hasher hasher, WebhookDoor door = {});
 
   // What to do with this head. A Reply refuses before any body byte was read.
   [[nodiscard]] HeadVerdict on_head(const IncomingHead& head) const;
@@ -88,6 +92,7 @@ class Intake {
  private:
   std::shared_ptr<const Settings> settings_;
   Hasher hasher_;
+  WebhookDoor door_;
 };
 
 }  // namespace hf::call

@@ -47,6 +47,7 @@ class World {
 
   [[nodiscard]] Intake intake() const {
     auto settings = std::make_shared<Settings>();
+    settings->callbacks.allow = {"https://app.example/hooks"};
     settings->upstreams["u"] = std::make_shared<const UpstreamSettings>(upstream);
     settings->routes = {std::make_shared<const RouteSettings>(route)};
     return Intake(settings, hasher());
@@ -96,9 +97,57 @@ TEST(OnHead, NoRoute) {
   EXPECT_EQ(value_of(reply.fields, "x-should-retry"), "false");
 }
 
+TEST(Callback, IsTheRequestsElseTheRoutes) {
+  World world;
+  world.keyed().holding(Hold::on_failure);
+  world.route.key.stable = true;
+  world.route.callback = "https://app.example/hooks/all";
+  EXPECT_EQ(world.call().asked.callback, "https://app.example/hooks/all");
+  world.field("Holdfast-Callback", " https://app.example/hooks/mine ");
+  EXPECT_EQ(world.call().asked.callback, "https://app.example/hooks/mine");
+  EXPECT_EQ(value_of(world.call().request->fields, "Holdfast-Callback"), "(none)");
+}
+
+TEST(Callback, ThatCannotBeMadeIsRefused) {
+  const auto said = [](const std::string& url, Hold hold = Hold::on_failure) {
+    return World().keyed().holding(hold).field("Holdfast-Callback", url).said();
+  };
+  EXPECT_EQ(said("https://app.example/hooks/x"), "buffered");
+  EXPECT_EQ(said("https://evil.example/hooks/x"), "400 bad-request");
+  EXPECT_EQ(said("https://app.example/hooks/../x"), "400 bad-request");
+  EXPECT_EQ(said(""), "400 bad-request");
+  EXPECT_EQ(said("https://app.example/hooks/x", Hold::never), "400 bad-request");
+  World twice;
+  twice.keyed().holding(Hold::always).field("Holdfast-Callback", "https://app.example/hooks");
+  EXPECT_EQ(twice.said(), "buffered");
+  twice.field("Holdfast-Callback", "https://app.example/hooks");
+  EXPECT_EQ(twice.said(), "400 bad-request");
+  World put;
+  put.keyed().holding(Hold::always).field("Holdfast-Callback", "https://app.example/hooks");
+  put.head.method = "PUT";  // never held
+  EXPECT_EQ(put.said(), "400 bad-request");
+}
+
+TEST(OnHead, AWebhookRouteTakesPostsOnlyAndReadsThemWhole) {
+  World world;
+  world.route.webhook.emplace();
+  EXPECT_EQ(world.said(), "buffered");
+  const auto verdict = world.on_request("{}");
+  ASSERT_TRUE(std::holds_alternative<Reply>(verdict)) << "unsigned";
+  EXPECT_EQ(World::code_of(std::get<Reply>(verdict)), "503 overloaded") << "no secret is there";
+  world.head.method = "GET";
+  EXPECT_EQ(world.said(), "400 not-supported");
+}
+
 TEST(OnHead, RefusedWhateverTheRouteSays) {
-  for (const char* name : {"Holdfast-Not-Before", "holdfast-deadline", "Holdfast-Order"}) {
+  // What this call cannot give is refused, not ignored.
+  for (const char* name : {"Holdfast-Not-Before", "Holdfast-Order"}) {
     EXPECT_EQ(World().field(name, "1").said(), "400 not-supported") << name;
+  }
+  EXPECT_EQ(World().field("holdfast-deadline", "1").said(), "streamed");
+  for (const char* name : {"Holdfast-Not-Before", "Holdfast-Deadline"}) {
+    EXPECT_EQ(World().field(name, "soon").said(), "400 bad-request") << name;
+    EXPECT_EQ(World().field(name, "1").field(name, "1").said(), "400 bad-request") << name;
   }
   EXPECT_EQ(World().field("Holdfast-Else", "1").said(), "streamed");
   EXPECT_EQ(World().field("Expect", "more").said(), "417 expectation-failed");

@@ -13,6 +13,7 @@
 namespace hf::call {
 namespace {
 
+constexpr std::size_t kLineDigest = 16;
 constexpr std::size_t kUpstreamDigest = 16;
 constexpr std::size_t kPostingDigest = 16;
 constexpr std::size_t kCallerDigest = 8;
@@ -74,6 +75,29 @@ std::string timeline_key(const CallId& call, std::uint64_t epoch, std::uint16_t 
 std::string retire_prefix(Retire what) {
   std::string out = prefixed(Prefix::retention);
   out.push_back(static_cast<char>(what));
+  return out;
+}
+
+std::string order_prefix(const Digest& line) {
+  std::string out = prefixed(Prefix::order);
+  out.append(line.raw().substr(0, kLineDigest));
+  return out;
+}
+
+std::string order_key(const Digest& line, std::uint64_t place, const CallId& call) {
+  std::string out = order_prefix(line);
+  put_u64_ordered(out, place);
+  out.append(call.raw());
+  return out;
+}
+
+Result<std::uint64_t> place_of_key(std::string_view key) {
+  if (key.size() != 1 + kLineDigest + 8 + CallId::kSize) {
+    return fail(ErrorKind::corrupt, "not the key of a place in a line");
+  }
+  std::uint64_t out = 0;
+  for (const char c : key.substr(1 + kLineDigest, 8))
+    out = out << 8 | static_cast<unsigned char>(c);
   return out;
 }
 
@@ -148,16 +172,19 @@ Result<WallTime> due_of_key(std::string_view key) {
   return WallTime{static_cast<std::int64_t>(due ^ (std::uint64_t{1} << 63))};
 }
 
-std::string RecordCodec::due_prefix(std::string_view upstream) const {
-  const Digest digest = sealer_.index_digest("due", upstream);
+std::string RecordCodec::due_prefix(std::string_view upstream, DueClass which) const {
+  // The normal class lies where all calls lay before there were classes.
+  std::string text(upstream);
+  if (which != DueClass::normal) text += which == DueClass::urgent ? "\nurgent" : "\nbackground";
+  const Digest digest = sealer_.index_digest("due", text);
   std::string out = prefixed(Prefix::due);
   out.append(digest.raw().substr(0, kUpstreamDigest));
   return out;
 }
 
-std::string RecordCodec::due_key(std::string_view upstream, WallTime due,
+std::string RecordCodec::due_key(std::string_view upstream, DueClass which, WallTime due,
                                  const CallId& call) const {
-  std::string out = due_prefix(upstream);
+  std::string out = due_prefix(upstream, which);
   put_u64_ordered(out, ordered_ms(due));
   out.append(call.raw());
   return out;
@@ -287,16 +314,17 @@ void RecordCodec::encode_call_write(Encoding& out, const CallWrite& write) const
 void RecordCodec::index(Encoding& out, const CallWrite& write) const {
   const Call& call = *write.after;
   const Indexed after = indexed(call);
+  const DueClass which = due_class(call.asked.urgency);
   const bool had_due = write.before && held_or_open(write.before->state, write.before->held);
   const bool due = held_or_open(after.state, after.held);
   const bool same_due =
       had_due && due && after.due == write.before->due && after.state == write.before->state;
   if (had_due && !same_due) {
-    out.remove(due_key(call.upstream, write.before->due, call.id));
+    out.remove(due_key(call.upstream, which, write.before->due, call.id));
   }
   if (due && !same_due) {
     // The value tells waiting calls from open ones, for those who only count.
-    out.put(due_key(call.upstream, after.due, call.id),
+    out.put(due_key(call.upstream, which, after.due, call.id),
             std::string(1, static_cast<char>(after.state)));
   }
   const auto follow = [&](bool had, bool has, Prefix prefix) {
@@ -311,6 +339,11 @@ void RecordCodec::index(Encoding& out, const CallWrite& write) const {
          Prefix::sending);
   follow(write.before && write.before->state == State::unknown, after.state == State::unknown,
          Prefix::unknown);
+  if (!call.asked.order) return;
+  const std::uint64_t place = write.before ? write.before->place : 0;
+  const Digest& line = call.asked.order->line;
+  if (place != 0 && place != after.place) out.remove(order_key(line, place, call.id));
+  if (after.place != 0 && place != after.place) out.put(order_key(line, after.place, call.id), {});
 }
 
 // Entries are only hints: whoever follows one looks at the call first, so a call that leaves its

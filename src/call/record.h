@@ -25,6 +25,7 @@ enum class Prefix : char {
   likeness = 'f',
   key = 'k',
   meta = 'm',
+  order = 'o',
   pause = 'p',
   retention = 'r',
   sending = 's',
@@ -89,6 +90,12 @@ std::string call_key(Prefix prefix, const CallId& call);  // head, bodies, sendi
 std::string key_key(const Digest& identity);
 std::string timeline_prefix(const CallId& call);
 std::string timeline_key(const CallId& call, std::uint64_t epoch, std::uint16_t n);
+// The line of an order key, its places in ascending order. The line's digest is a keyed hash
+// already.
+std::string order_prefix(const Digest& line);
+std::string order_key(const Digest& line, std::uint64_t place, const CallId& call);
+// The place in an order key; ErrorKind::corrupt else.
+Result<std::uint64_t> place_of_key(std::string_view key);
 std::string retire_key(Retire what, WallTime since, const CallId& call);
 std::string retire_prefix(Retire what);
 std::string meta_key(std::string_view name);
@@ -115,8 +122,8 @@ class RecordCodec {
   // told.
   [[nodiscard]] KvOps encode(const Batch& batch, const Now& now, std::uint64_t policy = 0) const;
 
-  [[nodiscard]] std::string due_prefix(std::string_view upstream) const;
-  [[nodiscard]] std::string due_key(std::string_view upstream, WallTime due,
+  [[nodiscard]] std::string due_prefix(std::string_view upstream, DueClass which) const;
+  [[nodiscard]] std::string due_key(std::string_view upstream, DueClass which, WallTime due,
                                     const CallId& call) const;
   [[nodiscard]] std::string pause_key(std::string_view upstream, std::string_view limit_key) const;
 

@@ -358,10 +358,12 @@ TEST(RecordKeys, SortByTime) {
 
 TEST(RecordKeys, NoNameOfAnUpstreamIsInClear) {
   const RecordCodec codec{Sealer(test_key())};
-  EXPECT_EQ(codec.due_key("stripe", WallTime{1}, CallId{}).find("stripe"), std::string::npos);
+  EXPECT_EQ(codec.due_key("stripe", DueClass::normal, WallTime{1}, CallId{}).find("stripe"),
+            std::string::npos);
   EXPECT_EQ(codec.pause_key("stripe", "limit").size(), 33U);
   EXPECT_NE(codec.pause_key("a", "bc"), codec.pause_key("ab", "c"));
-  EXPECT_EQ(due_of_key(codec.due_key("stripe", WallTime{-9}, CallId{})).value(), WallTime{-9});
+  EXPECT_EQ(due_of_key(codec.due_key("stripe", DueClass::normal, WallTime{-9}, CallId{})).value(),
+            WallTime{-9});
 }
 
 TEST(RecordBatch, ASettledCallLeavesEveryIndexItWasIn) {

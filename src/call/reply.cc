@@ -87,7 +87,7 @@ Reply call_problem(const Call& call, Code code) {
   spec.effect = effect_of(call);
   spec.call = call.id;
   spec.attempts = call.attempts;
-  if (call.answer) spec.upstream_status = call.answer->status;
+  if (call.answer && call.answer->status != 0) spec.upstream_status = call.answer->status;
   return problem(spec);
 }
 
@@ -95,7 +95,11 @@ Reply stored_answer(const Call& call) {
   // A body that is said to be kept but was not loaded is never passed off as an empty answer.
   const bool whole = call.answer && call.answer->body_kept &&
                      view(call.answer->body).size() == call.answer->body_bytes;
-  if (!whole) return call_problem(call, Code::answer_not_kept);
+  if (!whole) {
+    // A lookup that has no answer to give says that it took effect, as the first one was told.
+    const bool by_lookup = call.answer && call.answer->by_lookup && !call.answer->body_kept;
+    return call_problem(call, by_lookup ? Code::outcome_applied : Code::answer_not_kept);
+  }
   AnswerMarks marks;
   marks.call = call.id;
   marks.attempts = call.attempts;

@@ -19,7 +19,8 @@ enum class Code : std::uint8_t {
   key_missing,
   key_invalid,
   bad_request,
-  not_supported,  // 400
+  not_supported,      // 400
+  signature_refused,  // 401
   no_route,
   no_such_call,  // 404
   in_progress,

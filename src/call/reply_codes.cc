@@ -27,6 +27,8 @@ constexpr std::array kRows{
     CodeRow{Code::bad_request, 400, "bad-request", "The request is malformed.", kClientError},
     CodeRow{Code::not_supported, 400, "not-supported",
             "The request asks for something that is not supported.", kClientError},
+    CodeRow{Code::signature_refused, 401, "signature-refused",
+            "The request's signature is not accepted.", kClientError},
     CodeRow{Code::no_route, 404, "no-route", "No route is configured for this request.",
             "destination_not_found"},
     CodeRow{Code::no_such_call, 404, "no-such-call", "There is no such call.", kOwnAnswer},

@@ -143,6 +143,7 @@ INSTANTIATE_TEST_SUITE_P(
                     CodeCase{Code::key_invalid, 400, "key-invalid", kKey},
                     CodeCase{Code::bad_request, 400, "bad-request", kRequest},
                     CodeCase{Code::not_supported, 400, "not-supported", kRequest},
+                    CodeCase{Code::signature_refused, 401, "signature-refused", kRequest},
                     CodeCase{Code::no_route, 404, "no-route", kRequest},
                     CodeCase{Code::no_such_call, 404, "no-such-call", kRequest},
                     CodeCase{Code::in_progress, 409, "in-progress", kRequest},
@@ -321,6 +322,17 @@ TEST(Response, TellsWhyThereIsNone) {
   EXPECT_EQ(said(State::dead), "409 dead none");
   EXPECT_EQ(said(State::cancelled), "409 cancelled none");
   EXPECT_EQ(said(State::answered), "409 answer-not-kept applied");
+}
+
+TEST(Response, FoundByALookupWithoutAnAnswerItIsKnownToBeApplied) {
+  Call call = waiting_call();
+  call.state = State::answered;
+  call.answer = Answer{};
+  call.answer->by_lookup = true;
+  const Reply reply = response(call);
+  EXPECT_EQ(reply.status, 409);
+  EXPECT_NE(view(reply.body).find("urn:holdfast:problem:outcome-applied"), std::string_view::npos);
+  EXPECT_EQ(view(reply.body).find("upstream_status"), std::string_view::npos);
 }
 
 TEST(Response, AnAnswerNotKeptTellsItsStatus) {

@@ -71,4 +71,16 @@ std::string_view to_string(Hold hold) {
   return "?";
 }
 
+std::string_view to_string(WebhookScheme scheme) {
+  switch (scheme) {
+    case WebhookScheme::stripe:
+      return "stripe";
+    case WebhookScheme::standard:
+      return "standard";
+    case WebhookScheme::hmac:
+      return "hmac";
+  }
+  return "?";
+}
+
 }  // namespace hf::call

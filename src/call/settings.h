@@ -99,6 +99,9 @@ struct UpstreamSettings {
   Idempotency idempotency;
   std::optional<Lookup> lookup;  // mode verify needs one; mode key may have one
   bool public_only = false;      // private, loopback and link-local addresses are not dialled
+  // Requests are signed by each of these (Standard Webhooks), at send time. As in `inject`, a value
+  // may hold ${file:...} and ${env:...}; it is never printed or journaled.
+  std::vector<std::string> signing;
   std::vector<Injected> inject;
   bool credentials_stored = false;  // the client's credential is kept, sealed, with a held call
   std::string account;              // label; empty: a hash of the credential
@@ -182,6 +185,21 @@ struct RetrySettings {
   bool operator==(const RetrySettings&) const = default;
 };
 
+// How a provider signs the webhooks that it sends.
+enum class WebhookScheme : std::uint8_t { stripe, standard /* Standard Webhooks */, hmac };
+enum class WebhookEncoding : std::uint8_t { hex, base64 };
+
+// A route that takes a provider's webhooks: only what is signed passes.
+struct WebhookRule {
+  WebhookScheme scheme = WebhookScheme::stripe;
+  std::vector<std::string> secrets;           // one is enough; may hold ${file:...} and ${env:...}
+  Duration tolerance = Duration::minutes(5);  // of a signed timestamp, to either side
+  std::string header;                         // hmac: the field that carries the signature
+  std::string prefix;                         // hmac: what stands before it, "sha256="
+  WebhookEncoding encoding = WebhookEncoding::hex;  // hmac
+  bool operator==(const WebhookRule&) const = default;
+};
+
 struct RouteSettings {
   std::string path = "/";            // prefix, on a segment boundary when it ends without a slash
   std::string host_match;            // empty: any Host
@@ -200,9 +218,25 @@ struct RouteSettings {
   Duration wait = Duration::seconds(10);
   Duration deadline = Duration::hours(23);
   bool head_is_proof = false;
+  std::optional<WebhookRule> webhook;
+  std::string callback;               // URL told the end of every held call; empty: none
+  std::uint64_t callback_answer = 0;  // an answer's body up to this size is told with it
   RouteLimits limits;
   RetrySettings retry;
   bool operator==(const RouteSettings&) const = default;
+};
+
+// How applications are told the end of held calls. Each receiver is an upstream of its own, made by
+// config/ under the name that callback_upstream (call/callback.h) gives it.
+struct CallbackSettings {
+  std::vector<std::string> allow;  // URLs; what lies below them on a segment boundary is allowed
+  bool private_addresses = false;  // receivers may stand on private, loopback, link-local addresses
+  std::vector<std::string> secrets;  // all of them sign; may hold ${file:...} and ${env:...}
+  std::vector<Duration> held{Duration::seconds(5),  Duration::seconds(30), Duration::minutes(2),
+                             Duration::minutes(10), Duration::minutes(30), Duration::hours(2),
+                             Duration::hours(5),    Duration::hours(6)};
+  Duration deadline = Duration::hours(24);
+  bool operator==(const CallbackSettings&) const = default;
 };
 
 struct TlsListen {
@@ -236,6 +270,7 @@ struct Settings {
   int connections_max = 20000;
   Duration drain = Duration::seconds(20);
   JournalSettings journal;
+  CallbackSettings callbacks;
   std::map<std::string, std::shared_ptr<const UpstreamSettings>> upstreams;
   std::vector<std::shared_ptr<const RouteSettings>> routes;
 
@@ -247,5 +282,6 @@ std::string_view to_string(Mode mode);
 std::string_view to_string(Hold hold);
 std::string_view to_string(OnSuspect action);
 std::string_view to_string(Derive part);
+std::string_view to_string(WebhookScheme scheme);
 
 }  // namespace hf::call

@@ -5,14 +5,12 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "call/settings.h"
+#include "call/url.h"
 
 namespace hf::config {
 
-// "https://host[:port][/base]", scheme and host in lower case afterwards, no slash at the base's
-// end. ErrorKind::invalid with a sentence that does not repeat the text: it may hold a password.
-Result<call::Url> parse_url(std::string_view text);
-std::string format_url(const call::Url& url);
+using call::format_url;
+using call::parse_url;
 
 // "127.0.0.1:8080" or "[::1]:8080" in its one canonical spelling. Names are refused: what a name
 // stands for may change, and with it who can reach the listener.

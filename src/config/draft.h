@@ -42,6 +42,12 @@ std::vector<UpstreamDraft> read_upstreams(const Node* node, Findings& findings);
 std::vector<RouteDraft> read_routes(const Node* node, const std::vector<UpstreamDraft>& upstreams,
                                     Findings& findings);
 
+class Section;
+void read_callbacks(Section in, call::CallbackSettings& out);
+// After the route's key and fingerprint: `webhook` fills in what they leave out.
+void read_route_webhooks(Section& in, call::RouteSettings& out);
+void judge_webhooks(const Draft& draft, const RouteDraft& route, Findings& findings);
+
 // One value against another: what cannot be meant, and what is probably not wanted.
 void judge_contradictions(const Draft& draft, Findings& findings);
 void judge_wisdom(const Draft& draft, Findings& findings);
@@ -54,6 +60,9 @@ Duration lifetime_margin(const call::UpstreamSettings& upstream);
 std::string longest_deadline(const call::UpstreamSettings& upstream);
 // True for a written secret: a credential's field whose value is more than a scheme and references.
 bool is_secret_literal(const call::Injected& field);
+
+// Every ${...} is one of the two that exist.
+bool references_are_sound(std::string_view value);
 
 // A finding about one key of an upstream or a route, where it is written, else where its owner is.
 void add(const UpstreamDraft& draft, Findings& findings, Rule rule, std::string_view key,

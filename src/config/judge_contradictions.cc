@@ -289,6 +289,7 @@ void judge_route(const Draft& draft, const RouteDraft& route, Findings& findings
         fmt::format("larger than `buffers` ({}), which all calls share",
                     format_size(draft.settings.buffers)));
   }
+  judge_webhooks(draft, route, findings);
   if (route.upstream == nullptr) return;
   judge_key(route, findings);
   judge_hold(route, findings);

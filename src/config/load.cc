@@ -8,6 +8,7 @@
 #include <fstream>
 #include <system_error>
 
+#include "call/callback.h"
 #include "config/draft.h"
 
 namespace hf::config {
@@ -20,6 +21,7 @@ std::shared_ptr<const call::Settings> finish(Draft draft) {
     out->upstreams[std::move(name)] =
         std::make_shared<const call::UpstreamSettings>(std::move(upstream.settings));
   }
+  out->upstreams.merge(call::callback_upstreams(out->callbacks));
   for (auto& route : draft.routes)
     out->routes.push_back(std::make_shared<const call::RouteSettings>(std::move(route.settings)));
   return out;
@@ -71,7 +73,7 @@ bool same_settings(const call::Settings& a, const call::Settings& b) {
   const bool plain = a.listen == b.listen && a.tls == b.tls && a.admin == b.admin &&
                      a.health == b.health && a.buffers == b.buffers &&
                      a.connections_max == b.connections_max && a.drain == b.drain &&
-                     a.journal == b.journal;
+                     a.journal == b.journal && a.callbacks == b.callbacks;
   return plain &&
          std::equal(a.upstreams.begin(), a.upstreams.end(), b.upstreams.begin(), b.upstreams.end(),
                     [](const auto& x, const auto& y) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/quantity.h"
+#include "call/callback.h"
 #include "config/address.h"
 #include "config/draft.h"
 
@@ -136,6 +137,37 @@ void print_idempotency(Lines in, const call::UpstreamSettings& upstream) {
     fields.put(scalar(field.name), scalar(field.value));
 }
 
+std::string texts(const std::vector<std::string>& values) {
+  return list(values, [](const std::string& text) { return scalar(text); });
+}
+
+std::string secrets(const std::vector<std::string>& values) {
+  return list(values, [](const std::string& value) {
+    const bool reference = value.starts_with("${") && value.find('}') == value.size() - 1;
+    const bool marked = value.starts_with("whsec_${") && value.find('}') == value.size() - 1;
+    return scalar(reference || marked ? std::string_view(value) : kHidden);
+  });
+}
+
+void print_callbacks(Lines in, const call::CallbackSettings& callbacks) {
+  in.put("allow", texts(callbacks.allow));
+  in.put("private_addresses", flag(callbacks.private_addresses));
+  in.put("secrets", secrets(callbacks.secrets));
+  in.put("retry", fmt::format("{{ held: {} }}", list(callbacks.held, format_duration)));
+  in.put("deadline", format_duration(callbacks.deadline));
+}
+
+void print_webhook(Lines in, const call::WebhookRule& rule) {
+  in.put("scheme", to_string(rule.scheme));
+  in.put("secrets", secrets(rule.secrets));
+  if (rule.scheme != call::WebhookScheme::hmac) {
+    return in.put("tolerance", format_duration(rule.tolerance));
+  }
+  in.put_text("header", rule.header);
+  if (!rule.prefix.empty()) in.put("prefix", scalar(rule.prefix));
+  in.put("encoding", rule.encoding == call::WebhookEncoding::hex ? "hex" : "base64");
+}
+
 void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
   const auto url = [](const call::Url& one) { return scalar(format_url(one)); };
   if (upstream.urls.size() == 1) {
@@ -239,6 +271,14 @@ void print_route(Lines in, const call::RouteSettings& route) {
   in.put("wait", format_duration(route.wait));
   in.put("deadline", format_duration(route.deadline));
   in.put("head_is_proof", flag(route.head_is_proof));
+  in.put_text("callback", route.callback);
+  if (route.callback_answer > 0) {
+    in.put("callback_answer", format_size(route.callback_answer));
+  }
+  if (route.webhook) {
+    in.open("webhook");
+    print_webhook(in.deeper(), *route.webhook);
+  }
   const auto& limits = route.limits;
   in.put("limits", fmt::format("{{ head: {}, body: {}, stored_answer: {}, waiters: {} }}",
                                format_size(limits.head), format_size(limits.body),
@@ -275,9 +315,14 @@ std::string print(const call::Settings& settings) {
   top.put("drain", format_duration(settings.drain));
   top.open("journal");
   print_journal(top.deeper(), settings.journal);
+  if (!settings.callbacks.allow.empty()) {
+    top.open("callbacks");
+    print_callbacks(top.deeper(), settings.callbacks);
+  }
   if (!settings.upstreams.empty()) {
     top.open("upstreams");
     for (const auto& [name, upstream] : settings.upstreams) {
+      if (call::is_callback_upstream(name)) continue;
       top.deeper().open(scalar(name));
       print_upstream(top.deeper().deeper(), *upstream);
     }

@@ -332,6 +332,7 @@ RouteDraft read_route(const Node& node, std::size_t index,
   if (!in.has("deadline")) fit_deadline(out.upstream, route.deadline);
   in.duration("deadline", route.deadline, {Duration::seconds(1), kDay * 400});
   in.flag("head_is_proof", route.head_is_proof);
+  read_route_webhooks(in, route);
   read_limits(in.section("limits"), route.limits);
   read_retry(in.section("retry"), route.retry);
   in.close();

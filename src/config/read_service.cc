@@ -81,6 +81,7 @@ Draft read_draft(const Node& root, Findings& findings) {
   in.integer("connections_max", settings.connections_max, {1, 1'000'000});
   in.duration("drain", settings.drain, {Duration{}, Duration::hours(1)});
   read_journal(in.section("journal"), settings.journal);
+  read_callbacks(in.section("callbacks"), settings.callbacks);
   out.upstreams = read_upstreams(in.raw("upstreams"), findings);
   out.routes = read_routes(in.raw("routes"), out.upstreams, findings);
   in.close();

@@ -134,6 +134,8 @@ void read_idempotency(Section in, call::UpstreamSettings& upstream) {
   out = std::move(plain);
 }
 
+}  // namespace
+
 bool references_are_sound(std::string_view value) {
   for (auto at = value.find("${"); at != std::string_view::npos; at = value.find("${", at)) {
     const auto end = value.find('}', at);
@@ -146,6 +148,8 @@ bool references_are_sound(std::string_view value) {
   }
   return true;
 }
+
+namespace {
 
 // Fields that say how a message is framed, or that Holdfast itself writes.
 bool may_be_injected(std::string_view name, const call::Idempotency& rules) {

@@ -77,6 +77,11 @@ constexpr RuleRow kRows[] = {
      "A deadline beyond the upstream's key lifetime."},
     {Rule::body_buffers, "body-buffers", kError,
      "A limit for one body that is larger than `buffers` for all."},
+    {Rule::callback_refused, "callback-refused", kError,
+     "A `callback` that does not lie below any URL in `callbacks.allow`."},
+    {Rule::callback_hold, "callback-hold", kError, "`callback` on a route that never holds."},
+    {Rule::webhook_key, "webhook-key", kError,
+     "A `webhook` route without a required key: an event that comes again would be a new one."},
     {Rule::held_202_sdk, "held-202-sdk", kWarning,
      "A preset's SDK takes the 202 of a held call for success."},
     {Rule::hold_mode_none, "hold-mode-none", kWarning,
@@ -125,6 +130,10 @@ constexpr RuleRow kRows[] = {
      "A secret written into the configuration itself."},
     {Rule::index_unrecorded, "index-unrecorded", kWarning,
      "Searchable fields on a route whose calls are not written to the journal."},
+    {Rule::callback_private, "callback-private", kWarning,
+     "A loopback address in `callbacks.allow` without `private_addresses`: never reached."},
+    {Rule::webhook_hold, "webhook-hold", kWarning,
+     "A `webhook` route that does not hold with a 202: a deploy of the application costs events."},
 };
 
 }  // namespace

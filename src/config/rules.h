@@ -49,6 +49,9 @@ enum class Rule {
   held_answer_conflict,
   deadline_lifetime,
   body_buffers,
+  callback_refused,
+  callback_hold,
+  webhook_key,
   // Unwise.
   held_202_sdk,
   hold_mode_none,
@@ -74,6 +77,8 @@ enum class Rule {
   upstream_unused,
   secret_literal,
   index_unrecorded,
+  callback_private,
+  webhook_hold,
 };
 
 struct RuleRow {

@@ -60,7 +60,14 @@ class MapJournal final : public ports::Journal {
   void read_call(ports::ReadId id, const CallId& call, ports::Want) override {
     queue_.push_back([this, id, call] { events_->on_call(id, find(call)); });
   }
-  void page_due(ports::ReadId id, const std::string&, WallTime, std::size_t) override {
+  void read_line(ports::ReadId id, const call::Digest&, std::size_t) override {
+    queue_.push_back([this, id] { events_->on_line(id, ports::LinePage{}); });
+  }
+  void page_line_heads(ports::ReadId id, std::optional<call::Digest>, std::size_t) override {
+    queue_.push_back([this, id] { events_->on_line_heads(id, ports::LineHeads{}); });
+  }
+  void page_due(ports::ReadId id, const std::string&, call::DueClass, WallTime,
+                std::size_t) override {
     queue_.push_back([this, id] { events_->on_due(id, ports::DuePage{}); });
   }
   void list(ports::ReadId id, ports::CallFilter filter) override {

@@ -44,6 +44,12 @@ std::shared_ptr<call::Call> make_call(const Arrival& arrival, const Now& now) {
   made->deadline = fresh.route->deadline;
   made->account = fresh.account;
   made->limit_key = fresh.limit_key;
+  made->asked = fresh.asked;
+  if (fresh.not_before) made->asked.not_before = fresh.not_before->from(now.wall);
+  if (fresh.deadline) {
+    made->asked.deadline = true;
+    made->deadline = std::min(made->deadline, fresh.deadline->from(now.wall) - now.wall);
+  }
   made->index = fresh.index;
   made->likeness = fresh.likeness;
   return made;
@@ -166,6 +172,7 @@ void Core::begin_call(Arrival arrival) {
   fresh.upstream = arrival.call.upstream;
   fresh.per_attempt = std::move(arrival.call.per_attempt);
   fresh.client_address = arrival.call.client_address;
+  fresh.ready_since = now_.mono;
   fresh.journaled = journaled;
   fresh.may_hold = arrival.call.may_hold && journaled;
   if (arrival.call.streamed && arrival.call.has_body) fresh.stream_of = arrival.exchange;
@@ -184,14 +191,28 @@ void Core::begin_call(Arrival arrival) {
   record(active, std::move(accepted));
   look_for_resembling(active, arrival.call);
   attach(active, arrival.exchange, arrival.call, true);
-  start_fresh(active, arrival.exchange);
+  begin_or_join_line(active, arrival.exchange);
+}
+
+void Core::begin_or_join_line(Active& active, ExchangeId first) {
+  if (active.call->asked.order && !active.in_line) {
+    join_line(active);
+  } else {
+    start_fresh(active, first);
+  }
+}
+
+// Whether its first client asked for it to be held, or its route or its own time says so.
+bool Core::wants_hold_now(const Active& active) const {
+  const call::Call& call = *active.call;
+  if (call.asked.not_before && *call.asked.not_before > now_.wall) return true;
+  return active.route->hold == call::Hold::always || exchanges_.at(active.exchanges.front()).async;
 }
 
 // From here on new, resumed and revived calls are alike.
 void Core::start_fresh(Active& active, ExchangeId first) {
   const Exchange exchange = exchanges_.at(first);
-  const bool held_at_once =
-      active.may_hold && (exchange.async || active.route->hold == call::Hold::always);
+  const bool held_at_once = active.may_hold && wants_hold_now(active);
   if (must_verify(active)) {
     if (!active.call->doubt.since) {
       active.call->doubt.since = call::Stamp::of(now_);
@@ -213,12 +234,18 @@ void Core::start_fresh(Active& active, ExchangeId first) {
   call.held = true;
   call.state = call::State::waiting;
   call.reason = call::WaitReason::first_attempt;
-  call.next_attempt_at = now_.wall;
+  call.next_attempt_at = std::max(now_.wall, call.asked.not_before.value_or(now_.wall));
   active.phase = Phase::idle;
   record(active, call::Happening::held, call::Actor::client, "hold-asked");
   upstream_of(active).stats.held += 1;
   const CallId id = call.id;
   if (end_if_over(active)) return;
+  if (call.next_attempt_at > now_.wall) {
+    call.reason = call::WaitReason::not_before;
+    write(active);
+    settle_held_clients(active, wall_to_mono(call.next_attempt_at));
+    return;
+  }
   if (!try_start_held(upstream_of(active), active)) write(active);
   // The promise goes out once the call is synced; who asked for a while to wait gets it later.
   if (!exchange.wait_given) reply_held(first, active);
@@ -374,11 +401,13 @@ void Core::replay(const call::Call& call, const Arrival& arrival) {
 // An open call is asked for again, or a dead one revived: new attempts of the same call.
 void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
   const bool revived = stored->state == call::State::dead;
-  if (!revived && !may_resume(*stored, *arrival.call.upstream)) {
-    if (key_over(*stored, *arrival.call.upstream) && stored->unresolved) {
+  // Its client was told that there is no further attempt, and then came a crash.
+  const bool cancelled = !revived && stored->no_more_attempts && stored->unresolved;
+  if (cancelled || (!revived && !may_resume(*stored, *arrival.call.upstream))) {
+    if (cancelled || (key_over(*stored, *arrival.call.upstream) && stored->unresolved)) {
       Active& over = activate(stored);
       over.phase = Phase::idle;
-      become_unknown(over, "key-lifetime-over");
+      become_unknown(over, cancelled ? "cancelled-unresolved" : "key-lifetime-over");
     }
     call::ProblemSpec spec;
     spec.code = call::Code::outcome_unknown;
@@ -393,6 +422,7 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
   active.upstream = arrival.call.upstream;
   active.per_attempt = std::move(arrival.call.per_attempt);
   active.client_address = arrival.call.client_address;
+  active.ready_since = now_.mono;
   active.may_hold = arrival.call.may_hold;
   call::Call& call = *active.call;
   // Proven not applied: the upstream cannot have begun to count the key's lifetime.
@@ -415,7 +445,7 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
   record(active, revived ? call::Happening::revived : call::Happening::resumed,
          call::Actor::client);
   attach(active, arrival.exchange, arrival.call, true);
-  start_fresh(active, arrival.exchange);
+  begin_or_join_line(active, arrival.exchange);
 }
 
 Active& Core::activate(std::shared_ptr<const call::Call> stored) {
@@ -424,10 +454,14 @@ Active& Core::activate(std::shared_ptr<const call::Call> stored) {
   fresh.journaled = true;
   fresh.stored = call::indexed(*stored);
   fresh.verifying = stored->state == call::State::verifying;
+  fresh.in_line = call::in_line(*stored);
+  fresh.has_turn = fresh.in_line && !(stored->state == call::State::waiting &&
+                                      stored->reason == call::WaitReason::order);
   fresh.per_attempt = {{"Via", "1.1 holdfast"}};
   const UpstreamState* upstream = find_upstream(stored->upstream);
   HF_CHECK(upstream != nullptr);
   fresh.upstream = upstream->settings;
+  if (stored->callback_of) fresh.route = callback_route_;
   for (const auto& route : settings_->routes) {
     if (route->upstream != stored->upstream) continue;
     if (!fresh.route || route->path == stored->route) fresh.route = route;
@@ -443,6 +477,7 @@ Active& Core::activate(std::shared_ptr<const call::Call> stored) {
                                     stored->request->method == "POST");
   const CallId id = stored->id;
   if (stored->key && !stored->key->made) keys_[stored->key->identity].active = id;
+  if (fresh.in_line) lines_[stored->asked.order->line].here.insert(id);
   const auto [at, inserted] = active_.emplace(id, std::move(fresh));
   HF_CHECK(inserted);
   return at->second;

@@ -140,6 +140,14 @@ void Core::run_command(const OperatorCommand& command, Active& active) {
                    : "only dead and waiting calls can be retried; this one is " + state);
         return;
       }
+      if (active.in_line && !active.has_turn) {
+        refuse("it stands behind another call with its order key: see `calls blocked`");
+        return;
+      }
+      if (call.state == call::State::dead && call.asked.order) {
+        refuse("it has left its line; the client's own repeat takes its place at the end");
+        return;
+      }
       if (call.state == call::State::dead && call.body_bytes > 0 && !call.request->body) {
         // Sent without it, it would be another request under the same key.
         refuse("its request's body is no longer kept; the client's own repeat brings it again");
@@ -196,7 +204,7 @@ void Core::retry_by_operator(const OperatorCommand& command, Active& active) {
   call.state = call::State::waiting;
   call.reason = call::WaitReason::first_attempt;
   call.crashes = 0;
-  call.next_attempt_at = now_.wall;
+  call.next_attempt_at = std::max(now_.wall, call.asked.not_before.value_or(now_.wall));
   record_word(active, call::Happening::operator_retry, command);
   write(active);
   act(CommandDone{command.id, true, "will be attempted now"}, true);
@@ -234,6 +242,8 @@ void Core::settle_by_operator(const OperatorCommand& command, Active& active) {
   call.verdict = call::Effect::applied;
   call.ended = call::Stamp::of(now_);
   record(active, call::Happening::answered, call::Actor::operator_person, "operator-applied");
+  leave_line(active);
+  tell_end(active, true);
   write(active);
   const std::vector<ExchangeId> all = active.exchanges;
   for (const ExchangeId id : all) {

@@ -57,7 +57,10 @@ void Core::wait_for_gate(Active& active, const Entry& entry) {
     stop_waiting(active, std::nullopt);
     return;
   } else {
-    if (active.phase != Phase::queued) upstream.live_queue.push_back(active.call->id);
+    if (active.phase != Phase::queued) {
+      upstream.live_queue.of(call::due_class(active.call->asked.urgency))
+          .push_back(active.call->id);
+    }
     active.phase = Phase::queued;
     if (entry.not_before) wake_upstream_at(upstream, *entry.not_before);
   }
@@ -94,6 +97,9 @@ void Core::stop_waiting(Active& active, std::optional<WallTime> not_before) {
       case Hurdle::concurrency:
         reason = call::WaitReason::rate;
         break;
+      case Hurdle::order:
+        reason = call::WaitReason::order;
+        break;
       case Hurdle::none:
         break;
     }
@@ -105,16 +111,19 @@ void Core::stop_waiting(Active& active, std::optional<WallTime> not_before) {
 
 void Core::pump(UpstreamState& upstream) {
   while (!upstream.live_queue.empty()) {
-    Active* active = find_active(upstream.live_queue.front());
+    const call::DueClass which = upstream.live_queue.next();
+    auto& queue = upstream.live_queue.of(which);
+    Active* active = find_active(queue.front());
     if (active == nullptr || active->phase != Phase::queued) {
-      upstream.live_queue.pop_front();
+      queue.pop_front();
       continue;
     }
     if (end_if_over(*active)) continue;  // its key's time ran out in the queue
     const Entry entry = upstream.gate->try_enter(policy::Lane::live, active->call->attempts > 0,
                                                  active->call->limit_key, now_);
     if (entry.hurdle == Hurdle::none) {
-      upstream.live_queue.pop_front();
+      queue.pop_front();
+      upstream.live_queue.took(which);
       launch(*active, policy::Lane::live, entry.probe);
       continue;
     }
@@ -124,7 +133,7 @@ void Core::pump(UpstreamState& upstream) {
       if (entry.not_before) wake_upstream_at(upstream, *entry.not_before);
       break;
     }
-    upstream.live_queue.pop_front();
+    queue.pop_front();
     active->phase = Phase::idle;
     wait_for_gate(*active, entry);
   }
@@ -152,6 +161,7 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   const std::size_t url = choose_url(active);
   // Invariant 3, once more at the last door.
   const call::Column column = call::column_of(call.idempotency.mode, call.safe);
+  HF_CHECK(!active.in_line || active.has_turn);
   HF_CHECK(!call.unresolved || column == call::Column::safe || column == call::Column::key);
   const AttemptId id{next_attempt_++};
   upstream.stats.attempts += 1;
@@ -169,6 +179,7 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   active.hurdle = Hurdle::none;
   attempts_.emplace(id, call.id);
   if (active.journaled) {
+    active.queued = queued_until_now(active, lane);
     call.state = call::State::sending;
     call.reason = call::WaitReason::none;
     if (!call.first_sent) {
@@ -194,6 +205,14 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   start.careful_reuse = column == call::Column::none || column == call::Column::verify;
   start.capture_max = active.journaled ? active.route->limits.stored_answer : 0;
   act(std::move(start), active.journaled);
+}
+
+// A held call has been due since a time that outlives the process; a live one since its request was
+// here or its backoff was over.
+Duration Core::queued_until_now(const Active& active, policy::Lane lane) const {
+  const Duration waited = lane == policy::Lane::held ? now_.wall - active.call->next_attempt_at
+                                                     : now_.mono - active.ready_since;
+  return std::max(waited, Duration{});
 }
 
 bool Core::can_try_again_live(const Active& active, bool replayable) const {
@@ -292,24 +311,39 @@ void Core::on(AttemptEnded&& event) {
   call::Call& call = *active.call;
   call.unresolved = decision.unresolved;
   call.proof = decision.proof;
-  call::TimelineEvent ended;
-  ended.what = call::Happening::attempt_ended;
-  ended.who = call::Actor::upstream;
-  ended.attempt = static_cast<std::uint32_t>(call.attempts);
-  ended.status = static_cast<std::uint16_t>(call.last_status);
-  ended.evidence = event.outcome.evidence;
-  ended.proof = decision.proof;
-  ended.cause = event.outcome.cause;
-  ended.reused = event.outcome.reused;
-  ended.bytes_sent = event.outcome.bytes_sent;
-  ended.bytes_received = event.outcome.bytes_received;
-  ended.took_ms = static_cast<std::uint32_t>(event.outcome.took.ms());
-  ended.where = event.outcome.address;
-  ended.rule = std::string(decision.rule);
-  record(active, std::move(ended));
+  if (active.journaled) record_end(active, event.outcome, decision);
   active.last = std::move(event.outcome);
   follow(active, decision, event.body_replayable, paused);
   pump(upstream);
+}
+
+// Of a whole answer's body: equal ones show equal content, and nothing else.
+std::optional<call::Digest> Core::content_of(const call::AttemptOutcome& outcome) const {
+  const bool whole = outcome.evidence == call::Evidence::answer_complete && outcome.body;
+  if (!whole || !hasher_) return std::nullopt;
+  return hasher_->digest("content", view(outcome.body));
+}
+
+void Core::record_end(Active& active, const call::AttemptOutcome& outcome,
+                      const call::Decision& decision) {
+  call::TimelineEvent ended;
+  ended.what = call::Happening::attempt_ended;
+  ended.who = call::Actor::upstream;
+  ended.attempt = static_cast<std::uint32_t>(active.call->attempts);
+  ended.status = static_cast<std::uint16_t>(active.call->last_status);
+  ended.evidence = outcome.evidence;
+  ended.proof = decision.proof;
+  ended.cause = outcome.cause;
+  ended.reused = outcome.reused;
+  ended.bytes_sent = outcome.bytes_sent;
+  ended.bytes_received = outcome.bytes_received;
+  ended.took_ms = static_cast<std::uint32_t>(outcome.took.ms());
+  ended.phases = outcome.phases;
+  ended.phases.queued = active.queued;
+  ended.digest = content_of(outcome);
+  ended.where = outcome.address;
+  ended.rule = std::string(decision.rule);
+  record(active, std::move(ended));
 }
 
 void Core::take_evidence(Active& active, call::AttemptOutcome& outcome) {

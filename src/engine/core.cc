@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "call/callback.h"
+
 namespace hf::engine {
 namespace {
 
@@ -27,9 +29,11 @@ bool warns(const Active& active) {
 
 Core::Core(EngineOptions options, const call::Recovered& recovered)
     : settings_(std::move(options.settings)),
+      callback_route_(call::callback_route(settings_->callbacks)),
       prng_(Prng(options.seed).fork("engine")),
       journal_(options.journal),
-      crashed_on_(options.crashed_on) {
+      crashed_on_(options.crashed_on),
+      hasher_(options.hasher) {
   for (const auto& [name, upstream] : settings_->upstreams) {
     UpstreamState state;
     state.settings = upstream;
@@ -119,13 +123,18 @@ void Core::drop(const CallId& id) {
     }
   }
   alarms_.disarm({AlarmKind::call, {}, id, {}});
+  // One that ended, or never came to stand on disk, stands in nobody's way.
+  if (active.in_line && (!active.stored || active.stored->place == 0)) leave_line(active);
   if (active.journaled) {
     // What was paged before may be old now; if it is still due, a page brings it again.
-    std::erase_if(upstream_of(active).ready, [&](const auto& paged) { return paged->id == id; });
+    upstream_of(active).ready.erase_if([&](const auto& paged) { return paged->id == id; });
     // One that only asked at the gate leaves as it came: reads of it that are under way are good.
     if (active.changed) reads_.left(id);
   }
+  const bool ordered = active.call->asked.order.has_value();
+  const call::Digest line = ordered ? active.call->asked.order->line : call::Digest{};
   active_.erase(found);
+  if (ordered) turns_.push_back(line);
 }
 
 void Core::unload_if_idle(Active& active) {
@@ -138,23 +147,28 @@ void Core::unload_if_idle(Active& active) {
   UpstreamState& upstream = upstream_of(active);
   // Due at once, small, and with no backlog on disk before it: it keeps its place in memory rather
   // than to be written out of mind and read back.
-  const bool backlog = upstream.paging || (upstream.next_due && *upstream.next_due <= now_.wall);
+  const call::DueClass which = call::due_class(call.asked.urgency);
+  const Backlog& known = upstream.backlog(which);
+  const bool backlog = known.paging || (known.next_due && *known.next_due <= now_.wall);
   const bool keep = call.state == call::State::waiting && call.held &&
                     call.next_attempt_at <= now_.wall && !backlog &&
-                    upstream.ready.size() < kDuePage && call.body_bytes <= kKeptBodyMax;
+                    upstream.ready.of(which).size() < kDuePage && call.body_bytes <= kKeptBodyMax;
   if (!keep) {
-    expect_due(upstream, call.next_attempt_at);
+    expect_due(upstream, which, call.next_attempt_at);
     drop(call.id);
     return;
   }
   const auto snapshot = std::make_shared<const call::Call>(call);
   drop(call.id);
-  upstream.ready.push_back(snapshot);
+  upstream.ready.of(which).push_back(snapshot);
   wake_upstream_at(upstream, now_.mono);
 }
 
 void Core::attach(Active& active, ExchangeId id, const call::NewCall& call, bool primary) {
-  const Duration patience = call.wait ? std::min(*call.wait, call.route->wait) : call.route->wait;
+  Duration patience = call.wait ? std::min(*call.wait, call.route->wait) : call.route->wait;
+  if (active.call->asked.deadline) {
+    patience = std::clamp(deadline_of(*active.call) - now_.wall, Duration{}, patience);
+  }
   Exchange exchange;
   exchange.call = active.call->id;
   exchange.patience_until = now_.mono + patience;
@@ -287,10 +301,15 @@ void Core::run_alarm(const Alarm& alarm) {
       look_for_due(*upstream);
       return;
     }
+    case AlarmKind::lines:
+      act(PageLineHeads{lines_after_, kLinePage}, false);
+      return;
     case AlarmKind::call: {
       Active* active = find_active(alarm.call);
       if (active == nullptr) return;
-      if (active->phase == Phase::backing_off) {
+      if (active->phase == Phase::backing_off && active->in_line && !active->has_turn) {
+        stop_waiting(*active, std::nullopt);  // its patience is over, its turn has not come
+      } else if (active->phase == Phase::backing_off) {
         active->phase = Phase::idle;
         try_start(*active);
       } else if (active->phase == Phase::queued) {
@@ -351,7 +370,12 @@ const Stats& Core::refresh_stats(const Now& now) {
                        : state == policy::BreakerState::half_open ? 1
                                                                   : 2;
     out.held_loaded = upstream.ready.size();
-    out.next_due_ms = upstream.next_due ? upstream.next_due->ms : 0;
+    out.next_due_ms = 0;
+    for (const Backlog& backlog : upstream.backlogs) {
+      if (!backlog.next_due) continue;
+      const std::int64_t ms = backlog.next_due->ms;
+      out.next_due_ms = out.next_due_ms == 0 ? ms : std::min(out.next_due_ms, ms);
+    }
     out.paused_keys = 0;
     out.paused_until_ms = 0;
     for (const policy::Pause& pause : upstream.gate->pauses(now.wall)) {

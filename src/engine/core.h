@@ -3,10 +3,13 @@
 //   3) attempt.cc  admission, launch, and what the transport reports follow.cc   after the
 //   decision: again, held, open, unknown, dead, answered held.cc     the backlog: paging by due
 //   time, loading, held attempts ask.cc      the owner's status and cancel, the operator's commands
+//   callback.cc the end of a held call is told
 //   recover.cc  what a start finds
+//   order.cc    calls that go one after another
 //   verify.cc   asking the upstream what became of a call
 #pragma once
 
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -22,6 +25,7 @@
 #include "engine/gate.h"
 #include "engine/suspects.h"
 #include "engine/timers.h"
+#include "engine/urgency.h"
 #include "policy/backoff.h"
 
 namespace hf::engine {
@@ -34,6 +38,9 @@ inline constexpr std::size_t kActiveMax = 200'000;      // calls in memory
 inline constexpr std::uint64_t kRetryPeek = 64 * 1024;  // of an answer read before a live retry
 inline constexpr int kCrashesMax = 3;
 inline constexpr std::uint64_t kKeptBodyMax = 64 * 1024;  // of a due call that stays in memory
+inline constexpr std::size_t kOrderLineMax = 10'000;      // calls with one order key
+inline constexpr std::size_t kLinePage = 64;              // lines looked at in one go after a start
+inline constexpr int kTurnsMax = 10'000;                  // turns passed on in one step
 inline constexpr Duration kPauseLook = Duration::minutes(5);
 
 // Tells whether what a read found may be older than what memory held meanwhile.
@@ -107,11 +114,16 @@ struct Active {
   std::optional<AttemptId> attempt;
   policy::Lane lane = policy::Lane::live;
   bool probe = false;
+  bool in_line = false;     // it holds a place in its order line, or is about to
+  bool has_turn = false;    // ... and nobody stands before it
   bool verifying = false;   // it may have applied, and the upstream is being asked
   bool looking_up = false;  // `attempt` is a lookup
+  Now asked_at;             // when it was asked: what its answer tells of
   bool replayable = true;   // a streamed body is still kept from its first byte
   bool first_sent_is_tentative = false;
   int live_attempts = 0;
+  Instant ready_since;  // its request is here, or its backoff is over: what it waits for since then
+  Duration queued;      // of the running attempt, until its start
   bool breaker_counted = false;
   std::optional<ExchangeId> forwarding_to;
   bool body_is_new = false;    // the next write carries the request's body
@@ -132,18 +144,35 @@ struct KeySlot {
   ReadClock::Ticket read = 0;
 };
 
-struct UpstreamState {
-  std::shared_ptr<const call::UpstreamSettings> settings;
-  std::unique_ptr<Gate> gate;
-  std::deque<CallId> live_queue;
-  std::deque<std::shared_ptr<const call::Call>> ready;  // due held calls, without bodies
+// What is known of one class of due calls on disk.
+struct Backlog {
   std::optional<WallTime> next_due;  // the earliest due call on disk that may not be in `ready`
   bool paging = false;
   ReadClock::Ticket page_read = 0;
-  UpstreamStats stats;
 };
 
-enum class AlarmKind : std::uint8_t { exchange, call, upstream };
+struct UpstreamState {
+  std::shared_ptr<const call::UpstreamSettings> settings;
+  std::unique_ptr<Gate> gate;
+  UrgencyQueue<CallId> live_queue;
+  UrgencyQueue<std::shared_ptr<const call::Call>> ready;  // due held calls, without bodies
+  std::array<Backlog, call::kDueClasses> backlogs;
+  UpstreamStats stats;
+
+  Backlog& backlog(call::DueClass which) { return backlogs[static_cast<std::size_t>(which)]; }
+};
+
+// A line of calls with one order key, while one of them is in memory.
+struct OrderLine {
+  std::set<CallId> here;  // in memory, or lately
+  bool read = false;      // `members` is what there is
+  bool full = false;
+  std::optional<ReadClock::Ticket> ticket;  // it is being read
+  std::map<std::uint64_t, CallId> members;  // by place
+  std::vector<CallId> joining;              // without a place yet
+};
+
+enum class AlarmKind : std::uint8_t { exchange, call, upstream, lines };
 struct Alarm {
   AlarmKind kind = AlarmKind::call;
   ExchangeId exchange{};
@@ -156,6 +185,7 @@ struct Alarm {
 struct PendingAsk {
   std::optional<std::pair<ExchangeId, call::CallAsk>> ask;
   std::optional<OperatorCommand> command;
+  bool turn = false;  // it is the first of its line
 };
 struct Reading {
   std::vector<PendingAsk> asks;
@@ -185,6 +215,10 @@ class Core {
   // held.cc
   void on(DuePageRead&& event);
   void on(CallRead&& event);
+  // order.cc
+  void on(LineRead&& event);
+  void on(LineHeadsRead&& event);
+  void run_turns();
   // ask.cc
   void on(CallAsked&& event);
   void on(OperatorCommand&& event);
@@ -223,7 +257,9 @@ class Core {
 
   // arrive.cc
   void begin_call(Arrival arrival);
+  void begin_or_join_line(Active& active, ExchangeId first);
   void start_fresh(Active& active, ExchangeId first);
+  bool wants_hold_now(const Active& active) const;
   void meet_active(Active& active, Arrival arrival);
   void meet_stored(const KeyRead& found, Arrival arrival);
   bool refuse_stranger(const call::Digest& owner, const call::Digest& fingerprint, const CallId& id,
@@ -243,6 +279,10 @@ class Core {
   void wake_upstream_at(const UpstreamState& upstream, Instant when);
   void launch(Active& active, policy::Lane lane, bool probe);
   void pump(UpstreamState& upstream);
+  Duration queued_until_now(const Active& active, policy::Lane lane) const;
+  std::optional<call::Digest> content_of(const call::AttemptOutcome& outcome) const;
+  void record_end(Active& active, const call::AttemptOutcome& outcome,
+                  const call::Decision& decision);
   void take_evidence(Active& active, call::AttemptOutcome& outcome);
   void feed_policies(Active& active, const call::AttemptOutcome& outcome, call::Row row);
   std::optional<WallTime> pause_from(Active& active, const call::AttemptOutcome& outcome);
@@ -271,6 +311,21 @@ class Core {
   Instant wall_to_mono(WallTime when) const;
   WallTime open_until(const call::Call& call) const;
 
+  // order.cc
+  void join_line(Active& active);
+  void read_line(const call::Digest& digest);
+  void refuse_joining(const call::Digest& digest, call::Code code);
+  void admit_joining(const call::Digest& digest);
+  void wait_for_turn(Active& active);
+  void take_turn(Active& active);
+  void leave_line(Active& active);
+  void pass_turn(const call::Digest& digest);
+  void give_turn(Active* active, const std::shared_ptr<const call::Call>& stored);
+  void forget_line(const call::Digest& digest);
+  // callback.cc
+  void tell_end(Active& active, bool settled_by_operator = false);
+  CallId callback_id(const call::Call& of) const;
+
   // verify.cc
   bool can_verify(const Active& active) const;
   bool must_verify(const Active& active) const;
@@ -280,6 +335,7 @@ class Core {
   void stop_verifying(Active& active);
   Duration verify_pause(const Active& active, int asked) const;
   void hold_verifying(Active& active, WallTime when);
+  [[nodiscard]] static int lookups_allowed(const Active& active);
   bool try_look_up(Active& active, policy::Lane lane);
   void look_up(Active& active);
   void on_looked_up(Active& active, const call::AttemptOutcome& outcome);
@@ -299,7 +355,11 @@ class Core {
   bool end_if_over(Active& active);
   void expire(Active& active);
   void look_for_due(UpstreamState& upstream);
-  void expect_due(UpstreamState& upstream, WallTime when);
+  void look_for_due(UpstreamState& upstream, call::DueClass which);
+  void expect_due(UpstreamState& upstream, call::DueClass which, WallTime when);
+  void expect_due(UpstreamState& upstream, const call::Call& call, WallTime when) {
+    expect_due(upstream, call::due_class(call.asked.urgency), when);
+  }
 
   // ask.cc
   void answer_ask(ExchangeId id, const call::CallAsk& ask, Active* active,
@@ -315,9 +375,11 @@ class Core {
   void refuse_unread(const PendingAsk& ask);
 
   std::shared_ptr<const call::Settings> settings_;
+  std::shared_ptr<const call::RouteSettings> callback_route_;
   Prng prng_;
   bool journal_ = true;
   std::optional<CallId> crashed_on_;
+  std::optional<call::Hasher> hasher_;
   bool accepting_ = true;
   std::string refusing_why_;
   bool draining_ = false;
@@ -330,6 +392,9 @@ class Core {
   std::map<call::Digest, KeySlot> keys_;
   std::map<std::string, UpstreamState> upstreams_;
   std::map<CallId, Reading> reading_;
+  std::map<call::Digest, OrderLine> lines_;
+  std::deque<call::Digest> turns_;           // lines whose next one is to be looked at
+  std::optional<call::Digest> lines_after_;  // how far the look after a start has got
   // Calls that left memory while a read was under way: what a read tells of them that began before
   // is old.
   ReadClock reads_;

@@ -63,7 +63,16 @@ struct ReadCall {
 };
 struct PageDue {
   std::string upstream;
+  call::DueClass which = call::DueClass::normal;
   WallTime until;
+  std::size_t limit = 0;
+};
+struct ReadLine {
+  call::Digest line;
+  std::size_t limit = 0;
+};
+struct PageLineHeads {
+  std::optional<call::Digest> after;
   std::size_t limit = 0;
 };
 // One line for people, and the alert of a call that became unknown. Never a body, key or
@@ -87,9 +96,9 @@ struct CommandDone {
   std::string message;
 };
 
-using ActionKind =
-    std::variant<StartAttempt, CancelAttempt, CaptureAnswer, ForwardAnswer, DiscardAnswer,
-                 FinishAnswer, SendReply, FindKey, ReadCall, PageDue, Note, CommandDone>;
+using ActionKind = std::variant<StartAttempt, CancelAttempt, CaptureAnswer, ForwardAnswer,
+                                DiscardAnswer, FinishAnswer, SendReply, FindKey, ReadCall, PageDue,
+                                ReadLine, PageLineHeads, Note, CommandDone>;
 struct Action {
   ActionKind what;
   bool after_writes = false;

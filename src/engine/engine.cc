@@ -18,6 +18,7 @@ Engine::Engine(Engine&&) noexcept = default;
 void Engine::step(Event event, const Now& now, Effects& effects) noexcept {
   core_->begin(now, effects);
   std::visit([this](auto&& fact) { core_->on(std::move(fact)); }, std::move(event));
+  core_->run_turns();
 }
 
 std::optional<Instant> Engine::next_wake() const {

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "call/batch.h"
+#include "call/hasher.h"
 #include "call/settings.h"
 #include "engine/effect.h"
 #include "engine/event.h"
@@ -27,6 +28,9 @@ struct EngineOptions {
   bool journal = true;     // false: no route needs one, and none is open
   std::optional<CallId> crashed_on =
       std::nullopt;  // what the last process was handling when it crashed
+  // Of the journal's seal key: digests of answers, and the ids of calls that the engine makes
+  // itself, which must not be guessable and must replay from a seed. None: neither is made.
+  std::optional<call::Hasher> hasher = std::nullopt;
 };
 
 class Engine {

@@ -59,9 +59,23 @@ struct CallRead {
 
 struct DuePageRead {
   std::string upstream;
+  call::DueClass which = call::DueClass::normal;
   bool failed = false;
   std::vector<std::shared_ptr<const call::Call>> calls;
   std::optional<WallTime> next;
+};
+
+struct LineRead {
+  call::Digest line;
+  bool failed = false;
+  std::vector<std::pair<std::uint64_t, CallId>> members;
+  bool more = false;
+};
+
+struct LineHeadsRead {
+  bool failed = false;
+  std::vector<std::shared_ptr<const call::Call>> heads;
+  std::optional<call::Digest> next;
 };
 
 struct JournalHealthSeen {
@@ -84,8 +98,8 @@ struct OperatorCommand {
 struct Woke {};
 struct DrainBegun {};
 
-using Event =
-    std::variant<CallArrived, CallAsked, ClientGone, AnswerHeadSeen, AttemptEnded, KeyRead,
-                 CallRead, DuePageRead, JournalHealthSeen, OperatorCommand, Woke, DrainBegun>;
+using Event = std::variant<CallArrived, CallAsked, ClientGone, AnswerHeadSeen, AttemptEnded,
+                           KeyRead, CallRead, DuePageRead, LineRead, LineHeadsRead,
+                           JournalHealthSeen, OperatorCommand, Woke, DrainBegun>;
 
 }  // namespace hf::engine

@@ -20,6 +20,7 @@ call::Code code_of(const Active& active) {
         return call::Code::limited;
       case Hurdle::ramp:
       case Hurdle::concurrency:
+      case Hurdle::order:
       case Hurdle::none:
         return call::Code::overloaded;
     }
@@ -167,6 +168,7 @@ void Core::again(Active& active, bool replayable, std::optional<WallTime> not_be
         write(active);
       }
       active.phase = Phase::backing_off;
+      active.ready_since = when;
       alarms_.arm({AlarmKind::call, {}, call.id, {}}, when);
       // Its alarm may have gone by during the attempt, which patience does not cut.
       for (const ExchangeId id : active.exchanges) {
@@ -239,6 +241,8 @@ void Core::finish_answered(Active& active, const call::Decision& decision) {
   call.verdict = call::Effect::applied;
   call.ended = call::Stamp::of(now_);
   record(active, call::Happening::answered, call::Actor::upstream, decision.rule);
+  leave_line(active);
+  tell_end(active);
   write(active);
   close_forwarding(active, !by_head);
   reply_answered(active);
@@ -318,11 +322,12 @@ void Core::end_live(Active& active, std::string_view rule) {
     if (call.key) {
       call.next_attempt_at = open_until(call);
       record(active, call::Happening::opened, call::Actor::holdfast, rule);
-      expect_due(upstream_of(active), call.next_attempt_at);
+      expect_due(upstream_of(active), call, call.next_attempt_at);
     } else {
       call.ended = call::Stamp::of(now_);
       record(active, call::Happening::died, call::Actor::holdfast, rule);
     }
+    if (!call::in_line(call)) leave_line(active);
     write(active);
   }
   if (bad || call.unresolved) note(active, Note::Level::warning, "call_failed", rule);
@@ -361,6 +366,8 @@ void Core::hold(Active& active, call::WaitReason reason, std::optional<WallTime>
     due =
         std::max(due, *not_before + Duration::millis(static_cast<std::int64_t>(prng_.below(1000))));
   }
+  if (reason == call::WaitReason::order) due = deadline_of(call);  // its turn comes by itself
+  if (call.asked.not_before) due = std::max(due, *call.asked.not_before);
   if (call.crashes >= kCrashesMax) {
     // It was being handled at every one of the last crashes: a person decides.
     call.reason = call::WaitReason::set_aside;
@@ -429,6 +436,7 @@ void Core::become_unknown(Active& active, std::string_view rule) {
   call.verdict = call::Effect::unknown;
   call.ended = call::Stamp::of(now_);
   record(active, call::Happening::became_unknown, call::Actor::holdfast, rule);
+  tell_end(active);
   write(active);
   upstream_of(active).stats.unknown += 1;
   stats_.unknown_calls += 1;
@@ -447,6 +455,8 @@ void Core::die(Active& active, std::string_view rule) {
   call.verdict = call::Effect::none;
   call.ended = call::Stamp::of(now_);
   record(active, call::Happening::died, call::Actor::holdfast, rule);
+  leave_line(active);
+  tell_end(active, rule == "operator-not-applied");
   write(active);
   upstream_of(active).stats.dead += 1;
   const bool asked_for = rule == "operator-not-applied" || rule == "key-retention-over";
@@ -465,6 +475,8 @@ void Core::become_cancelled(Active& active, call::Actor who) {
   call.verdict = call::Effect::none;
   call.ended = call::Stamp::of(now_);
   record(active, call::Happening::cancelled, who);
+  leave_line(active);
+  tell_end(active);
   write(active);
   if (!active.exchanges.empty()) {
     call::ProblemSpec spec;
@@ -507,7 +519,7 @@ bool Core::end_if_over(Active& active) {
   if (!active.journaled) return false;
   std::string_view rule;
   if (key_over(call, *active.upstream)) rule = "key-lifetime-over";
-  if (call.held && past_deadline(call)) rule = "deadline";
+  if ((call.held || call.asked.deadline) && past_deadline(call)) rule = "deadline";
   if (rule.empty()) {
     if (may_resume(call, *active.upstream)) return false;
     rule = "no-longer-matches";

@@ -114,6 +114,8 @@ std::string_view to_string(Hurdle hurdle) {
       return "rate";
     case Hurdle::budget:
       return "budget";
+    case Hurdle::order:
+      return "order";
   }
   return "?";
 }

@@ -20,7 +20,7 @@
 namespace hf::engine {
 
 // What stands between a call and its attempt.
-enum class Hurdle : std::uint8_t { none, paused, breaker, ramp, concurrency, rate, budget };
+enum class Hurdle : std::uint8_t { none, paused, breaker, ramp, concurrency, rate, budget, order };
 std::string_view to_string(Hurdle hurdle);
 
 struct Entry {

@@ -7,52 +7,61 @@
 
 namespace hf::engine {
 
-void Core::expect_due(UpstreamState& upstream, WallTime when) {
-  if (!upstream.next_due || when < *upstream.next_due) upstream.next_due = when;
-  wake_upstream_at(upstream, wall_to_mono(*upstream.next_due));
+void Core::expect_due(UpstreamState& upstream, call::DueClass which, WallTime when) {
+  std::optional<WallTime>& next_due = upstream.backlog(which).next_due;
+  if (!next_due || when < *next_due) next_due = when;
+  wake_upstream_at(upstream, wall_to_mono(*next_due));
 }
 
 void Core::look_for_due(UpstreamState& upstream) {
-  if (!journal_ || upstream.paging || !upstream.next_due) return;
-  if (upstream.ready.size() >= kDuePage) return;  // a page would bring the same ones again
-  if (*upstream.next_due > now_.wall) {
-    wake_upstream_at(upstream, wall_to_mono(*upstream.next_due));
+  for (std::size_t i = 0; i < call::kDueClasses; ++i)
+    look_for_due(upstream, static_cast<call::DueClass>(i));
+}
+
+void Core::look_for_due(UpstreamState& upstream, call::DueClass which) {
+  Backlog& backlog = upstream.backlog(which);
+  if (!journal_ || backlog.paging || !backlog.next_due) return;
+  if (upstream.ready.of(which).size() >= kDuePage) return;  // it would bring the same ones again
+  if (*backlog.next_due > now_.wall) {
+    wake_upstream_at(upstream, wall_to_mono(*backlog.next_due));
     return;
   }
-  upstream.paging = true;
-  upstream.next_due.reset();
-  upstream.page_read = reads_.begin();
+  backlog.paging = true;
+  backlog.next_due.reset();
+  backlog.page_read = reads_.begin();
   // Those in memory stand at the front of the index still: a page must reach beyond them.
   const auto in_memory =
       upstream.ready.size() + static_cast<std::size_t>(upstream.gate->in_use(policy::Lane::held));
-  act(PageDue{upstream.settings->name, now_.wall, kDuePage + in_memory}, false);
+  act(PageDue{upstream.settings->name, which, now_.wall, kDuePage + in_memory}, false);
 }
 
 void Core::on(DuePageRead&& event) {
   UpstreamState* upstream = find_upstream(event.upstream);
-  HF_CHECK(upstream != nullptr && upstream->paging);
-  upstream->paging = false;
+  HF_CHECK(upstream != nullptr && upstream->backlog(event.which).paging);
+  Backlog& backlog = upstream->backlog(event.which);
+  auto& ready = upstream->ready.of(event.which);
+  backlog.paging = false;
   if (event.failed) {
-    reads_.end(upstream->page_read);
-    expect_due(*upstream, now_.wall + Duration::seconds(1));
+    reads_.end(backlog.page_read);
+    expect_due(*upstream, event.which, now_.wall + Duration::seconds(1));
     return;
   }
   bool any_new = event.calls.empty();
   for (auto& stored : event.calls) {
     if (active_.contains(stored->id)) continue;  // fresher in memory, with an alarm of its own
-    if (reads_.stale(upstream->page_read, stored->id)) {
-      expect_due(*upstream, now_.wall);
+    if (reads_.stale(backlog.page_read, stored->id)) {
+      expect_due(*upstream, event.which, now_.wall);
       continue;
     }
-    const bool known = std::any_of(upstream->ready.begin(), upstream->ready.end(),
+    const bool known = std::any_of(ready.begin(), ready.end(),
                                    [&](const auto& other) { return other->id == stored->id; });
-    if (!known) upstream->ready.push_back(std::move(stored));
+    if (!known) ready.push_back(std::move(stored));
     any_new = any_new || !known;
   }
   // A page of calls that are all in memory already must not be read again and again.
   const WallTime soon = any_new ? now_.wall : now_.wall + Duration::seconds(1);
-  if (event.next) expect_due(*upstream, std::max(*event.next, soon));
-  reads_.end(upstream->page_read);
+  if (event.next) expect_due(*upstream, event.which, std::max(*event.next, soon));
+  reads_.end(backlog.page_read);
   pump_held(*upstream);
   look_for_due(*upstream);
 }
@@ -61,10 +70,16 @@ void Core::pump_held(UpstreamState& upstream) {
   if (draining_) return;
   const bool had = !upstream.ready.empty();
   while (!upstream.ready.empty()) {
-    const std::shared_ptr<const call::Call> stored = std::move(upstream.ready.front());
-    upstream.ready.pop_front();
-    if (active_.contains(stored->id) || start_held(upstream, stored)) continue;
-    upstream.ready.push_front(stored);
+    const call::DueClass which = upstream.ready.next();
+    auto& ready = upstream.ready.of(which);
+    const std::shared_ptr<const call::Call> stored = std::move(ready.front());
+    ready.pop_front();
+    if (active_.contains(stored->id)) continue;
+    if (start_held(upstream, stored)) {
+      upstream.ready.took(which);
+      continue;
+    }
+    ready.push_front(stored);
     break;
   }
   if (had) look_for_due(upstream);
@@ -78,6 +93,11 @@ bool Core::start_held(UpstreamState& upstream, const std::shared_ptr<const call:
   }
   const bool verifying = stored->state == call::State::verifying;
   if (!stored->held || (stored->state != call::State::waiting && !verifying)) return true;
+  if (stored->asked.not_before && *stored->asked.not_before > now_.wall) {
+    // The clock was set back since it was made due.
+    expect_due(upstream, *stored, *stored->asked.not_before);
+    return true;
+  }
   const auto paused = upstream.gate->paused_until(stored->limit_key, now_.wall);
   const bool all_paused = upstream.gate->paused_until("", now_.wall).has_value();
   if (paused && !all_paused) {
@@ -106,6 +126,13 @@ bool Core::start_held(UpstreamState& upstream, const std::shared_ptr<const call:
 bool Core::try_start_held(UpstreamState& upstream, Active& active) {
   const call::Call& call = *active.call;
   if (active.verifying) return try_look_up(active, policy::Lane::held);
+  const bool early = call.asked.not_before && *call.asked.not_before > now_.wall;
+  if (early || (active.in_line && !active.has_turn)) {
+    // Asked for by somebody who waits for it; its time, or its turn, comes by itself.
+    const WallTime when = std::max(call.next_attempt_at, call.asked.not_before.value_or(now_.wall));
+    if (when > now_.wall) alarms_.arm({AlarmKind::call, {}, call.id, {}}, wall_to_mono(when));
+    return true;
+  }
   const Entry entry =
       upstream.gate->try_enter(policy::Lane::held, call.attempts > 0, call.limit_key, now_);
   if (entry.hurdle != Hurdle::none) {
@@ -191,6 +218,10 @@ void Core::on(CallRead&& event) {
       answer_ask(ask.ask->first, ask.ask->second, active, event.call);
       continue;
     }
+    if (ask.turn) {
+      give_turn(active, event.call);
+      continue;
+    }
     if (!ask.command) continue;
     if (active != nullptr) {
       run_command(*ask.command, *active);
@@ -207,6 +238,7 @@ void Core::on(CallRead&& event) {
 }
 
 void Core::refuse_unread(const PendingAsk& ask) {
+  if (ask.turn) alarms_.arm({AlarmKind::lines, {}, {}, {}}, now_.mono + Duration::seconds(5));
   if (ask.command) {
     act(CommandDone{ask.command->id, false, "the journal could not be read; ask again"}, false);
   }
@@ -226,7 +258,7 @@ void Core::expire(Active& active) {
   call::Call& call = *active.call;
   if (call.next_attempt_at > now_.wall) {
     drop(call.id);
-    expect_due(*find_upstream(call.upstream), call.next_attempt_at);
+    expect_due(*find_upstream(call.upstream), call, call.next_attempt_at);
     return;
   }
   if (call.unresolved) {

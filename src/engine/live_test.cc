@@ -40,6 +40,53 @@ TEST(Waiting, a_short_pause_is_waited_for) {
   EXPECT_TRUE(bench.pass_to_attempt(Duration::seconds(4)));
 }
 
+const call::TimelineEvent& last_event(const Bench& bench, call::Happening what) {
+  static const call::TimelineEvent kNone;
+  const call::TimelineEvent* found = &kNone;
+  for (const auto& [id, events] : bench.timeline) {
+    for (const auto& event : events) {
+      if (event.what == what) found = &event;
+    }
+  }
+  return *found;
+}
+
+TEST(Timeline, says_how_long_an_attempt_was_queued_and_where_its_time_went) {
+  Bench bench(kKeyed);
+  bench.command(What::pause, {}, [](auto& c) { c.pause_for = Duration::seconds(3); });
+  bench.arrive({.key = "k"});
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(4)));
+  auto cut = lost();
+  cut.phases.resolve = Duration::millis(2);
+  cut.phases.head = Duration::seconds(30);
+  bench.end(cut);
+  auto ended = last_event(bench, call::Happening::attempt_ended);
+  EXPECT_GE(ended.phases.queued, Duration::seconds(3));
+  EXPECT_LT(ended.phases.queued, Duration::seconds(4));
+  EXPECT_EQ(ended.phases.resolve, Duration::millis(2));
+  EXPECT_EQ(ended.phases.head, Duration::seconds(30));
+  EXPECT_FALSE(ended.digest.has_value());
+  // Its backoff is no queue.
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(4)));
+  bench.end(answer(200, "paid"));
+  ended = last_event(bench, call::Happening::attempt_ended);
+  EXPECT_EQ(ended.phases.queued, Duration{});
+  EXPECT_EQ(ended.digest, bench.hasher.digest("content", "paid"));
+}
+
+TEST(Timeline, a_held_attempt_was_queued_since_it_was_due) {
+  Bench bench(kKeyedHold);
+  bench.arrive({.key = "k"});
+  bench.end(not_connected());
+  const WallTime due = bench.only()->next_attempt_at;
+  bench.command(What::pause, {}, kPauseHour);
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::hours(2)));
+  const Duration late = bench.now.wall - due;
+  bench.end(answer(200));
+  EXPECT_GT(late, Duration::minutes(59));
+  EXPECT_EQ(last_event(bench, call::Happening::attempt_ended).phases.queued, late);
+}
+
 TEST(Waiting, concurrency_queue_is_first_come_first_served) {
   Bench bench([](auto& upstream, auto&) { upstream.concurrency = 1; });
   const auto a = bench.arrive({.body = "a"});

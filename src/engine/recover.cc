@@ -52,8 +52,10 @@ void Core::recover(const call::Recovered& recovered) {
   if (!journal_) return;
   for (auto& [name, upstream] : upstreams_) {
     upstream.gate->restarted(now_.mono);  // a restart must not stampede an upstream
-    expect_due(upstream, now_.wall);
+    for (std::size_t i = 0; i < call::kDueClasses; ++i)
+      expect_due(upstream, static_cast<call::DueClass>(i), now_.wall);
   }
+  act(PageLineHeads{std::nullopt, kLinePage}, false);
 }
 
 }  // namespace hf::engine

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "call/callback.h"
 #include "engine/engine.h"
 
 namespace hf::engine {
@@ -75,13 +76,18 @@ struct Ask {
   bool async = false;
   bool streamed = false;
   std::optional<Duration> wait = std::nullopt;
+  std::string order = {};
+  std::optional<Duration> not_before = std::nullopt;
+  std::optional<Duration> deadline = std::nullopt;
+  std::uint8_t urgency = call::kUrgencyDefault;
+  std::string callback = {};
 };
 
 class Bench {
  public:
   using Tune = std::function<void(call::UpstreamSettings&, call::RouteSettings&)>;
 
-  explicit Bench(const Tune& tune = {}) {
+  explicit Bench(const Tune& tune = {}, const call::CallbackSettings& callbacks = {}) {
     upstream_ = std::make_shared<call::UpstreamSettings>();
     upstream_->name = "up";
     upstream_->urls = {call::Url{false, "up.test", 80, ""}};
@@ -92,6 +98,8 @@ class Bench {
     settings_ = std::make_shared<call::Settings>();
     settings_->upstreams["up"] = upstream_;
     settings_->routes = {route_};
+    settings_->callbacks = callbacks;
+    settings_->upstreams.merge(call::callback_upstreams(callbacks));
     now.mono = Instant{1'000'000'000'000};
     now.wall = WallTime{1'700'000'000'000};
     now.boot = BootId{7};
@@ -99,6 +107,7 @@ class Bench {
   }
 
   // The parts that a test looks at.
+  const call::Hasher hasher{{7, 7, 7}};
   Now now;
   std::map<CallId, std::shared_ptr<const call::Call>> stored;
   std::map<call::Digest, CallId> keys;
@@ -149,11 +158,18 @@ class Bench {
     call.account = "acct";
     call.limit_key = "limit-" + ask.owner;
     call.wait = ask.wait;
+    call.asked.callback = ask.callback;
     const bool agreed = ask.async || route_->hold == call::Hold::always ||
                         route_->held_answer == call::HeldAnswer::accepted;
     call.may_hold = route_->hold != call::Hold::never && !call.safe && !ask.streamed &&
                     (agreed || (!ask.key.empty() && ask.stable));
     call.respond_async = ask.async && call.may_hold;
+    call.asked.urgency = ask.urgency;
+    if (!ask.order.empty()) {
+      call.asked.order = call::Order{digest_of("order " + ask.order), 0, ask.order};
+    }
+    if (ask.not_before) call.not_before = call::AskedTime{ask.not_before, {}};
+    if (ask.deadline) call.deadline = call::AskedTime{ask.deadline, {}};
     return call;
   }
 
@@ -269,6 +285,8 @@ class Bench {
       ADD_FAILURE() << "the due pages are read for ever";
       fail_reads = true;
     }
+    if (const auto* line = std::get_if<ReadLine>(&read)) return line_result(*line);
+    if (const auto* heads = std::get_if<PageLineHeads>(&read)) return heads_result(*heads);
     return page_result(std::get<PageDue>(read));
   }
 
@@ -296,11 +314,20 @@ class Bench {
     tune(*upstream, *route);
     upstream_ = upstream;
     route_ = route;
-    auto settings = std::make_shared<call::Settings>();
+    auto settings = std::make_shared<call::Settings>(*settings_);
     settings->upstreams["up"] = upstream_;
     settings->routes = {route_};
     settings_ = settings;
     crash();
+  }
+
+  // The order index as the journal keeps it.
+  [[nodiscard]] std::map<call::Digest, std::map<std::uint64_t, CallId>> lines() const {
+    std::map<call::Digest, std::map<std::uint64_t, CallId>> out;
+    for (const auto& [id, call] : stored) {
+      if (call::in_line(*call)) out[call->asked.order->line][call->asked.order->place] = id;
+    }
+    return out;
   }
 
   void step(Event event) {
@@ -354,6 +381,7 @@ class Bench {
     options.settings = settings_;
     options.seed = 1;
     options.crashed_on = blamed_;
+    options.hasher = hasher;
     engine_.emplace(std::move(options), recovered, now, effects);
     take(effects);
     while (!hold_reads && !reads.empty())
@@ -379,16 +407,43 @@ class Bench {
     }
     return read;
   }
+  [[nodiscard]] LineRead line_result(const ReadLine& line) const {
+    LineRead read;
+    read.line = line.line;
+    read.failed = fail_reads;
+    const auto all = lines();
+    if (const auto found = all.find(line.line); found != all.end()) {
+      read.members.assign(found->second.begin(), found->second.end());
+    }
+    return read;
+  }
+  [[nodiscard]] LineHeadsRead heads_result(const PageLineHeads& page) const {
+    LineHeadsRead read;
+    read.failed = fail_reads;
+    for (const auto& [line, members] : lines()) {
+      if (page.after && line <= *page.after) continue;
+      if (read.heads.size() == 2) {
+        read.next = stored.at(read.heads.back()->id)->asked.order->line;
+        break;
+      }
+      read.heads.push_back(stored.at(members.begin()->second));
+    }
+    return read;
+  }
   [[nodiscard]] DuePageRead page_result(const PageDue& page) const {
     std::vector<std::shared_ptr<const call::Call>> all;
     for (const auto& [id, call] : stored) {
-      if (call->upstream == page.upstream && call::has_due(call->state)) all.push_back(call);
+      if (call->upstream == page.upstream && call::has_due(call->state) &&
+          call::due_class(call->asked.urgency) == page.which) {
+        all.push_back(call);
+      }
     }
     std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
       return a->next_attempt_at < b->next_attempt_at;
     });
     DuePageRead read;
     read.upstream = page.upstream;
+    read.which = page.which;
     read.failed = fail_reads;
     for (const auto& call : all) {
       if (call->next_attempt_at > page.until || read.calls.size() >= page.limit) {

@@ -11,6 +11,7 @@ namespace {
 
 constexpr Duration kFirstPoll = Duration::millis(500);
 constexpr Duration kLongestPoll = Duration::minutes(5);
+constexpr std::int64_t kLookupsMax = 10'000;
 
 }  // namespace
 
@@ -77,6 +78,10 @@ void Core::stop_verifying(Active& active) {
     hold_verifying(active, now_.wall + verify_pause(active, asked));
     return;
   }
+  if (active.call->no_more_attempts) {
+    give_up_verifying(active, "cancelled-unresolved");
+    return;
+  }
   end_live(active, "not-verified-yet");
 }
 
@@ -86,6 +91,17 @@ Duration Core::verify_pause(const Active& active, int asked) const {
     return std::min(schedule.after(std::max(1, asked)), kLongestPoll);
   }
   return std::min(kFirstPoll * (std::int64_t{1} << std::clamp(asked - 1, 0, 6)), kLongestPoll);
+}
+
+// After so many an unclear one ends the asking: as many as the schedule has, besides those that
+// wait out `settle`.
+int Core::lookups_allowed(const Active& active) {
+  const auto& held = active.route->retry.held;
+  const Duration pause = held.empty() ? kLongestPoll : std::min(held.back(), kLongestPoll);
+  const std::int64_t settling =
+      active.call->idempotency.settle.ns / std::max(pause, Duration::millis(1)).ns;
+  return static_cast<int>(
+      std::min<std::int64_t>(static_cast<std::int64_t>(held.size()) + settling, kLookupsMax));
 }
 
 void Core::hold_verifying(Active& active, WallTime when) {
@@ -159,6 +175,7 @@ void Core::look_up(Active& active) {
   upstream.stats.lookups += 1;
   active.attempt = id;
   active.looking_up = true;
+  active.asked_at = now_;
   active.phase = Phase::attempting;
   active.hurdle = Hurdle::none;
   attempts_.emplace(id, call.id);
@@ -197,8 +214,7 @@ void Core::on_looked_up(Active& active, const call::AttemptOutcome& outcome) {
     case call::Looked::unclear:
       break;
   }
-  const auto tries = active.route->retry.held.size();
-  if (call.held && call.doubt.lookups > static_cast<int>(tries)) {
+  if (call.held && call.doubt.lookups > lookups_allowed(active)) {
     give_up_verifying(active, "lookup-inconclusive");
     return;
   }
@@ -223,6 +239,7 @@ void Core::record_lookup(Active& active, const call::AttemptOutcome& outcome,
   event.bytes_received = outcome.bytes_received;
   event.took_ms = static_cast<std::uint32_t>(outcome.took.ms());
   event.phases = outcome.phases;
+  event.digest = content_of(outcome);
   event.where = outcome.address;
   event.rule = std::string(call::to_string(verdict.looked));
   event.detail = verdict.detail;
@@ -230,12 +247,16 @@ void Core::record_lookup(Active& active, const call::AttemptOutcome& outcome,
 }
 
 // Absence counts when it was seen twice, at least `settle` apart: an upstream may still be at work
-// after the connection died, and what it has done may show late.
+// after the connection died, and what it has done may show late. An answer may take its time too,
+// so the time is that of the questions.
 void Core::saw_absence(Active& active) {
   call::Call& call = *active.call;
   const Duration settle = call.idempotency.settle;
-  if (!call.doubt.absent_since) call.doubt.absent_since = call::Stamp::of(now_);
-  const Duration passed = call::elapsed_at_least(*call.doubt.absent_since, now_);
+  // Over a reboot there is only the wall clock, which may have been set: it begins anew.
+  if (!call.doubt.absent_since || call.doubt.absent_since->boot != active.asked_at.boot) {
+    call.doubt.absent_since = call::Stamp::of(active.asked_at);
+  }
+  const Duration passed = call::elapsed_at_least(*call.doubt.absent_since, active.asked_at);
   if (passed >= settle && call.doubt.lookups > 1) {
     call.unresolved = false;
     call.proof = call::Proof::verify_absent;
@@ -250,7 +271,8 @@ void Core::saw_absence(Active& active) {
     return;
   }
   // Looking earlier than `settle` proves nothing, but may find it.
-  const Duration rest = std::max(settle - passed, Duration::millis(1));
+  const Duration age = call::elapsed_at_least(*call.doubt.absent_since, now_);
+  const Duration rest = std::max(settle - age, Duration::millis(1));
   verify_next(active, now_.wall + std::min(rest, verify_pause(active, call.doubt.lookups)));
 }
 
@@ -282,6 +304,8 @@ void Core::finish_found(Active& active, const call::AttemptOutcome& outcome,
   if (active.journaled) {
     active.answer_is_new = call.answer->body_kept;
     record(active, call::Happening::answered, call::Actor::upstream, "verified-found");
+    leave_line(active);
+    tell_end(active);
     write(active);
   }
   reply_answered(active);

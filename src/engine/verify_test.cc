@@ -110,6 +110,20 @@ TEST(Verify, absence_counts_when_seen_twice_a_settle_apart) {
   EXPECT_EQ(bench.only()->attempts, 2);
 }
 
+// A lookup tells of the moment at which it was asked, however long its answer takes.
+TEST(Verify, an_absence_asked_for_early_and_told_late_proves_nothing) {
+  Bench bench(verified);
+  bench.arrive({.key = "k1"});
+  bench.end(lost());
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(1)));
+  say(bench, kNothing);
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(5)));
+  bench.pass(Duration::seconds(40));
+  say(bench, kNothing);
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(1)));
+  EXPECT_TRUE(looks_up(bench));
+}
+
 TEST(Verify, what_shows_late_is_found_and_not_sent_again) {
   Bench bench(verified);
   const auto client = bench.arrive({.key = "k1"});
@@ -237,6 +251,28 @@ TEST(Verify, answers_that_say_nothing_end_in_unknown_without_a_second_copy) {
   EXPECT_TRUE(bench.is_code(client, "outcome-unknown"));
 }
 
+// The lookups that only wait out `settle` do not use up what is allowed to those that fail.
+TEST(Verify, one_bad_answer_among_many_absences_does_not_end_the_asking) {
+  Bench bench([](auto& upstream, auto& route) {
+    verified_held(upstream, route);
+    route.retry.held = {Duration::seconds(1), Duration::seconds(1)};
+  });
+  bench.arrive({.key = "k1"});
+  bench.end(lost());
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(5)));
+    say(bench, kNothing);
+  }
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(5)));
+  bench.end(answer(502, "<html>"));
+  EXPECT_EQ(bench.only()->state, call::State::verifying);
+  never_applied(bench);
+  while (bench.pass_to_attempt(Duration::minutes(2)) && looks_up(bench))
+    say(bench, kNothing);
+  bench.end(answer(201, "made"));
+  EXPECT_EQ(bench.only()->state, call::State::answered);
+}
+
 TEST(Verify, lookups_wait_at_a_pause_and_take_no_budget) {
   Bench bench(verified_held);
   bench.arrive({.key = "k1"});
@@ -273,6 +309,59 @@ TEST(Verify, a_cancelled_call_is_settled_first) {
   }
   EXPECT_EQ(bench.only()->state, call::State::cancelled);
   EXPECT_EQ(bench.only()->attempts, 1);
+}
+
+// Its client was told that there is no further attempt: whether the lookups or a crash come
+// between, none is made.
+TEST(Verify, a_cancelled_live_call_gets_no_further_attempt) {
+  for (const bool crashes : {false, true}) {
+    Bench bench([](auto& upstream, auto& route) {
+      verified(upstream, route);
+      upstream.idempotency.mode = call::Mode::key;
+      upstream.idempotency.lifetime = Duration::hours(24);
+      route.wait = Duration::seconds(2);
+      upstream.idempotency.replay_marker = "Idempotent-Replayed";
+    });
+    bench.arrive({.key = "k1"});
+    bench.end(answer(500, "broken", {{"Idempotent-Replayed", "true"}}));
+    ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(1)));
+    ASSERT_TRUE(looks_up(bench));
+    const auto asked = bench.ask(call::CallAsk::What::cancel, bench.only()->id);
+    EXPECT_EQ(bench.status(asked), 202);
+    if (crashes) {
+      bench.crash();
+    } else {
+      say(bench, kNothing);
+      while (bench.only()->state == call::State::open) {
+        if (bench.pass_to_attempt(Duration::seconds(5))) say(bench, kNothing);
+      }
+    }
+    const auto again = bench.arrive({.key = "k1"});
+    EXPECT_TRUE(bench.is_code(again, "outcome-unknown")) << crashes;
+    EXPECT_FALSE(bench.pass_to_attempt(Duration::minutes(10))) << crashes;
+    EXPECT_EQ(bench.only()->state, call::State::unknown);
+    EXPECT_EQ(bench.only()->attempts, 1);
+  }
+}
+
+// After a reboot only the wall clock could tell how long ago an absence was seen, and it may have
+// been set: the two absences must be of one boot.
+TEST(Verify, an_absence_of_before_a_reboot_is_not_the_first_of_two) {
+  Bench bench(verified_held);
+  bench.arrive({.key = "k1"});
+  bench.end(lost());
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(1)));
+  say(bench, kNothing);
+  bench.now.boot.value += 1;
+  bench.now.mono = Instant{1'000'000};
+  bench.now.wall = bench.now.wall + Duration::minutes(10);
+  bench.crash();
+  if (bench.only()->state == call::State::open) bench.arrive({.key = "k1"});
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(10)));
+  ASSERT_TRUE(looks_up(bench));
+  say(bench, kNothing);
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(10)));
+  EXPECT_TRUE(looks_up(bench));
 }
 
 TEST(Verify, a_change_of_place_parks_it) {

@@ -39,6 +39,17 @@ struct DuePage {
   std::optional<WallTime> next;  // the due time after the last of the page, of any age
 };
 
+// A line of calls with one order key.
+struct LinePage {
+  std::vector<std::pair<std::uint64_t, CallId>> members;  // by place, the first first
+  bool more = false;
+};
+// The first of each line, in some order.
+struct LineHeads {
+  std::vector<std::shared_ptr<const call::Call>> heads;  // without bodies
+  std::optional<call::Digest> next;  // go on after this line; none: these were the last
+};
+
 struct CallFilter {
   std::optional<call::State> state;
   std::string upstream;         // empty: any
@@ -107,6 +118,8 @@ class JournalEvents {
   virtual void on_call(ReadId id,
                        Result<std::shared_ptr<const call::Call>> call) = 0;  // null: none
   virtual void on_due(ReadId id, Result<DuePage> page) = 0;
+  virtual void on_line(ReadId id, Result<LinePage> page) = 0;
+  virtual void on_line_heads(ReadId id, Result<LineHeads> page) = 0;
   virtual void on_list(ReadId id, Result<CallPage> page) = 0;
   virtual void on_detail(ReadId id, Result<CallDetail> detail) = 0;
   virtual void on_likeness(ReadId id, Result<LikenessPage> page) = 0;
@@ -123,9 +136,12 @@ class Journal {
   virtual void commit(CommitId id, call::Batch batch) = 0;
   virtual void find_key(ReadId id, const call::Digest& identity) = 0;
   virtual void read_call(ReadId id, const CallId& call, Want want) = 0;
-  // Waiting and open calls of one upstream with due time <= until, the earliest first.
-  virtual void page_due(ReadId id, const std::string& upstream, WallTime until,
-                        std::size_t limit) = 0;
+  // Calls of one upstream and class that are to be looked at, with due time <= until, the earliest
+  // first.
+  virtual void page_due(ReadId id, const std::string& upstream, call::DueClass which,
+                        WallTime until, std::size_t limit) = 0;
+  virtual void read_line(ReadId id, const call::Digest& line, std::size_t limit) = 0;
+  virtual void page_line_heads(ReadId id, std::optional<call::Digest> after, std::size_t limit) = 0;
   virtual void list(ReadId id, CallFilter filter) = 0;
   virtual void detail(ReadId id, const CallId& call) = 0;
   // Calls by their searchable fields, newest first; answered through on_list. A page may be short

@@ -142,8 +142,14 @@ void Driver::perform(engine::ActionKind& what) {
     journal_->read_call(id, read->id, ports::Want::with_bodies);
   } else if (auto* page = std::get_if<engine::PageDue>(&what)) {
     const ports::ReadId id = next_read();
-    due_reads_.emplace(id, page->upstream);
-    journal_->page_due(id, page->upstream, page->until, page->limit);
+    due_reads_.emplace(id, std::pair{page->upstream, page->which});
+    journal_->page_due(id, page->upstream, page->which, page->until, page->limit);
+  } else if (auto* ordered = std::get_if<engine::ReadLine>(&what)) {
+    const ports::ReadId id = next_read();
+    line_reads_.emplace(id, ordered->line);
+    journal_->read_line(id, ordered->line, ordered->limit);
+  } else if (auto* heads = std::get_if<engine::PageLineHeads>(&what)) {
+    journal_->page_line_heads(next_read(), heads->after, heads->limit);
   } else if (auto* line = std::get_if<engine::Note>(&what)) {
     if (hooks_.note) hooks_.note(*line);
   } else if (auto* done = std::get_if<engine::CommandDone>(&what)) {
@@ -336,9 +342,30 @@ void Driver::on_call(ports::ReadId id, Result<std::shared_ptr<const call::Call>>
   post(std::move(read));
 }
 
+void Driver::on_line(ports::ReadId id, Result<ports::LinePage> page) {
+  engine::LineRead read;
+  read.line = take(line_reads_, id);
+  read.failed = !page.ok();
+  if (page.ok()) {
+    read.members = std::move(page->members);
+    read.more = page->more;
+  }
+  post(std::move(read));
+}
+
+void Driver::on_line_heads(ports::ReadId, Result<ports::LineHeads> page) {
+  engine::LineHeadsRead read;
+  read.failed = !page.ok();
+  if (page.ok()) {
+    read.heads = std::move(page->heads);
+    read.next = page->next;
+  }
+  post(std::move(read));
+}
+
 void Driver::on_due(ports::ReadId id, Result<ports::DuePage> page) {
   engine::DuePageRead read;
-  read.upstream = take(due_reads_, id);
+  std::tie(read.upstream, read.which) = take(due_reads_, id);
   read.failed = !page.ok();
   if (page.ok()) {
     read.calls = std::move(page->calls);

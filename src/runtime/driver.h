@@ -77,6 +77,8 @@ class Driver final : public ports::ClientEvents,
   void on_key(ports::ReadId id, Result<ports::KeyFound> found) override;
   void on_call(ports::ReadId id, Result<std::shared_ptr<const call::Call>> call) override;
   void on_due(ports::ReadId id, Result<ports::DuePage> page) override;
+  void on_line(ports::ReadId id, Result<ports::LinePage> page) override;
+  void on_line_heads(ports::ReadId id, Result<ports::LineHeads> page) override;
   void on_list(ports::ReadId id, Result<ports::CallPage> page) override;
   void on_detail(ports::ReadId id, Result<ports::CallDetail> detail) override;
   void on_likeness(ports::ReadId id, Result<ports::LikenessPage> page) override;
@@ -128,7 +130,8 @@ class Driver final : public ports::ClientEvents,
   std::uint64_t next_read_ = 1;
   std::map<ports::ReadId, call::Digest> key_reads_;
   std::map<ports::ReadId, CallId> call_reads_;
-  std::map<ports::ReadId, std::string> due_reads_;
+  std::map<ports::ReadId, std::pair<std::string, call::DueClass>> due_reads_;
+  std::map<ports::ReadId, call::Digest> line_reads_;
   std::map<ports::ReadId, ListAnswer> list_reads_;
   std::map<ports::ReadId, DetailAnswer> detail_reads_;
   std::map<ports::ReadId, KeyAnswer> key_asks_;

@@ -35,7 +35,10 @@ struct FakeJournal final : ports::Journal {
     keys.emplace_back(id, identity);
   }
   void read_call(ports::ReadId id, const CallId&, ports::Want) override { calls.push_back(id); }
-  void page_due(ports::ReadId id, const std::string&, WallTime, std::size_t) override {
+  void read_line(ports::ReadId, const call::Digest&, std::size_t) override {}
+  void page_line_heads(ports::ReadId, std::optional<call::Digest>, std::size_t) override {}
+  void page_due(ports::ReadId id, const std::string&, call::DueClass, WallTime,
+                std::size_t) override {
     pages.push_back(id);
   }
   void list(ports::ReadId id, ports::CallFilter) override { lists.push_back(id); }

@@ -71,6 +71,8 @@ Result<bool> truth(const json::value& value) {
 Result<bool> set_option(SandboxOptions& options, std::string_view name, const json::value& value) {
   if (name == "idle_close_ms") {
     HF_TRY(options.idle_close_ms, count(value));
+  } else if (name == "lookup_lag_ms") {
+    HF_TRY(options.lookup_lag_ms, count(value));
   } else if (name == "latency_ms") {
     HF_TRY(options.latency_ms, count(value));
   } else if (name == "llm_chunk_delay_ms") {
@@ -99,6 +101,9 @@ Result<bool> set_plan(FaultPlan& plan, std::string_view name, const json::value&
   } else if (name == "faults" && value.is_string()) {
     HF_TRY(auto odds, parse_odds(text_of(value)));
     plan.set_odds(std::move(odds));
+  } else if (name == "lookup_faults" && value.is_string()) {
+    HF_TRY(auto odds, parse_odds(text_of(value)));
+    plan.set_lookup_odds(std::move(odds));
   } else if (name == "always" && (value.is_null() || value.is_string())) {
     std::optional<Fault> always;
     if (value.is_string() && !value.get_string().empty()) {
@@ -157,6 +162,8 @@ Answer World::show_faults() const {
   };
   return json_answer(200, {{"seed", plan_.seed()},
                            {"faults", format_odds(plan_.odds())},
+                           {"lookup_faults", format_odds(plan_.lookup_odds())},
+                           {"lookup_lag_ms", options_.lookup_lag_ms},
                            {"always", std::move(always)},
                            {"next", std::move(next)},
                            {"fault_safe", plan_.fault_safe()},
@@ -195,6 +202,7 @@ ControlOutcome World::control(const Request& request, bool is_down, WallTime now
     ledger_.clear();
     keys_.clear();
     stripe_.clear();
+    charges_.clear();
     plan_.clear_queue();
     plan_.clear_attempts();
     return {json_answer(200, state), {}, false};

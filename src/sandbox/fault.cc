@@ -18,11 +18,13 @@ struct FaultRule {
   std::string_view choices;  // separated by '|'
 };
 
-constexpr std::array<FaultRule, 17> kRules{{
+constexpr std::array<FaultRule, 20> kRules{{
     {FaultKind::none, "none", ArgKind::none, "", ""},
     {FaultKind::reset_before, "reset_before", ArgKind::none, "", ""},
     {FaultKind::reset_after, "reset_after", ArgKind::none, "", ""},
     {FaultKind::late_apply, "late_apply", ArgKind::millis, "1000", ""},
+    {FaultKind::listed_pending, "listed_pending", ArgKind::millis, "1000", ""},
+    {FaultKind::listed_failed, "listed_failed", ArgKind::none, "", ""},
     {FaultKind::cut, "cut", ArgKind::choice, "fin", "fin|rst"},
     {FaultKind::hang, "hang", ArgKind::choice, "after", "after|before"},
     {FaultKind::slow, "slow", ArgKind::millis, "1000", ""},
@@ -34,6 +36,7 @@ constexpr std::array<FaultRule, 17> kRules{{
     {FaultKind::apply_then_503, "apply_then_503", ArgKind::none, "", ""},
     {FaultKind::idle_close, "idle_close", ArgKind::millis, "0", ""},
     {FaultKind::close_on_reuse, "close_on_reuse", ArgKind::choice, "read", "read|unread"},
+    {FaultKind::body, "body", ArgKind::choice, "html", "html|torn|other"},
     {FaultKind::invalid, "invalid", ArgKind::choice, "status", "status|header|length|chunk"},
     {FaultKind::status, "status", ArgKind::status, "500", ""},
 }};
@@ -163,9 +166,10 @@ Result<Fault> FaultPlan::decide(const FaultQuery& query) {
     next_.pop_front();
     return fault;
   }
+  if (query.lookup && !lookup_odds_.empty()) return draw(lookup_odds_, query.identity);
   if (!query.effectful && !fault_safe_) return Fault{};
   if (always_) return *always_;
-  return draw(query.identity);
+  return draw(odds_, query.identity);
 }
 
 void FaultPlan::set_seed(std::uint64_t seed) {
@@ -199,8 +203,8 @@ std::uint64_t FaultPlan::count_attempt(std::string_view identity) {
   return 1;
 }
 
-Fault FaultPlan::draw(std::string_view identity) {
-  if (odds_.empty()) return {};
+Fault FaultPlan::draw(const std::vector<FaultOdds>& odds, std::string_view identity) {
+  if (odds.empty()) return {};
   std::string label;
   if (identity.empty()) {
     label = fmt::format("ordinal/{}", ++ordinal_);
@@ -212,7 +216,7 @@ Fault FaultPlan::draw(std::string_view identity) {
     label = fmt::format("attempt/{}/{}", attempt, identity);
   }
   auto roll = static_cast<int>(root_.fork(label).below(1000));
-  for (const auto& [fault, permille] : odds_) {
+  for (const auto& [fault, permille] : odds) {
     if (roll < permille) return fault;
     roll -= permille;
   }

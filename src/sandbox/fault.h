@@ -20,6 +20,8 @@ enum class FaultKind {
   reset_before,    // RST before the effect
   reset_after,     // the effect, then RST without an answer
   late_apply,      // =ms: RST now, the effect so much later
+  listed_pending,  // =ms: late_apply; meanwhile a lookup finds the charge with status pending
+  listed_failed,   // RST, no effect; a lookup finds the charge with status failed
   cut,             // =fin|rst: the effect, the head and half of the body, then the end
   hang,            // =after|before: never answers, with or without the effect
   slow,            // =ms: the effect and the answer take so long
@@ -31,6 +33,7 @@ enum class FaultKind {
   apply_then_503,  // the effect, but the answer is a gateway's 503
   idle_close,      // =ms: answers, promises keep-alive, closes after so long without a byte
   close_on_reuse,  // =read|unread: answers; the next request of the connection is dropped
+  body,            // =html|torn|other: the effect, then a 200 whose body is not the answer
   invalid,         // =status|header|length|chunk: the effect, then bytes that are not HTTP
   status,          // =code: that status, no effect
 };
@@ -61,10 +64,12 @@ struct FaultQuery {
   bool effectful = false;
   std::string_view header;    // the Sandbox-Fault field, empty if none
   std::string_view identity;  // empty: the request's own ordinal
+  bool lookup = false;        // a safe request that asks what became of another
 };
 
 // Which request meets which fault, first match: the request's own Sandbox-Fault field, the queue of
-// one-shot faults (effectful requests only), the constant fault, the seeded odds.
+// one-shot faults (effectful requests only), for lookups their own seeded odds, the constant fault,
+// the seeded odds.
 // The seeded part depends on nothing but (seed, identity, how many times this identity has come):
 // concurrency and other requests do not disturb it, so a seed is repeatable from outside.
 class FaultPlan {
@@ -79,6 +84,7 @@ class FaultPlan {
 
   void set_seed(std::uint64_t seed);
   void set_odds(std::vector<FaultOdds> odds) { odds_ = std::move(odds); }
+  void set_lookup_odds(std::vector<FaultOdds> odds) { lookup_odds_ = std::move(odds); }
   void set_always(std::optional<Fault> fault) { always_ = std::move(fault); }
   void set_fault_safe(bool on) { fault_safe_ = on; }
   void set_max_faulted_attempts(int attempts) { max_faulted_attempts_ = attempts; }
@@ -89,18 +95,20 @@ class FaultPlan {
 
   [[nodiscard]] std::uint64_t seed() const { return seed_; }
   [[nodiscard]] const std::vector<FaultOdds>& odds() const { return odds_; }
+  [[nodiscard]] const std::vector<FaultOdds>& lookup_odds() const { return lookup_odds_; }
   [[nodiscard]] const std::optional<Fault>& always() const { return always_; }
   [[nodiscard]] const std::deque<Fault>& queue() const { return next_; }
   [[nodiscard]] bool fault_safe() const { return fault_safe_; }
   [[nodiscard]] int max_faulted_attempts() const { return max_faulted_attempts_; }
 
  private:
-  Fault draw(std::string_view identity);
+  Fault draw(const std::vector<FaultOdds>& odds, std::string_view identity);
   std::uint64_t count_attempt(std::string_view identity);
 
   std::uint64_t seed_;
   Prng root_;
   std::vector<FaultOdds> odds_;
+  std::vector<FaultOdds> lookup_odds_;
   std::optional<Fault> always_;
   std::deque<Fault> next_;
   bool fault_safe_ = false;

@@ -14,7 +14,7 @@ FaultPlan seeded(std::uint64_t seed, std::string_view odds) {
 std::string draws(FaultPlan& plan, std::string_view identity, int count) {
   std::string out;
   for (int i = 0; i < count; ++i)
-    out += plan.decide({true, {}, identity}).value().text() + ' ';
+    out += plan.decide({true, {}, identity, false}).value().text() + ' ';
   return out;
 }
 
@@ -74,7 +74,7 @@ TEST(FaultPlan, OddsAreMetRoughly) {
   auto plan = seeded(1, "s500=250");
   int hits = 0;
   for (int i = 0; i < 4000; ++i)
-    hits += plan.decide({true, {}, {}})->kind == FaultKind::s500;
+    hits += plan.decide({true, {}, {}, false})->kind == FaultKind::s500;
   EXPECT_GT(hits, 850);
   EXPECT_LT(hits, 1150);
 }
@@ -83,15 +83,15 @@ TEST(FaultPlan, HeaderThenQueueThenConstantThenOdds) {
   auto plan = seeded(1, "s500=1000");
   plan.set_always(parse_fault("slow=1").value());
   ASSERT_TRUE(plan.enqueue(parse_fault("cut").value()).ok());
-  EXPECT_EQ(plan.decide({true, "hang", {}})->kind, FaultKind::hang);
-  EXPECT_EQ(plan.decide({false, {}, {}})->kind, FaultKind::none);  // safe: takes nothing
-  EXPECT_EQ(plan.decide({true, {}, {}})->kind, FaultKind::cut);
-  EXPECT_EQ(plan.decide({true, {}, {}})->kind, FaultKind::slow);
+  EXPECT_EQ(plan.decide({true, "hang", {}, false})->kind, FaultKind::hang);
+  EXPECT_EQ(plan.decide({false, {}, {}, false})->kind, FaultKind::none);  // safe: takes nothing
+  EXPECT_EQ(plan.decide({true, {}, {}, false})->kind, FaultKind::cut);
+  EXPECT_EQ(plan.decide({true, {}, {}, false})->kind, FaultKind::slow);
   plan.set_always(std::nullopt);
-  EXPECT_EQ(plan.decide({true, {}, {}})->kind, FaultKind::s500);
+  EXPECT_EQ(plan.decide({true, {}, {}, false})->kind, FaultKind::s500);
   plan.set_fault_safe(true);
-  EXPECT_EQ(plan.decide({false, {}, {}})->kind, FaultKind::s500);
-  EXPECT_FALSE(plan.decide({true, "nonsense", {}}).ok());
+  EXPECT_EQ(plan.decide({false, {}, {}, false})->kind, FaultKind::s500);
+  EXPECT_FALSE(plan.decide({true, "nonsense", {}, false}).ok());
 }
 
 TEST(FaultPlan, LeavesAnIdentityAloneAfterItsShare) {

@@ -36,6 +36,9 @@ struct SandboxOptions {
   std::string faults;       // odds, "reset_before=50,late_apply:500=20", in parts per thousand
   std::string always;       // one fault for every request, "slow=200"; empty: none
   bool fault_safe = false;  // whether seeded and constant faults also meet GET, HEAD, OPTIONS
+  // Odds for lookups only (GET /charges...), whatever fault_safe says.
+  std::string lookup_faults;
+  std::int64_t lookup_lag_ms = 0;  // a charge shows in lookups this long after it is there
   // The seeded plan leaves an identity alone after this many attempts; 0: never.
   int max_faulted_attempts = 0;
   PlanBy plan_by = PlanBy::order;

@@ -14,8 +14,8 @@ namespace {
 namespace json = boost::json;
 
 // Where applications put the number of an order.
-constexpr std::array<std::string_view, 5> kOrderNames{"metadata[order]", "metadata[order_id]",
-                                                      "order", "order_id", "client_reference_id"};
+constexpr std::array<std::string_view, 6> kOrderNames{
+    "metadata[order]", "metadata[order_id]", "order", "order_id", "client_reference_id", "ref"};
 
 std::string order_of(const Request& request, const Params& params) {
   for (const auto name : kOrderNames) {
@@ -44,6 +44,8 @@ Shape shape_of(const Fault& fault) {
     case FaultKind::reset_before:
     case FaultKind::reset_after:
     case FaultKind::late_apply:
+    case FaultKind::listed_pending:
+    case FaultKind::listed_failed:
       return {Ending::reset, false};
     case FaultKind::cut:
       return {fault.arg == "rst" ? Ending::cut_rst : Ending::cut_fin, true};
@@ -60,12 +62,27 @@ Shape shape_of(const Fault& fault) {
   }
 }
 
+// What stands between a client and an answer likes to put something of its own there.
+void spoil(Answer& answer, std::string_view how) {
+  answer.status = 200;
+  if (how == "html") {
+    set_field(answer.fields, "Content-Type", "text/html");
+    answer.body = "<!doctype html><title>Login</title><p>Please sign in to the wireless network.";
+  } else if (how == "torn") {
+    answer.body.resize(answer.body.size() / 2);
+  } else {
+    answer.body = R"({"data": "there is none", "ok": true})";
+  }
+}
+
 }  // namespace
 
 Result<World> World::make(const SandboxOptions& options) {
   FaultPlan plan(options.seed);
   HF_TRY(auto odds, parse_odds(options.faults));
   plan.set_odds(std::move(odds));
+  HF_TRY(auto lookups, parse_odds(options.lookup_faults));
+  plan.set_lookup_odds(std::move(lookups));
   if (!options.always.empty()) {
     HF_TRY(auto always, parse_fault(options.always));
     plan.set_always(std::move(always));
@@ -81,6 +98,7 @@ World::World(const SandboxOptions& options, FaultPlan plan)
       ledger_(options),
       keys_(Duration::millis(options.key_lifetime_ms)),
       stripe_(options.seed),
+      charges_(options.seed),
       request_ids_(Prng(options.seed).fork("request ids")) {}
 
 bool World::honours_keys(std::string_view path) const {
@@ -151,7 +169,8 @@ Arrival World::arrive(const Request& request, WallTime now) {
   const auto request_id = entry.request_id;
   const auto sent_key = entry.key;
   const auto header = field_or_empty(request.fields, "Sandbox-Fault");
-  auto decided = plan_.decide({!safe, header, identity_of(entry)});
+  const bool lookup = safe && ChargeBook::knows(request.path);
+  auto decided = plan_.decide({!safe, header, identity_of(entry), lookup});
   Arrival arrival;
   if (!decided) {
     const auto seq = arrival.seq = ledger_.add_request(std::move(entry));
@@ -168,10 +187,9 @@ Arrival World::arrive(const Request& request, WallTime now) {
   arrival.detail = fault.arg;
   if (fault.kind == FaultKind::idle_close) arrival.wait_ms = fault.number();
   arrival.delay_ms = options_.latency_ms;
-  if (fault.kind == FaultKind::slow || fault.kind == FaultKind::late_apply) {
-    arrival.delay_ms = fault.number();
-  }
-  arrival.reset_now = fault.kind == FaultKind::reset_before || fault.kind == FaultKind::late_apply;
+  const bool later = fault.kind == FaultKind::late_apply || fault.kind == FaultKind::listed_pending;
+  if (later || fault.kind == FaultKind::slow) arrival.delay_ms = fault.number();
+  arrival.reset_now = later || fault.kind == FaultKind::reset_before;
   if (fault.kind == FaultKind::reset_before) return arrival;
   if (fault.kind == FaultKind::hang && fault.arg == "before") return arrival;
   if (auto refused = refusal(fault)) {
@@ -179,7 +197,7 @@ Arrival World::arrive(const Request& request, WallTime now) {
     return arrival;
   }
 
-  Pending pending{request, std::move(params), fault, {}, seq, shape.answered, request_id};
+  Pending pending{request, std::move(params), fault, {}, {}, seq, shape.answered, request_id};
   if (!safe && !sent_key.empty() && honours_keys(request.path)) {
     const auto owner = field_or_empty(request.fields, "Authorization") + '\n' +
                        field_or_empty(request.fields, "Stripe-Account");
@@ -203,13 +221,15 @@ Arrival World::arrive(const Request& request, WallTime now) {
       return arrival;
     }
   }
+  if (fault.kind == FaultKind::listed_pending && ChargeBook::knows(request.path) && !safe) {
+    pending.charge = charges_.list_only(pending.params, "pending", now);
+  }
   arrival.ticket = ++last_ticket_;
   pending_.emplace(arrival.ticket, std::move(pending));
   return arrival;
 }
 
 Answer World::execute(const Pending& pending, WallTime now, bool& applied) {
-  const auto& request = pending.request;
   if (pending.fault.kind == FaultKind::s500_stored) {
     applied = false;
     if (pending.fault.arg == "applied") {
@@ -220,6 +240,25 @@ Answer World::execute(const Pending& pending, WallTime now, bool& applied) {
       applied = ignored;
     }
     return error_answer(500, "api_error", "", "Something went wrong, and it will stay so.");
+  }
+  return perform(pending, now, applied);
+}
+
+Answer World::perform(const Pending& pending, WallTime now, bool& applied) {
+  const auto& request = pending.request;
+  if (pending.fault.kind == FaultKind::listed_failed) {
+    if (ChargeBook::knows(request.path) && !is_safe_method(request.method)) {
+      charges_.list_only(pending.params, "failed", now);
+    }
+    applied = false;
+    return error_answer(402, "card_error", "card_declined", "The charge has failed.");
+  }
+  if (ChargeBook::knows(request.path)) {
+    auto [answer, changed] = pending.charge.empty() ? charges_.handle(request, pending.params, now,
+                                                                      options_.lookup_lag_ms)
+                                                    : charges_.settle(pending.charge);
+    applied = changed;
+    return answer;
   }
   if (is_llm_path(request.path) && request.method == "POST") {
     auto answer = answer_llm(request, options_, ++llm_serial_);
@@ -255,6 +294,7 @@ Answer World::finish(std::uint64_t ticket, WallTime now) {
   if (pending.fault.kind == FaultKind::apply_then_503) {
     answer = error_answer(503, "api_error", "", "A gateway lost the answer.");
   }
+  if (pending.fault.kind == FaultKind::body) spoil(answer, pending.fault.arg);
   return closing(std::move(answer), pending.seq, pending.answered, pending.request_id);
 }
 

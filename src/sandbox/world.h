@@ -10,6 +10,7 @@
 #include "base/prng.h"
 #include "base/time.h"
 #include "sandbox/answer.h"
+#include "sandbox/charges.h"
 #include "sandbox/fault.h"
 #include "sandbox/key_store.h"
 #include "sandbox/ledger.h"
@@ -74,7 +75,8 @@ class World {
     Request request;
     Params params;
     Fault fault;
-    std::string key;  // with its owner; empty: no key or keys are ignored
+    std::string charge;  // listed already, empty: none
+    std::string key;     // with its owner; empty: no key or keys are ignored
     std::uint64_t seq = 0;
     bool answered = true;  // whether the client sees a status line
     std::string request_id;
@@ -86,6 +88,7 @@ class World {
   [[nodiscard]] std::string identity_of(const RequestEntry& entry) const;
   // The answer of a fault that keeps the request from being executed, if it is one.
   static std::optional<Answer> refusal(const Fault& fault);
+  Answer perform(const Pending& pending, WallTime now, bool& applied);
   Answer execute(const Pending& pending, WallTime now, bool& applied);
   Answer closing(Answer answer, std::uint64_t seq, bool answered, const std::string& request_id);
   Answer set_faults(const Request& request);
@@ -97,6 +100,7 @@ class World {
   Ledger ledger_;
   KeyStore keys_;
   StripeBook stripe_;
+  ChargeBook charges_;
   Prng request_ids_;
   std::map<std::uint64_t, Pending> pending_;
   std::uint64_t last_ticket_ = 0;

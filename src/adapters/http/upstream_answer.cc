@@ -170,6 +170,7 @@ void UpstreamAttempt::refuse_answer(http1::Refusal refusal) {
 
 void UpstreamAttempt::begin_answer(http1::ParsedResponse parsed, std::size_t ready) {
   answer_evidence_ = Evidence::answer_begun;
+  head_at_ = last_read_;
   keep_alive_ = parsed.keep_alive;
   keep_alive_hint_ = http1::keep_alive_timeout(parsed.head.fields);
   head_.status = parsed.head.status;
@@ -218,6 +219,7 @@ void UpstreamAttempt::settle_capture() {
 
 void UpstreamAttempt::complete_answer(bool clean) {
   complete_ = true;
+  whole_at_ = core_.now();
   answer_evidence_ = Evidence::answer_complete;
   taken_ = taken();
   const auto link = std::exchange(link_, nullptr);

@@ -7,7 +7,9 @@
 
 #include "adapters/http/upstream_core.h"
 #include "adapters/http/upstream_secret.h"
+#include "adapters/http/upstream_sign.h"
 #include "base/check.h"
+#include "call/callback.h"
 #include "http1/write.h"
 
 namespace hf::adapters {
@@ -32,9 +34,11 @@ bool expects_body(std::string_view method) {
   return method == "POST" || method == "PUT" || method == "PATCH";
 }
 
+// Connections that may lead to a private address are not for those that must not go there.
 std::string target_of(const call::UpstreamSettings& settings, const call::Url& url) {
-  return url.tls ? fmt::format("tls:{}:{}:{}", url.port, url.host, settings.ca_file)
-                 : fmt::format("tcp:{}:{}", url.port, url.host);
+  const std::string_view where = settings.public_only ? "public:" : "";
+  return url.tls ? fmt::format("{}tls:{}:{}:{}", where, url.port, url.host, settings.ca_file)
+                 : fmt::format("{}tcp:{}:{}", where, url.port, url.host);
 }
 
 // Fields put into a head that is used over and over, so that its strings keep their memory.
@@ -76,7 +80,7 @@ void UpstreamAttempt::start() {
 
 bool UpstreamAttempt::prepare() {
   Fields injected;
-  if (!resolve_injected(injected)) {
+  if (!resolve_injected(injected) || !sign(injected)) {
     finish(Cause::connect_failed);
     return false;
   }
@@ -101,6 +105,24 @@ bool UpstreamAttempt::resolve_injected(Fields& injected) {
     }
     injected.push_back({name, std::move(resolved).value()});
   }
+  return true;
+}
+
+// Without a signature nothing is sent: the receiver could not tell it from anybody's.
+bool UpstreamAttempt::sign(Fields& injected) {
+  const auto& settings = *spec_.upstream;
+  if (settings.signing.empty()) return true;
+  const auto* id = find_field(spec_.request->fields, call::kWebhookId);
+  HF_CHECK(id != nullptr && !spec_.body);
+  auto fields =
+      sign_webhook(settings, id->value, view(spec_.request->body), core_.wall(),
+                   [this](const std::string& value) { return core_.resolve_secret(value); });
+  if (!fields.ok()) {
+    core_.warn(fmt::format("upstream {}: {}", settings.name, fields.error().context));
+    return false;
+  }
+  for (Field& field : *fields)
+    injected.push_back(std::move(field));
   return true;
 }
 
@@ -147,6 +169,7 @@ void UpstreamAttempt::dial() {
                                            const auto self = shared_from_this();
                                            address_ = dial_->address();
                                            if (!link) return finish(cause);
+                                           add_dial_phases();
                                            dial_ = nullptr;
                                            use(std::move(link), false);
                                          });
@@ -303,6 +326,21 @@ void UpstreamAttempt::tick(Instant now) {
   if (const auto dial = dial_) dial->tick(now);
 }
 
+void UpstreamAttempt::add_dial_phases() {
+  const call::Phases dialled = dial_->phases();
+  phases_.resolve = phases_.resolve + dialled.resolve;
+  phases_.connect = phases_.connect + dialled.connect;
+  phases_.tls = phases_.tls + dialled.tls;
+}
+
+// A phase that was cut ends with the attempt.
+call::Phases UpstreamAttempt::phases(Instant end) const {
+  call::Phases out = phases_;
+  if (first_byte_at_) out.head = head_at_.value_or(end) - *first_byte_at_;
+  if (head_at_) out.body = whole_at_.value_or(end) - *head_at_;
+  return out;
+}
+
 void UpstreamAttempt::finish(Cause cause) {
   if (over_) return;
   over_ = true;
@@ -310,6 +348,7 @@ void UpstreamAttempt::finish(Cause cause) {
   outcome.bytes_sent = taken();
   if (dial_) {
     address_ = dial_->address();
+    add_dial_phases();
     dial_->abandon();
     dial_ = nullptr;
   }
@@ -334,7 +373,9 @@ void UpstreamAttempt::finish(Cause cause) {
   outcome.address = std::move(address_);
   outcome.reused = reused_;
   outcome.bytes_received = received_;
-  outcome.took = core_.now() - started_;
+  const Instant end = core_.now();
+  outcome.took = end - started_;
+  outcome.phases = phases(end);
   outcome.first_byte_at = first_byte_at_;
   sink_ = nullptr;
   core_.report_done(spec_.id, std::move(outcome));

@@ -40,6 +40,7 @@ class UpstreamAttempt : public std::enable_shared_from_this<UpstreamAttempt> {
   // Request side.
   bool prepare();
   bool resolve_injected(Fields& injected);
+  bool sign(Fields& injected);
   void write_head(const Fields& injected);
   void dial();
   void use(std::shared_ptr<UpstreamLink> link, bool reused);
@@ -55,6 +56,8 @@ class UpstreamAttempt : public std::enable_shared_from_this<UpstreamAttempt> {
   [[nodiscard]] std::uint64_t taken() const;
   [[nodiscard]] bool has_output() const;
   [[nodiscard]] call::Cause timed_out(Instant now) const;
+  void add_dial_phases();
+  [[nodiscard]] call::Phases phases(Instant end) const;
 
   // Answer side.
   void run_answer();
@@ -101,6 +104,9 @@ class UpstreamAttempt : public std::enable_shared_from_this<UpstreamAttempt> {
   Instant last_write_;
   Instant sent_at_;  // the last request byte
   std::optional<Instant> first_byte_at_;
+  call::Phases phases_;              // of the dials that are over
+  std::optional<Instant> head_at_;   // the final status line
+  std::optional<Instant> whole_at_;  // the last byte of the answer
 
   Reading reading_ = Reading::head;
   http1::HeadScanner scanner_;

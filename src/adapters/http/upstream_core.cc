@@ -34,6 +34,13 @@ Instant UpstreamCore::now() const {
   return Instant{} + Duration::seconds(time.tv_sec) + Duration::nanos(time.tv_nsec);
 }
 
+WallTime UpstreamCore::wall() const {
+  if (options_.clock != nullptr) return options_.clock->read().wall;
+  timespec time{};
+  ::clock_gettime(CLOCK_REALTIME, &time);
+  return WallTime{time.tv_sec * 1000 + time.tv_nsec / 1'000'000};
+}
+
 void UpstreamCore::start(ports::AttemptSpec spec) {
   HF_CHECK(spec.upstream && spec.request && spec.url < spec.upstream->urls.size());
   const auto id = raw(spec.id);

@@ -40,6 +40,7 @@ class UpstreamCore : public std::enable_shared_from_this<UpstreamCore> {
   void report_done(AttemptId id, call::AttemptOutcome outcome);
   void warn(const std::string& line);
   [[nodiscard]] Instant now() const;
+  [[nodiscard]] WallTime wall() const;
   Result<std::string> resolve_secret(const std::string& value);
 
   boost::asio::io_context& io() { return io_; }

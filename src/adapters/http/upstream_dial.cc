@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "adapters/http/public_address.h"
 #include "adapters/http/upstream_core.h"
 
 namespace hf::adapters {
@@ -57,32 +58,65 @@ UpstreamDial::UpstreamDial(UpstreamCore& core, const call::UpstreamSettings& set
       done_(std::move(done)) {}
 
 void UpstreamDial::start() {
-  resolving_ = true;
-  core_.resolver().resolve(url_.host, core_.now(),
+  const Instant now = core_.now();
+  enter(Stage::resolving, now);
+  core_.resolver().resolve(url_.host, now,
                            [weak = weak_from_this()](const Result<Addresses>& found) {
                              if (const auto self = weak.lock()) self->on_addresses(found);
                            });
 }
 
+void UpstreamDial::add(call::Phases& phases, Stage stage, Duration took) {
+  if (stage == Stage::resolving) phases.resolve = phases.resolve + took;
+  if (stage == Stage::connecting) phases.connect = phases.connect + took;
+  if (stage == Stage::shaking_hands) phases.tls = phases.tls + took;
+}
+
+void UpstreamDial::enter(Stage stage, Instant now) {
+  add(phases_, stage_, now - stage_since_);
+  stage_ = stage;
+  stage_since_ = now;
+}
+
+call::Phases UpstreamDial::phases() const {
+  call::Phases out = phases_;
+  add(out, stage_, core_.now() - stage_since_);
+  return out;
+}
+
 Cause UpstreamDial::timeout_cause() const {
-  return resolving_ ? Cause::dns : Cause::connect_timeout;
+  return stage_ == Stage::resolving ? Cause::dns : Cause::connect_timeout;
 }
 
 void UpstreamDial::on_addresses(const Result<Addresses>& found) {
   if (!done_) return;
-  resolving_ = false;
+  enter(Stage::connecting, core_.now());
   if (!found.ok()) {
     core_.warn(fmt::format("upstream {}: look-up of {}: {}", settings_.name, url_.host,
                            found.error().context));
     return finish(nullptr, Cause::dns);
   }
   addresses_ = found.value();
+  if (settings_.public_only && !keep_public()) return finish(nullptr, Cause::address_refused);
   rotate_first_family(addresses_, core_.next_rotation());
   if (addresses_.size() > core_.options().addresses_max) {
     addresses_.resize(core_.options().addresses_max);
   }
   candidates_.reserve(addresses_.size());
   try_next();
+}
+
+// What a name stands for may change between two attempts, and whoever owns the name decides: the
+// address dialled is judged, at every dial. False: none is left.
+bool UpstreamDial::keep_public() {
+  if (addresses_.empty()) return true;
+  const auto refused =
+      std::erase_if(addresses_, [](const auto& address) { return !is_public(address); });
+  if (refused > 0 && addresses_.empty()) {
+    core_.warn(
+        fmt::format("upstream {}: {} stands for no public address", settings_.name, url_.host));
+  }
+  return !addresses_.empty();
 }
 
 void UpstreamDial::try_next() {
@@ -125,7 +159,9 @@ void UpstreamDial::on_connected(std::size_t candidate, const boost::system::erro
 }
 
 void UpstreamDial::begin_tls(tcp::socket socket) {
-  link_ = std::make_shared<UpstreamLink>(std::move(socket), target_, core_.now());
+  const Instant now = core_.now();
+  enter(url_.tls ? Stage::shaking_hands : Stage::over, now);
+  link_ = std::make_shared<UpstreamLink>(std::move(socket), target_, now);
   address_ = link_->address();
   if (!url_.tls) return finish(std::move(link_), Cause::none);
   auto context = core_.trust().get(settings_.ca_file);
@@ -143,6 +179,7 @@ void UpstreamDial::shake_hands() {
   const auto keep = shared_from_this();
   switch (link_->handshake().what) {
     case UpstreamLink::Io::ok: {
+      enter(Stage::over, core_.now());
       auto link = std::move(link_);
       link->listen(nullptr);
       return finish(std::move(link), Cause::none);
@@ -164,7 +201,7 @@ void UpstreamDial::shake_hands() {
 }
 
 void UpstreamDial::tick(Instant now) {
-  if (!done_ || link_ || resolving_ || next_ >= addresses_.size()) return;
+  if (!done_ || link_ || stage_ == Stage::resolving || next_ >= addresses_.size()) return;
   if (now - last_try_ >= core_.options().next_address) try_next();
 }
 

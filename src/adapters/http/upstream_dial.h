@@ -35,11 +35,18 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
   void abandon();
   // ip:port last dialled, or empty.
   [[nodiscard]] const std::string& address() const { return address_; }
+  // Where the time went until now: resolve, connect and tls; the others are not the dial's.
+  [[nodiscard]] call::Phases phases() const;
   // What running out of time now means.
   [[nodiscard]] call::Cause timeout_cause() const;
 
  private:
+  enum class Stage : std::uint8_t { idle, resolving, connecting, shaking_hands, over };
+
+  static void add(call::Phases& phases, Stage stage, Duration took);
+  void enter(Stage stage, Instant now);
   void on_addresses(const Result<Addresses>& found);
+  bool keep_public();
   void try_next();
   void on_connected(std::size_t candidate, const boost::system::error_code& error);
   void begin_tls(boost::asio::ip::tcp::socket socket);
@@ -60,7 +67,9 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
   call::Cause last_failure_ = call::Cause::no_address;
   std::string address_;
   std::shared_ptr<UpstreamLink> link_;  // while TLS shakes hands
-  bool resolving_ = false;
+  Stage stage_ = Stage::idle;
+  Instant stage_since_;
+  call::Phases phases_;  // of the stages that are over
 };
 
 }  // namespace hf::adapters

@@ -134,6 +134,101 @@ class Blackhole {
   std::array<int, 4> fillers_{};
 };
 
+TEST_F(UpstreamTest, TellsWhereTheTimeWent) {
+  Signal got_request;
+  Signal head_may_come;
+  Signal body_may_come;
+  ScriptedUpstream server({[&](Peer& peer) {
+    peer.read_head();
+    peer.read_bytes(7);
+    got_request.set();
+    head_may_come.wait();
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+    body_may_come.wait();
+    peer.send("ok");
+  }});
+  Signal asked;
+  Signal found;
+  options_.lookup = [&](const std::string&) -> Result<Addresses> {
+    asked.set();
+    found.wait();
+    return Addresses{boost::asio::ip::make_address("127.0.0.1")};
+  };
+  settings_->urls[0].host = "shop.test";
+  const auto id = begin(spec(server.port(), 0));
+  run_until([&] { return asked.is_set(); });
+  clock_.shift = clock_.shift + Duration::seconds(1);
+  found.set();
+  run_until([&] { return got_request.is_set(); });
+  clock_.shift = clock_.shift + Duration::seconds(3);
+  head_may_come.set();
+  run_until([&] { return heads_.contains(raw(id)); });
+  clock_.shift = clock_.shift + Duration::seconds(2);
+  upstream().forward(id, std::make_shared<FakeSink>());
+  body_may_come.set();
+  const auto outcome = outcome_of(id);
+  const auto about = [](Duration phase, int seconds) {
+    return phase >= Duration::seconds(seconds) &&
+           phase < Duration::seconds(seconds) + Duration::millis(900);
+  };
+  EXPECT_TRUE(about(outcome.phases.resolve, 1)) << outcome.phases.resolve.ms();
+  EXPECT_TRUE(about(outcome.phases.connect, 0)) << outcome.phases.connect.ms();
+  EXPECT_EQ(outcome.phases.tls, Duration{});
+  EXPECT_TRUE(about(outcome.phases.head, 3)) << outcome.phases.head.ms();
+  EXPECT_TRUE(about(outcome.phases.body, 2)) << outcome.phases.body.ms();
+  EXPECT_EQ(outcome.phases.queued, Duration{});
+  EXPECT_GE(outcome.took, Duration::seconds(6));
+}
+
+TEST_F(UpstreamTest, APhaseThatIsCutEndsWithTheAttempt) {
+  Signal got_request;
+  ScriptedUpstream server({[&](Peer& peer) {
+    peer.read_head();
+    got_request.set();
+    peer.wait_end();
+  }});
+  const auto id = begin(spec(server.port()));
+  run_until([&] { return got_request.is_set(); });
+  clock_.shift = clock_.shift + Duration::seconds(5);
+  upstream().cancel(id);
+  const auto outcome = outcome_of(id);
+  EXPECT_GE(outcome.phases.head, Duration::seconds(5));
+  EXPECT_EQ(outcome.phases.body, Duration{});
+}
+
+TEST_F(UpstreamTest, OnlyPublicAddressesAreDialledWhereSaidSo) {
+  ScriptedUpstream server({[](Peer&) {}});
+  settings_->public_only = true;
+  auto outcome = run(spec(server.port()));
+  EXPECT_EQ(outcome.evidence, Evidence::nothing_sent);
+  EXPECT_EQ(outcome.cause, Cause::address_refused);
+  EXPECT_EQ(outcome.address, "");
+  EXPECT_EQ(server.accepted(), 0);
+  // A name is judged by what it stands for now.
+  options_.lookup = [](const std::string&) -> Result<Addresses> {
+    return Addresses{boost::asio::ip::make_address("10.0.0.1"),
+                     boost::asio::ip::make_address("::ffff:127.0.0.1")};
+  };
+  upstream_.reset();
+  settings_->urls[0].host = "hooks.test";
+  outcome = run(spec(server.port()));
+  EXPECT_EQ(outcome.cause, Cause::address_refused);
+  EXPECT_EQ(server.accepted(), 0);
+}
+
+TEST_F(UpstreamTest, AConnectionOfAnotherUpstreamIsNoWayRoundTheAddressRule) {
+  ScriptedUpstream server({[](Peer& peer) {
+    peer.read_head();
+    peer.read_bytes(7);
+    peer.answer();
+    peer.wait_end();
+  }});
+  EXPECT_EQ(run(spec(server.port())).evidence, Evidence::answer_complete);
+  EXPECT_EQ(upstream().counters().idle, 1U);
+  settings_->public_only = true;
+  EXPECT_EQ(run(spec(server.port())).cause, Cause::address_refused);
+}
+
 TEST_F(UpstreamTest, ConnectTimeoutIsNothingSent) {
   const Blackhole nowhere;
   settings_->timeouts.connect = Duration::millis(50);

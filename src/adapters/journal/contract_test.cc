@@ -54,7 +54,8 @@ class JournalContract : public ::testing::Test {
     return answer(harness.recorder->calls);
   }
   ports::DuePage due(const std::string& upstream, std::int64_t until, std::size_t limit) {
-    harness.journal().page_due(ReadId{next}, upstream, WallTime{until}, limit);
+    harness.journal().page_due(ReadId{next}, upstream, call::DueClass::normal, WallTime{until},
+                               limit);
     return answer(harness.recorder->dues);
   }
   ports::CallPage list(ports::CallFilter filter) {
@@ -211,10 +212,10 @@ TYPED_TEST(JournalContract, AReadSeesTheCommitsAskedForBeforeIt) {
   journal.read_call(ReadId{101}, call.id, Want::head);
   journal.commit(CommitId{1}, std::move(first));
   journal.read_call(ReadId{102}, call.id, Want::head);
-  journal.page_due(ReadId{103}, "stripe", WallTime{kStart}, 10);
+  journal.page_due(ReadId{103}, "stripe", call::DueClass::normal, WallTime{kStart}, 10);
   journal.commit(CommitId{2}, std::move(second));
   journal.read_call(ReadId{104}, call.id, Want::head);
-  journal.page_due(ReadId{105}, "stripe", WallTime{kStart}, 10);
+  journal.page_due(ReadId{105}, "stripe", call::DueClass::normal, WallTime{kStart}, 10);
   this->harness.settle(7);
   auto& seen = *this->harness.recorder;
   EXPECT_EQ(*seen.calls.at(101), nullptr);
@@ -223,6 +224,60 @@ TYPED_TEST(JournalContract, AReadSeesTheCommitsAskedForBeforeIt) {
   EXPECT_EQ((*seen.calls.at(104))->epoch, 2U);
   EXPECT_EQ(seen.dues.at(105)->calls.size(), 1U);
   EXPECT_THAT(seen.order, ::testing::ElementsAre(101, 1, 102, 103, 2, 104, 105));
+}
+
+TYPED_TEST(JournalContract, DueCallsOfOneUrgencyLieByThemselves) {
+  call::Call urgent = sample_call(1, this->now());
+  urgent.asked.urgency = 0;
+  EXPECT_EQ(this->commit(create(urgent, this->now())), CommitResult::ok);
+  this->then(urgent, held_waiting(urgent, WallTime{kStart}));
+  EXPECT_TRUE(this->due("stripe", kStart, 10).calls.empty());
+  auto& journal = this->harness.journal();
+  journal.page_due(ReadId{this->next}, "stripe", call::DueClass::urgent, WallTime{kStart}, 10);
+  EXPECT_EQ(this->answer(this->harness.recorder->dues).calls.size(), 1U);
+}
+
+TYPED_TEST(JournalContract, LinesAreReadInTheirOrder) {
+  const auto in_line = [&](std::uint64_t n, unsigned char line, std::uint64_t place) {
+    call::Call call = sample_call(n, this->now());
+    call::Order order;
+    order.line.bytes.fill(line);
+    order.place = place;
+    call.asked.order = order;
+    EXPECT_EQ(this->commit(create(call, this->now())), CommitResult::ok);
+    return this->then(call, held_waiting(call, WallTime{kStart}));
+  };
+  const call::Call second = in_line(1, 5, 300);
+  const call::Call first = in_line(2, 5, 2);
+  const call::Call other = in_line(3, 9, 1);
+  auto& journal = this->harness.journal();
+  const auto line = [&](std::size_t limit) {
+    journal.read_line(ReadId{this->next}, first.asked.order->line, limit);
+    return this->answer(this->harness.recorder->lines);
+  };
+  const auto heads = [&](std::optional<call::Digest> after, std::size_t limit) {
+    journal.page_line_heads(ReadId{this->next}, after, limit);
+    return this->answer(this->harness.recorder->line_heads);
+  };
+  ASSERT_EQ(line(10).members.size(), 2U);
+  EXPECT_EQ(line(10).members[0], std::pair(std::uint64_t{2}, first.id));
+  EXPECT_EQ(line(10).members[1], std::pair(std::uint64_t{300}, second.id));
+  EXPECT_FALSE(line(2).more);
+  EXPECT_TRUE(line(1).more);
+  const auto page = heads(std::nullopt, 1);
+  ASSERT_EQ(page.heads.size(), 1U);
+  EXPECT_EQ(page.heads[0]->id, first.id);
+  ASSERT_TRUE(page.next.has_value());
+  const auto rest = heads(page.next, 5);
+  ASSERT_EQ(rest.heads.size(), 1U);
+  EXPECT_EQ(rest.heads[0]->id, other.id);
+  EXPECT_FALSE(rest.next.has_value());
+  // Who has ended is in nobody's way.
+  call::Call ended = first;
+  ended.state = call::State::dead;
+  ended.ended = call::Stamp::of(this->now());
+  this->then(first, ended);
+  EXPECT_EQ(heads(std::nullopt, 5).heads.at(0)->id, second.id);
 }
 
 TYPED_TEST(JournalContract, DueCallsComeInOrderOfTimePageByPage) {

@@ -37,6 +37,12 @@ class Recorder final : public ports::JournalEvents {
   void on_due(ports::ReadId id, Result<ports::DuePage> page) override {
     put(dues, number(id), std::move(page));
   }
+  void on_line(ports::ReadId id, Result<ports::LinePage> page) override {
+    put(lines, number(id), std::move(page));
+  }
+  void on_line_heads(ports::ReadId id, Result<ports::LineHeads> page) override {
+    put(line_heads, number(id), std::move(page));
+  }
   void on_list(ports::ReadId id, Result<ports::CallPage> page) override {
     put(lists, number(id), std::move(page));
   }
@@ -52,6 +58,8 @@ class Recorder final : public ports::JournalEvents {
   std::map<std::uint64_t, Result<ports::KeyFound>> keys;
   std::map<std::uint64_t, Result<std::shared_ptr<const call::Call>>> calls;
   std::map<std::uint64_t, Result<ports::DuePage>> dues;
+  std::map<std::uint64_t, Result<ports::LinePage>> lines;
+  std::map<std::uint64_t, Result<ports::LineHeads>> line_heads;
   std::map<std::uint64_t, Result<ports::CallPage>> lists;
   std::map<std::uint64_t, Result<ports::CallDetail>> details;
   std::map<std::uint64_t, Result<ports::LikenessPage>> likenesses;

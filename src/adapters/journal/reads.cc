@@ -76,10 +76,62 @@ Result<ports::KeyFound> JournalReads::find_key(const call::Digest& identity) con
   return out;
 }
 
-Result<ports::DuePage> JournalReads::page_due(const std::string& upstream, WallTime until,
-                                              std::size_t limit) const {
+Result<ports::LinePage> JournalReads::read_line(const call::Digest& line, std::size_t limit) const {
+  const std::string prefix = call::order_prefix(line);
+  ports::LinePage out;
+  Result<void> seen;
+  HF_TRY_VOID(kv_.scan(prefix, call::end_of(prefix), Direction::ascending,
+                       [&](std::string_view key, std::string_view) {
+                         const auto place = call::place_of_key(key);
+                         const auto id = call::call_of_key(key);
+                         if (!place.ok() || !id.ok()) {
+                           seen = fail(ErrorKind::corrupt, "malformed place in a line");
+                           return false;
+                         }
+                         out.more = out.members.size() == limit;
+                         if (!out.more) out.members.emplace_back(place.value(), id.value());
+                         return !out.more;
+                       }));
+  if (!seen.ok()) return seen.error();
+  return out;
+}
+
+Result<ports::LineHeads> JournalReads::page_line_heads(const std::optional<call::Digest>& after,
+                                                       std::size_t limit) const {
+  const std::string all = one_letter(Prefix::order);
+  std::string from = after ? call::end_of(call::order_prefix(*after)) : all;
+  ports::LineHeads out;
+  while (out.heads.size() < limit) {
+    std::optional<CallId> first;
+    Result<void> seen;
+    HF_TRY_VOID(kv_.scan(from, call::end_of(all), Direction::ascending,
+                         [&](std::string_view key, std::string_view) {
+                           const auto id = call::call_of_key(key);
+                           if (id.ok()) first = id.value();
+                           if (!id.ok()) seen = fail(ErrorKind::corrupt, "malformed line");
+                           return false;
+                         }));
+    if (!seen.ok()) return seen.error();
+    if (!first) {
+      out.next.reset();
+      return out;
+    }
+    HF_TRY(auto call, head(*first));
+    if (!call || !call->asked.order) {
+      return fail(ErrorKind::corrupt,
+                  "a line names call " + first->text() + ", which the journal does not have in it");
+    }
+    out.next = call->asked.order->line;
+    from = call::end_of(call::order_prefix(*out.next));
+    out.heads.push_back(std::move(call));
+  }
+  return out;
+}
+
+Result<ports::DuePage> JournalReads::page_due(const std::string& upstream, call::DueClass which,
+                                              WallTime until, std::size_t limit) const {
   limit = std::min(limit, kDuePageMax);
-  const std::string prefix = codec_.due_prefix(upstream);
+  const std::string prefix = codec_.due_prefix(upstream, which);
   std::vector<CallId> due;
   ports::DuePage out;
   Result<void> seen;

@@ -32,8 +32,11 @@ class JournalReads {
 
   Result<ports::KeyFound> find_key(const call::Digest& identity) const;
   Result<std::shared_ptr<const call::Call>> read_call(const CallId& id, ports::Want want) const;
-  Result<ports::DuePage> page_due(const std::string& upstream, WallTime until,
+  Result<ports::DuePage> page_due(const std::string& upstream, call::DueClass which, WallTime until,
                                   std::size_t limit) const;
+  Result<ports::LinePage> read_line(const call::Digest& line, std::size_t limit) const;
+  Result<ports::LineHeads> page_line_heads(const std::optional<call::Digest>& after,
+                                           std::size_t limit) const;
   Result<ports::CallPage> list(const ports::CallFilter& filter) const;
   Result<ports::CallDetail> detail(const CallId& id) const;
   Result<ports::CallPage> search(const ports::SearchSpec& spec) const;

@@ -133,11 +133,22 @@ void MemoryJournal::read_call(ports::ReadId id, const CallId& call, ports::Want 
       [this, id](auto found) { events_->on_call(id, std::move(found)); });
 }
 
-void MemoryJournal::page_due(ports::ReadId id, const std::string& upstream, WallTime until,
-                             std::size_t limit) {
-  ask<ports::DuePage>(
-      [this, upstream, until, limit] { return reads_.page_due(upstream, until, limit); },
-      [this, id](auto page) { events_->on_due(id, std::move(page)); });
+void MemoryJournal::page_due(ports::ReadId id, const std::string& upstream, call::DueClass which,
+                             WallTime until, std::size_t limit) {
+  ask<ports::DuePage>([this, upstream, which, until,
+                       limit] { return reads_.page_due(upstream, which, until, limit); },
+                      [this, id](auto page) { events_->on_due(id, std::move(page)); });
+}
+
+void MemoryJournal::read_line(ports::ReadId id, const call::Digest& line, std::size_t limit) {
+  ask<ports::LinePage>([this, line, limit] { return reads_.read_line(line, limit); },
+                       [this, id](auto page) { events_->on_line(id, std::move(page)); });
+}
+
+void MemoryJournal::page_line_heads(ports::ReadId id, std::optional<call::Digest> after,
+                                    std::size_t limit) {
+  ask<ports::LineHeads>([this, after, limit] { return reads_.page_line_heads(after, limit); },
+                        [this, id](auto page) { events_->on_line_heads(id, std::move(page)); });
 }
 
 void MemoryJournal::list(ports::ReadId id, ports::CallFilter filter) {

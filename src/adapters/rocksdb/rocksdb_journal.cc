@@ -448,13 +448,26 @@ void RocksdbJournal::read_call(ports::ReadId id, const CallId& call, ports::Want
       [id](JournalEvents& events, auto&& found) { events.on_call(id, std::move(found)); });
 }
 
-void RocksdbJournal::page_due(ports::ReadId id, const std::string& upstream, WallTime until,
-                              std::size_t limit) {
+void RocksdbJournal::page_due(ports::ReadId id, const std::string& upstream, call::DueClass which,
+                              WallTime until, std::size_t limit) {
   impl_->read<ports::DuePage>(
-      [upstream, until, limit](const JournalReads& reads) {
-        return reads.page_due(upstream, until, limit);
+      [upstream, which, until, limit](const JournalReads& reads) {
+        return reads.page_due(upstream, which, until, limit);
       },
       [id](JournalEvents& events, auto&& page) { events.on_due(id, std::move(page)); });
+}
+
+void RocksdbJournal::read_line(ports::ReadId id, const call::Digest& line, std::size_t limit) {
+  impl_->read<ports::LinePage>(
+      [line, limit](const JournalReads& reads) { return reads.read_line(line, limit); },
+      [id](JournalEvents& events, auto page) { events.on_line(id, std::move(page)); });
+}
+
+void RocksdbJournal::page_line_heads(ports::ReadId id, std::optional<call::Digest> after,
+                                     std::size_t limit) {
+  impl_->read<ports::LineHeads>(
+      [after, limit](const JournalReads& reads) { return reads.page_line_heads(after, limit); },
+      [id](JournalEvents& events, auto page) { events.on_line_heads(id, std::move(page)); });
 }
 
 void RocksdbJournal::list(ports::ReadId id, ports::CallFilter filter) {

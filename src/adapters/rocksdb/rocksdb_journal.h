@@ -77,8 +77,11 @@ class RocksdbJournal final : public ports::Journal {
   void commit(CommitId id, call::Batch batch) override;
   void find_key(ports::ReadId id, const call::Digest& identity) override;
   void read_call(ports::ReadId id, const CallId& call, ports::Want want) override;
-  void page_due(ports::ReadId id, const std::string& upstream, WallTime until,
+  void page_due(ports::ReadId id, const std::string& upstream, call::DueClass which, WallTime until,
                 std::size_t limit) override;
+  void read_line(ports::ReadId id, const call::Digest& line, std::size_t limit) override;
+  void page_line_heads(ports::ReadId id, std::optional<call::Digest> after,
+                       std::size_t limit) override;
   void list(ports::ReadId id, ports::CallFilter filter) override;
   void detail(ports::ReadId id, const CallId& call) override;
   void search(ports::ReadId id, ports::SearchSpec spec) override;
