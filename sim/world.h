@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <set>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,8 +41,8 @@ struct Verdict {
   std::uint64_t found = 0;    // answers that a lookup gave
   std::uint64_t in_line = 0;  // pairs of one line whose order was judged
   Duration took;              // virtual
-  std::uint64_t told = 0;      // ends of calls that a receiver has taken
-  Duration took;               // virtual
+  std::uint64_t told = 0;     // ends of calls that a receiver has taken
+  Duration took;              // virtual
 };
 
 struct WorldOptions {

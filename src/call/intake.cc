@@ -103,9 +103,9 @@ std::shared_ptr<const UpstreamSettings> upstream_of(const Settings& settings,
 bool is_buffered(const RouteSettings& route, const UpstreamSettings& upstream,
                  std::string_view method) {
   if (safe_method(method)) return false;
-  return route.webhook || !route.key.from.empty() || route.key.required || !route.key.derive.empty() ||
-         route.hold != Hold::never || upstream.idempotency.mode == Mode::key ||
-         upstream.idempotency.mode == Mode::verify;
+  return route.webhook || !route.key.from.empty() || route.key.required ||
+         !route.key.derive.empty() || route.hold != Hold::never ||
+         upstream.idempotency.mode == Mode::key || upstream.idempotency.mode == Mode::verify;
 }
 
 // PUT, PATCH and DELETE overwrite one another: held, a later one could be overtaken by an earlier.
