@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include <utility>
 
 #include "app/calls_view.h"
+#include "base/quantity.h"
 #include "call/reply_json.h"
 
 namespace hf::app {
@@ -90,6 +92,36 @@ std::string reason_body(const CallsOptions& options) {
   return out.done();
 }
 
+WallTime wall_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return {std::chrono::duration_cast<std::chrono::milliseconds>(now).count()};
+}
+
+// "2h", or "2026-11-21T03:00:00.000Z" (parts of a second may be missing): how long ago that is.
+Result<std::string> ago(std::string_view name, const std::string& text) {
+  if (parse_duration(text).ok()) return text;
+  std::string whole = text;
+  if (whole.ends_with('Z') && whole.find('.') == std::string::npos) {
+    whole.replace(whole.size() - 1, 1, ".000Z");
+  }
+  const auto at = parse_time(whole);
+  if (!at) {
+    return fail(ErrorKind::invalid,
+                fmt::format("--{}: '{}' is neither a duration such as 2h nor a time such as "
+                            "2026-11-21T03:00:00Z",
+                            name, text));
+  }
+  return format_duration(std::max(wall_now() - *at, Duration{}));
+}
+
+Result<std::string> incident_target(const CallsOptions& options) {
+  HF_TRY(const auto since, ago("since", options.since));
+  std::string out = "/v1/incident?since=" + since;
+  if (options.until.empty()) return out;
+  HF_TRY(const auto until, ago("until", options.until));
+  return out + "&until=" + until;
+}
+
 Result<Ask> ask_of(const CallsOptions& options) {
   const std::string call = "/v1/calls/" + percent_encoded(options.call);
   const std::string upstream = "/v1/upstreams/" + percent_encoded(options.upstream);
@@ -108,6 +140,14 @@ Result<Ask> ask_of(const CallsOptions& options) {
     }
     case Action::upstreams:
       return Ask{"GET", "/v1/upstreams", {}};
+    case Action::alerts:
+      return Ask{"GET", "/v1/alerts", {}};
+    case Action::blocked:
+      return Ask{"GET", "/v1/blocked", {}};
+    case Action::incident: {
+      HF_TRY(auto target, incident_target(options));
+      return Ask{"GET", std::move(target), {}};
+    }
     case Action::pause:
       return Ask{"POST", upstream + "/pause", reason_body(options)};
     case Action::resume:
@@ -129,9 +169,8 @@ std::string member(const json::object& object, std::string_view name) {
 
 std::string shown(const CallsOptions& options, const json::object& answer) {
   const char* no_colour = std::getenv("NO_COLOR");
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
   ViewOptions view;
-  view.now.ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  view.now = wall_now();
   view.colour = ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
   switch (options.action) {
     case Action::list:
@@ -140,6 +179,12 @@ std::string shown(const CallsOptions& options, const json::object& answer) {
       return show_call(answer, view);
     case Action::upstreams:
       return show_upstreams(answer, view);
+    case Action::alerts:
+      return show_alerts(answer, view);
+    case Action::blocked:
+      return show_blocked(answer, view);
+    case Action::incident:
+      return member(answer, "markdown");
     case Action::retry:
     case Action::cancel:
     case Action::resolve:
@@ -148,6 +193,14 @@ std::string shown(const CallsOptions& options, const json::object& answer) {
       break;
   }
   return member(answer, "message") + "\n";
+}
+
+int save(const std::string& path, const std::string& text) {
+  std::ofstream out(path, std::ios::binary);
+  out << text;
+  out.close();
+  if (!out) return complain(path + " cannot be written", 1);
+  return 0;
 }
 
 int report(const CallsOptions& options, const AdminAnswer& answer) {
@@ -161,6 +214,7 @@ int report(const CallsOptions& options, const AdminAnswer& answer) {
   }
   if (object == nullptr) return complain("the answer is not JSON: is this the admin address?", 1);
   const std::string text = options.json ? answer.body + "\n" : shown(options, *object);
+  if (!options.out_file.empty()) return save(options.out_file, text);
   std::fputs(text.c_str(), stdout);
   return 0;
 }
@@ -236,6 +290,22 @@ void add_resolve(CLI::App& calls, CallsOptions& options, int& code) {
 void add_upstream_commands(CLI::App& app, CallsOptions& options, int& code) {
   add(app, "upstreams", "Every upstream as it stands now.\n\nExample:\n  holdfast upstreams",
       Action::upstreams, options, code);
+  add(app, "alerts",
+      "What is going wrong or will, how long there is still time, and what to do.\n\n"
+      "Examples:\n  holdfast alerts\n  holdfast alerts --json",
+      Action::alerts, options, code);
+  CLI::App* incident =
+      add(app, "incident",
+          "A draft of a post-mortem from the records: who was affected, what was done, what is "
+          "open.\n\n"
+          "Examples:\n"
+          "  holdfast incident --since 2h\n"
+          "  holdfast incident --since 2026-11-21T03:00:00Z --until 1h -o incident.md",
+          Action::incident, options, code);
+  incident->add_option("--since", options.since, "when it began: a duration ago, or a time in UTC")
+      ->required();
+  incident->add_option("--until", options.until, "when it ended; now if left out");
+  incident->add_option("-o,--out", options.out_file, "a file instead of standard output");
   CLI::App* pause =
       add(app, "pause",
           "Send nothing to an upstream for a while; calls wait, are held or refused.\n\n"
@@ -269,6 +339,10 @@ void add_calls_commands(CLI::App& app, CallsOptions& options, int& code) {
                 "Example:\n  holdfast calls show ID",
                 Action::show, options, code),
            options);
+  add(*calls, "blocked",
+      "Calls that keep others with the same Holdfast-Order waiting, and what frees them.\n\n"
+      "Example:\n  holdfast calls blocked",
+      Action::blocked, options, code);
   CLI::App* retry = add(*calls, "retry",
                         "Attempt a dead or waiting call now.\n\n"
                         "Example:\n  holdfast calls retry ID --reason 'card was renewed'",

@@ -1,4 +1,4 @@
-// `holdfast calls ...`, `holdfast upstreams`, `holdfast pause` and `holdfast resume`: an operator's
+// `holdfast calls ...`, `holdfast alerts`, `upstreams`, `pause` and `resume`: an operator's
 // tools, as a client of the admin API.
 #pragma once
 
@@ -13,7 +13,19 @@ class App;
 namespace hf::app {
 
 struct CallsOptions {
-  enum class Action { list, show, retry, cancel, resolve, upstreams, pause, resume };
+  enum class Action {
+    list,
+    show,
+    retry,
+    cancel,
+    resolve,
+    upstreams,
+    pause,
+    resume,
+    alerts,
+    incident,
+    blocked
+  };
   Action action = Action::list;
   AdminHints where;
   bool json = false;  // the API's answer as it is, for scripts
@@ -29,6 +41,9 @@ struct CallsOptions {
   int answer_status = 200;
   std::string answer_type = "application/json";
   std::string pause_for;
+  std::string since;     // incident: "2h" ago, or a time
+  std::string until;     // empty: now
+  std::string out_file;  // incident: where its draft goes; empty: standard output
 };
 
 // Adds the subcommands; parsing one of them runs it and sets `code`. `options` and `code` outlive

@@ -163,6 +163,56 @@ std::string show_call(const json::object& call, const ViewOptions& options) {
   return out + what_now(call);
 }
 
+std::string show_alerts(const json::object& answer, const ViewOptions& options) {
+  const json::array* alerts = list_of(answer, "alerts");
+  if (alerts == nullptr || alerts->empty()) return "nothing is wrong\n";
+  std::string out;
+  for (const json::value& value : *alerts) {
+    const json::object* one = value.if_object();
+    if (one == nullptr) continue;
+    std::string name = text_of(*one, "cause");
+    if (options.colour) {
+      const bool critical = text_of(*one, "severity") == "critical";
+      name = std::string(colour_of(critical ? "unknown" : "waiting")) + name + std::string(kReset);
+    }
+    if (!out.empty()) out += "\n";
+    out += fmt::format("{}  {}  since {}\n", name, text_of(*one, "upstream"),
+                       when_long(*one, "since", options));
+    out += "  " + text_of(*one, "text") + "\n";
+    const json::array* advice = list_of(*one, "do");
+    if (advice == nullptr) continue;
+    for (const json::value& line : *advice) {
+      if (const auto* text = line.if_string()) {
+        out += "    " + safe({text->data(), text->size()}) + "\n";
+      }
+    }
+  }
+  return out;
+}
+
+std::string show_blocked(const json::object& answer, const ViewOptions& options) {
+  const json::array* lines = list_of(answer, "lines");
+  std::string out;
+  if (lines == nullptr || lines->empty()) {
+    out = "nothing is blocked\n";
+  } else {
+    Table table({"CALL", "STATE", "WHY", "UPSTREAM", "ORDER", "BEHIND", "SINCE"});
+    std::string advice;
+    for (const json::value& value : *lines) {
+      const json::object* head = value.if_object();
+      if (head == nullptr) continue;
+      table.add({text_of(*head, "call"), text_of(*head, "state"), reason_of(*head),
+                 text_of(*head, "upstream"), text_of(*head, "order"), text_of(*head, "behind"),
+                 when(*head, "since", options)});
+      advice += "  " + text_of(*head, "do") + "\n";
+    }
+    out = table.text(options.colour, 1) + "\nTo free them, once you know what became of each:\n" +
+          advice;
+  }
+  if (flag_of(answer, "more")) out += "there are more lines than could be looked at\n";
+  return out;
+}
+
 std::string show_upstreams(const json::object& answer, const ViewOptions& options) {
   const json::array* upstreams = list_of(answer, "upstreams");
   if (upstreams == nullptr || upstreams->empty()) return "no upstreams\n";

@@ -19,6 +19,10 @@ struct ViewOptions {
 std::string show_calls(const boost::json::object& page, const ViewOptions& options);
 // One call with its timeline.
 std::string show_call(const boost::json::object& call, const ViewOptions& options);
+// {alerts: [...]}
+std::string show_alerts(const boost::json::object& answer, const ViewOptions& options);
+// {lines: [...], more}
+std::string show_blocked(const boost::json::object& answer, const ViewOptions& options);
 // {upstreams: [...]}
 std::string show_upstreams(const boost::json::object& answer, const ViewOptions& options);
 

@@ -5,6 +5,7 @@
 
 #include "adapters/http/control_server.h"
 #include "adapters/telemetry/process.h"
+#include "app/alert_wiring.h"
 #include "app/logging.h"
 #include "control/admin.h"
 #include "control/health.h"
@@ -77,6 +78,16 @@ control::OutgoingFacts facts_of(const adapters::UpstreamCounters& counters) {
   return facts;
 }
 
+control::AlertCounts facts_of(const control::Alerts& alerts) {
+  control::AlertCounts facts;
+  for (const control::Alert& alert : alerts.active()) {
+    facts.active.push_back({std::string(to_string(alert.finding.cause)), alert.finding.upstream});
+  }
+  for (const control::MailCounts& box : alerts.mail())
+    facts.notices.push_back({box.target, box.sent, box.failed, box.dropped});
+  return facts;
+}
+
 control::ProcessFacts process_facts() {
   const adapters::ProcessReading reading = adapters::read_process();
   control::ProcessFacts facts;
@@ -95,7 +106,9 @@ control::ProcessFacts process_facts() {
 class ControlWiring::Impl {
  public:
   Impl(ControlParts parts, std::shared_ptr<const call::Settings> settings)
-      : parts_(std::move(parts)), settings_(std::move(settings)) {}
+      : parts_(std::move(parts)),
+        settings_(std::move(settings)),
+        alerts_(*parts_.io, *parts_.driver, *parts_.clock, parts_.journal, settings_) {}
 
   control::Facts facts() const {
     control::Facts facts;
@@ -108,6 +121,7 @@ class ControlWiring::Impl {
     }
     facts.server = facts_of(parts_.server->counters(), settings_->buffers);
     facts.outgoing = facts_of(parts_.upstream->counters());
+    facts.alerts = facts_of(alerts_.alerts());
     facts.draining = draining_;
     return facts;
   }
@@ -119,7 +133,8 @@ class ControlWiring::Impl {
     options.settings = settings_;
     options.facts = [this] { return facts(); };
     options.hasher = parts_.hasher;
-    options.wall = [this] { return parts_.clock->read().wall; };
+    options.now = [this] { return parts_.clock->read().wall; };
+    options.alerts = [this] { return alerts_.alerts().json(); };
     admin_.emplace(*parts_.driver, std::move(options));
     admin_server_.emplace(*parts_.io, [this](const ports::ControlRequest& request,
                                              const ports::ControlRespond& respond) {
@@ -142,6 +157,7 @@ class ControlWiring::Impl {
  private:
   ControlParts parts_;
   std::shared_ptr<const call::Settings> settings_;
+  AlertWiring alerts_;
   bool draining_ = false;
   std::optional<control::Admin> admin_;
   std::optional<control::Health> health_;

@@ -79,6 +79,9 @@ struct WallTime {
   friend constexpr WallTime operator+(WallTime t, Duration d) {
     return {(Duration{t.ms} + Duration{d.ms()}).ns};  // for its saturation, not its unit
   }
+  friend constexpr WallTime operator-(WallTime t, Duration d) {
+    return {(Duration{t.ms} - Duration{d.ms()}).ns};
+  }
   friend constexpr Duration operator-(WallTime a, WallTime b) {
     return Duration::millis((Duration{a.ms} - Duration{b.ms}).ns);
   }

@@ -17,12 +17,32 @@ Duration elapsed_at_least(const Stamp& since, const Now& now) {
 }
 
 Indexed indexed(const Call& call) {
-  return {call.state, call.held, call.next_attempt_at, in_line(call) ? call.asked.order->place : 0};
+  return {call.state,           call.held,
+          call.next_attempt_at, in_line(call) ? call.asked.order->place : 0,
+          call.stage,           ends_at(call)};
 }
 
 bool in_line(const Call& call) {
   if (!call.asked.order || call.asked.order->place == 0 || terminal(call.state)) return false;
   return call.state != State::open || call.unresolved;
+}
+
+WallTime ends_at(const Call& call) {
+  const WallTime deadline = call.accepted.wall + call.deadline;
+  if (call.idempotency.mode != Mode::key || !call.idempotency.lifetime || !call.first_sent) {
+    return deadline;
+  }
+  // The exact margin depends on timeouts of the day; this is its least.
+  const Duration lifetime = *call.idempotency.lifetime;
+  const Duration margin = std::max(Duration::seconds(10), lifetime / 100);
+  return std::min(deadline, call.first_sent->wall + (lifetime - margin));
+}
+
+std::uint8_t stage_of_time(WallTime accepted, WallTime ends, WallTime now) {
+  const Duration whole = ends - accepted;
+  const Duration used = now - accepted;
+  if (used >= whole - whole / 4) return 2;
+  return used >= whole / 2 ? 1 : 0;
 }
 
 Effect effect_of(const Call& call) {

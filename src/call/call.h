@@ -204,11 +204,19 @@ struct Indexed {
   bool held = false;
   WallTime due;
   std::uint64_t place = 0;  // in its line; 0: in none
+  std::uint8_t stage = 0;
+  WallTime ends;  // see ends_at
   bool operator==(const Indexed&) const = default;
 };
 // Whether others with its order key wait for it: it may still be sent, or may have been.
 bool in_line(const Call& call);
 Indexed indexed(const Call& call);
+
+// When a held call has run out at the latest: its deadline, or the end of the key that it was sent
+// under.
+WallTime ends_at(const Call& call);
+// How far that time is used up at `now`: 0, 1 from half on, 2 from three quarters on.
+std::uint8_t stage_of_time(WallTime accepted, WallTime ends, WallTime now);
 
 // True for calls that a paged walk by due time must find: held ones that wait or are to be
 // verified, open ones to expire.

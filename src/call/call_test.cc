@@ -59,11 +59,38 @@ TEST(Call, index_follows_state_hold_and_due_time) {
   call.state = State::open;
   call.held = true;
   call.next_attempt_at = WallTime{42};
-  EXPECT_EQ(indexed(call), (Indexed{State::open, true, WallTime{42}}));
+  call.accepted.wall = WallTime{1000};
+  call.deadline = Duration::seconds(8);
+  call.stage = 1;
+  EXPECT_EQ(indexed(call), (Indexed{State::open, true, WallTime{42}, 1, WallTime{9000}}));
   for (const State state : kStates) {
     EXPECT_EQ(has_due(state),
               state == State::waiting || state == State::open || state == State::verifying);
   }
+}
+
+TEST(Call, a_held_call_ends_with_its_deadline_or_its_key) {
+  Call call;
+  call.accepted.wall = WallTime{0};
+  call.deadline = Duration::hours(23);
+  call.idempotency.mode = Mode::key;
+  call.idempotency.lifetime = Duration::hours(10);
+  EXPECT_EQ(ends_at(call), WallTime{} + Duration::hours(23));  // nothing was sent under the key
+  call.first_sent = Stamp{WallTime{} + Duration::hours(1), {}, {}};
+  EXPECT_EQ(ends_at(call), WallTime{} + Duration::hours(11) - Duration::minutes(6));
+  call.deadline = Duration::hours(2);
+  EXPECT_EQ(ends_at(call), WallTime{} + Duration::hours(2));
+}
+
+TEST(Call, stages_of_its_time) {
+  const WallTime from{1000};
+  const WallTime ends{9000};
+  EXPECT_EQ(stage_of_time(from, ends, WallTime{4999}), 0);
+  EXPECT_EQ(stage_of_time(from, ends, WallTime{5000}), 1);
+  EXPECT_EQ(stage_of_time(from, ends, WallTime{6999}), 1);
+  EXPECT_EQ(stage_of_time(from, ends, WallTime{7000}), 2);
+  EXPECT_EQ(stage_of_time(from, ends, WallTime{99000}), 2);
+  EXPECT_EQ(stage_of_time(from, from, from), 2);  // no time at all is used up at once
 }
 
 }  // namespace

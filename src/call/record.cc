@@ -29,6 +29,17 @@ RecordHead head_of(RecordKind kind, const Call& call, const Now& now, std::uint6
 bool held_or_open(State state, bool held) {
   return has_due(state) && (state == State::open || held);
 }
+std::string due_value(const Indexed& call) {
+  std::string out(1, static_cast<char>(call.state));
+  if (call.state == State::open) return out;
+  out.push_back(static_cast<char>(call.stage));
+  put_u64_ordered(out, ordered_ms(call.ends));
+  return out;
+}
+// Requests with the content of a call of a derived key join it while it is under way or in doubt.
+bool joins_others(const Call& call) {
+  return !terminal(call.state) && (call.state != State::open || call.unresolved);
+}
 // A verification that was cut is found by its due time: it asks again, it does not end.
 bool at_the_upstream(State state) {
   return state == State::sending;
@@ -172,6 +183,17 @@ Result<WallTime> due_of_key(std::string_view key) {
   return WallTime{static_cast<std::int64_t>(due ^ (std::uint64_t{1} << 63))};
 }
 
+DueEntry parse_due_value(std::string_view value) {
+  ByteReader in(value);
+  DueEntry out;
+  out.state = static_cast<State>(in.u8()) == State::open ? State::open : State::waiting;
+  out.stage = in.u8();
+  const auto ends = in.u64_ordered();
+  if (!in.at_end()) return {out.state, 0, std::nullopt};
+  out.ends = WallTime{static_cast<std::int64_t>(ends ^ (std::uint64_t{1} << 63))};
+  return out;
+}
+
 std::string RecordCodec::due_prefix(std::string_view upstream, DueClass which) const {
   // The normal class lies where all calls lay before there were classes.
   std::string text(upstream);
@@ -294,7 +316,10 @@ void RecordCodec::encode_call_write(Encoding& out, const CallWrite& write) const
   }
   // Also when a call leaves its end: retention may have begun to take its key away in the meantime.
   const bool revived = write.before && terminal(write.before->state) && !terminal(call.state);
-  if (has_key_entry(call) && (!write.before || revived)) {
+  const bool derived = call.key && call.key->derived;
+  if (derived && write.before && !joins_others(call)) {
+    out.remove(key_key(call.key->identity));
+  } else if (has_key_entry(call) && (!write.before || revived || derived)) {
     const KeyEntry entry{call.id, call.owner, call.fingerprint, false, Effect::none};
     put(RecordKind::key_entry, key_key(call.key->identity), encode_key_entry(entry));
   }
@@ -317,15 +342,12 @@ void RecordCodec::index(Encoding& out, const CallWrite& write) const {
   const DueClass which = due_class(call.asked.urgency);
   const bool had_due = write.before && held_or_open(write.before->state, write.before->held);
   const bool due = held_or_open(after.state, after.held);
-  const bool same_due =
-      had_due && due && after.due == write.before->due && after.state == write.before->state;
+  const bool same_due = had_due && due && after.due == write.before->due;
   if (had_due && !same_due) {
     out.remove(due_key(call.upstream, which, write.before->due, call.id));
   }
-  if (due && !same_due) {
-    // The value tells waiting calls from open ones, for those who only count.
-    out.put(due_key(call.upstream, which, after.due, call.id),
-            std::string(1, static_cast<char>(after.state)));
+  if (due && !(same_due && due_value(after) == due_value(*write.before))) {
+    out.put(due_key(call.upstream, which, after.due, call.id), due_value(after));
   }
   const auto follow = [&](bool had, bool has, Prefix prefix) {
     if (had == has) return;
@@ -354,7 +376,9 @@ void RecordCodec::retire_later(Encoding& out, const Call& call) const {
   if (call.has_body || (call.answer && call.answer->body_kept)) {
     out.put(retire_key(Retire::bodies, since, call.id), {});
   }
-  if (has_key_entry(call)) out.put(retire_key(Retire::key, since, call.id), {});
+  if (has_key_entry(call) && !call.key->derived) {
+    out.put(retire_key(Retire::key, since, call.id), {});
+  }
   out.put(retire_key(Retire::timeline, since, call.id), {});
 }
 

@@ -77,6 +77,13 @@ struct LikenessEntry {
   std::string caller;  // who and where, as a hash to count by
 };
 
+// What a due entry's value tells, for those who only count.
+struct DueEntry {
+  State state = State::waiting;
+  std::uint8_t stage = 0;
+  std::optional<WallTime> ends;  // none: written before entries told it
+};
+
 struct OpenedCall {
   std::shared_ptr<Call> call;
   Stamp written;
@@ -112,6 +119,7 @@ std::uint64_t ordered_ms(WallTime time);
 Result<CallId> call_of_key(std::string_view key);
 Result<RetireEntry> parse_retire_key(std::string_view key);
 Result<WallTime> due_of_key(std::string_view key);
+DueEntry parse_due_value(std::string_view value);
 
 class RecordCodec {
  public:

@@ -261,6 +261,26 @@ struct JournalSettings {
   bool operator==(const JournalSettings&) const = default;
 };
 
+// Where notices go.
+struct AlertTarget {
+  enum class Format : std::uint8_t { json, slack, alertmanager } format = Format::json;
+  UpstreamSettings upstream;  // one URL, whole path included, and the fields to put in
+  bool operator==(const AlertTarget&) const = default;
+};
+
+// When people are told, and whom (docs/operating.md lists the causes).
+struct AlertSettings {
+  std::vector<AlertTarget> targets;  // beside the log
+  int failure_permille = 500;        // of an upstream's attempts ...
+  int failure_of_at_least = 20;
+  Duration failure_within = Duration::minutes(5);
+  Duration every = Duration::hours(1);          // one notice per cause in this time
+  Duration over_after = Duration::seconds(30);  // a cause must be gone so long to be over
+  Duration standing_still = Duration::minutes(1);
+  std::string stake;  // the index field that is summed; empty: none
+  bool operator==(const AlertSettings&) const = default;
+};
+
 struct Settings {
   std::string listen = "127.0.0.1:8080";
   TlsListen tls;
@@ -271,6 +291,7 @@ struct Settings {
   Duration drain = Duration::seconds(20);
   JournalSettings journal;
   CallbackSettings callbacks;
+  AlertSettings alerts;
   std::map<std::string, std::shared_ptr<const UpstreamSettings>> upstreams;
   std::vector<std::shared_ptr<const RouteSettings>> routes;
 

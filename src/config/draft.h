@@ -14,6 +14,8 @@
 
 namespace hf::config {
 
+class Section;
+
 struct UpstreamDraft {
   call::UpstreamSettings settings;
   const Node* node = nullptr;  // into the tree; never null
@@ -35,6 +37,11 @@ struct Draft {
   std::vector<UpstreamDraft> upstreams;
   std::vector<RouteDraft> routes;
 };
+
+// Beside upstreams: URLs and fields to put in, by the same rules.
+void read_url(Section& in, std::vector<call::Url>& out);
+void read_inject(Section& in, std::string_view key, call::UpstreamSettings& out);
+void read_alerts(Section in, call::AlertSettings& out);
 
 // Text to values. Everything wrong with a single value is found here.
 Draft read_draft(const Node& root, Findings& findings);

@@ -286,8 +286,41 @@ bool is_secret_literal(const call::Injected& field) {
   return !scheme;
 }
 
+namespace {
+
+void judge_alerts(const Draft& draft, Findings& findings) {
+  const call::AlertSettings& alerts = draft.settings.alerts;
+  const auto find = [&](Rule rule, const std::string& path, std::string message, std::string hint) {
+    findings.add(rule, draft.node->place(path), path, std::move(message), std::move(hint));
+  };
+  for (const auto& target : alerts.targets) {
+    const std::string path = "alerts." + target.upstream.name;
+    const call::Url& url = target.upstream.urls.front();
+    if (!url.tls && !loopback_host(url.host)) {
+      find(Rule::upstream_plain, path + ".url", "notices travel to another machine in clear",
+           "use https://");
+    }
+    for (const auto& field : target.upstream.inject) {
+      if (!is_secret_literal(field)) continue;
+      find(Rule::secret_literal, path + ".headers." + field.name,
+           "a secret in the configuration itself", "${file:PATH} or ${env:NAME}");
+    }
+  }
+  if (alerts.stake.empty()) return;
+  for (const auto& route : draft.routes) {
+    for (const auto& field : route.settings.index) {
+      if (field.name == alerts.stake && !field.sensitive) return;
+    }
+  }
+  find(Rule::alerts_stake, "alerts.stake", "no route has this field in its `index` in clear",
+       "index: { amount: { body: /amount } } on the routes whose calls cost");
+}
+
+}  // namespace
+
 void judge_wisdom(const Draft& draft, Findings& findings) {
   judge_service(draft, findings);
+  judge_alerts(draft, findings);
   for (const auto& upstream : draft.upstreams)
     judge_upstream(draft, upstream, findings);
   for (const auto& route : draft.routes)

@@ -73,7 +73,7 @@ bool same_settings(const call::Settings& a, const call::Settings& b) {
   const bool plain = a.listen == b.listen && a.tls == b.tls && a.admin == b.admin &&
                      a.health == b.health && a.buffers == b.buffers &&
                      a.connections_max == b.connections_max && a.drain == b.drain &&
-                     a.journal == b.journal && a.callbacks == b.callbacks;
+                     a.journal == b.journal && a.callbacks == b.callbacks && a.alerts == b.alerts;
   return plain &&
          std::equal(a.upstreams.begin(), a.upstreams.end(), b.upstreams.begin(), b.upstreams.end(),
                     [](const auto& x, const auto& y) {

@@ -168,6 +168,16 @@ void print_webhook(Lines in, const call::WebhookRule& rule) {
   in.put("encoding", rule.encoding == call::WebhookEncoding::hex ? "hex" : "base64");
 }
 
+void print_inject(Lines in, std::string_view key, const std::vector<call::Injected>& fields) {
+  if (fields.empty()) return;
+  in.open(key);
+  Lines lines = in.deeper();
+  for (const auto& field : fields) {
+    lines.put(scalar(field.name),
+              scalar(is_secret_literal(field) ? kHidden : std::string_view(field.value)));
+  }
+}
+
 void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
   const auto url = [](const call::Url& one) { return scalar(format_url(one)); };
   if (upstream.urls.size() == 1) {
@@ -180,14 +190,7 @@ void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
   in.put_text("preset", upstream.preset);
   in.open("idempotency");
   print_idempotency(in.deeper(), upstream);
-  if (!upstream.inject.empty()) {
-    in.open("inject");
-    Lines fields = in.deeper();
-    for (const auto& field : upstream.inject) {
-      fields.put(scalar(field.name),
-                 scalar(is_secret_literal(field) ? kHidden : std::string_view(field.value)));
-    }
-  }
+  print_inject(in, "inject", upstream.inject);
   if (upstream.credentials_stored) in.put("credentials", "stored");
   in.put_text("account", upstream.account);
   const auto& timeouts = upstream.timeouts;
@@ -287,6 +290,31 @@ void print_route(Lines in, const call::RouteSettings& route) {
   print_retry(in.deeper(), route.retry);
 }
 
+void print_alerts(Lines in, const call::AlertSettings& alerts) {
+  for (const auto& target : alerts.targets) {
+    const auto& to = target.upstream;
+    in.open(to.name);
+    Lines lines = in.deeper();
+    call::Url url = to.urls.front();
+    // The path of a chat's webhook is its secret.
+    const bool secret = target.format != call::AlertTarget::Format::alertmanager;
+    if (secret && !url.base_path.empty()) url.base_path = "/" + std::string(kHidden);
+    lines.put_text("url", format_url(url));
+    print_inject(lines, "headers", to.inject);
+    lines.put_text("ca_file", to.ca_file);
+    if (target.format == call::AlertTarget::Format::json) lines.put("format", "json");
+    if (target.format == call::AlertTarget::Format::slack) lines.put("format", "slack");
+  }
+  in.put("failure_rate",
+         fmt::format("{{ failures: {}, of_at_least: {}, within: {} }}",
+                     format_permille(alerts.failure_permille), alerts.failure_of_at_least,
+                     format_duration(alerts.failure_within)));
+  in.put("every", format_duration(alerts.every));
+  in.put("over_after", format_duration(alerts.over_after));
+  in.put("standing_still", format_duration(alerts.standing_still));
+  in.put_text("stake", alerts.stake);
+}
+
 void print_journal(Lines in, const call::JournalSettings& journal) {
   const auto& keep = journal.retention;
   in.put_text("path", journal.path);
@@ -319,6 +347,8 @@ std::string print(const call::Settings& settings) {
     top.open("callbacks");
     print_callbacks(top.deeper(), settings.callbacks);
   }
+  top.open("alerts");
+  print_alerts(top.deeper(), settings.alerts);
   if (!settings.upstreams.empty()) {
     top.open("upstreams");
     for (const auto& [name, upstream] : settings.upstreams) {

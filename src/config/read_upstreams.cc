@@ -28,7 +28,7 @@ bool is_name(std::string_view text) {
   return is_token(text) && text.size() <= 64 && text.find_first_of("!#$%&'*^`|~") == text.npos;
 }
 
-void add_url(Section& in, std::string_view key, const Node& node, call::UpstreamSettings& out) {
+void add_url(Section& in, std::string_view key, const Node& node, std::vector<call::Url>& out) {
   if (node.kind != Node::Kind::scalar) {
     return in.findings().add(Rule::wrong_type, node.at, in.path_of(key),
                              "expected a URL such as https://api.example.com, " + found(node));
@@ -39,7 +39,7 @@ void add_url(Section& in, std::string_view key, const Node& node, call::Upstream
     return in.findings().add(Rule::bad_url, node.at, in.path_of(key), url.error().context,
                              bare ? "such as https://api.example.com" : "");
   }
-  out.urls.push_back(std::move(url).value());
+  out.push_back(std::move(url).value());
 }
 
 void read_urls(Section& in, call::UpstreamSettings& out) {
@@ -48,7 +48,7 @@ void read_urls(Section& in, call::UpstreamSettings& out) {
   if (one != nullptr && many != nullptr) {
     in.add(Rule::mode_mismatch, "urls", "both `url` and `urls`", "list every URL under `urls`");
   }
-  if (one != nullptr) add_url(in, "url", *one, out);
+  if (one != nullptr) add_url(in, "url", *one, out.urls);
   if (many != nullptr && many->kind != Node::Kind::sequence) {
     in.add(Rule::wrong_type, "urls", "expected a list of URLs, " + found(*many),
            "a single one goes under `url`");
@@ -57,7 +57,7 @@ void read_urls(Section& in, call::UpstreamSettings& out) {
            fmt::format("1 to {} URLs", kMaxUrls));
   } else if (many != nullptr) {
     for (std::size_t i = 0; i < many->items.size(); ++i)
-      add_url(in, fmt::format("urls[{}]", i), many->items[i], out);
+      add_url(in, fmt::format("urls[{}]", i), many->items[i], out.urls);
   }
   if (one == nullptr && many == nullptr) {
     in.add(Rule::missing, "url", "an upstream needs its URL", "url: https://api.example.com");
@@ -163,36 +163,6 @@ bool may_be_injected(std::string_view name, const call::Idempotency& rules) {
   return !key_field && !lower.starts_with("holdfast-");
 }
 
-// The value is never repeated in a finding: it may be a secret in the wrong place.
-void read_inject(Section& in, call::UpstreamSettings& out) {
-  const Node* node = in.raw("inject");
-  if (node == nullptr) return;
-  Section fields(node, in.path_of("inject"), in.findings());
-  if (fields.node() == nullptr) return;
-  for (std::size_t i = 0; i < node->keys.size(); ++i) {
-    const auto& name = node->keys[i];
-    const auto& value = node->items[i];
-    const auto path = fields.path_of(name.text);
-    const auto known = [&](const call::Injected& other) {
-      return same_name(other.name, name.text);
-    };
-    if (!is_token(name.text) || value.kind != Node::Kind::scalar || !is_plain_value(value.text)) {
-      in.findings().add(Rule::bad_value, name.at, fields.path(),
-                        "expected a header field and its value in visible ASCII",
-                        "such as Authorization: \"Bearer ${file:/run/secrets/name}\"");
-    } else if (!may_be_injected(name.text, out.idempotency)) {
-      in.findings().add(Rule::inject_field, name.at, path, "this field cannot be put in");
-    } else if (std::any_of(out.inject.begin(), out.inject.end(), known)) {
-      in.findings().add(Rule::duplicate_key, name.at, path, "this field stands here twice");
-    } else if (!references_are_sound(value.text)) {
-      in.findings().add(Rule::secret_reference, value.at, path, "a reference that is not known",
-                        "${file:PATH} or ${env:NAME}");
-    } else {
-      out.inject.push_back({name.text, value.text});
-    }
-  }
-}
-
 void read_timeouts(Section in, call::Timeouts& out) {
   in.duration("connect", out.connect, kShort);
   in.duration("head", out.head, kLong);
@@ -243,7 +213,7 @@ UpstreamDraft read_upstream(const Node::Key& name, const Node& node, Findings& f
   in.flag("one_key_store", settings.one_key_store);
   in.text("ca_file", settings.ca_file);
   read_idempotency(in.section("idempotency"), settings);
-  read_inject(in, settings);
+  read_inject(in, "inject", settings);
   in.word<bool>("credentials", settings.credentials_stored, {{"stored", true}});
   in.text("account", settings.account);
   read_timeouts(in.section("timeouts"), settings.timeouts);
@@ -261,6 +231,41 @@ UpstreamDraft read_upstream(const Node::Key& name, const Node& node, Findings& f
 }
 
 }  // namespace
+
+void read_url(Section& in, std::vector<call::Url>& out) {
+  if (const Node* url = in.raw("url")) return add_url(in, "url", *url, out);
+  in.add(Rule::missing, "url", "there is nowhere to send notices to", "url: https://...");
+}
+
+// The value is never repeated in a finding: it may be a secret in the wrong place.
+void read_inject(Section& in, std::string_view key, call::UpstreamSettings& out) {
+  const Node* node = in.raw(key);
+  if (node == nullptr) return;
+  Section fields(node, in.path_of(key), in.findings());
+  if (fields.node() == nullptr) return;
+  for (std::size_t i = 0; i < node->keys.size(); ++i) {
+    const auto& name = node->keys[i];
+    const auto& value = node->items[i];
+    const auto path = fields.path_of(name.text);
+    const auto known = [&](const call::Injected& other) {
+      return same_name(other.name, name.text);
+    };
+    if (!is_token(name.text) || value.kind != Node::Kind::scalar || !is_plain_value(value.text)) {
+      in.findings().add(Rule::bad_value, name.at, fields.path(),
+                        "expected a header field and its value in visible ASCII",
+                        "such as Authorization: \"Bearer ${file:/run/secrets/name}\"");
+    } else if (!may_be_injected(name.text, out.idempotency)) {
+      in.findings().add(Rule::inject_field, name.at, path, "this field cannot be put in");
+    } else if (std::any_of(out.inject.begin(), out.inject.end(), known)) {
+      in.findings().add(Rule::duplicate_key, name.at, path, "this field stands here twice");
+    } else if (!references_are_sound(value.text)) {
+      in.findings().add(Rule::secret_reference, value.at, path, "a reference that is not known",
+                        "${file:PATH} or ${env:NAME}");
+    } else {
+      out.inject.push_back({name.text, value.text});
+    }
+  }
+}
 
 std::vector<UpstreamDraft> read_upstreams(const Node* node, Findings& findings) {
   std::vector<UpstreamDraft> out;

@@ -134,6 +134,8 @@ constexpr RuleRow kRows[] = {
      "A loopback address in `callbacks.allow` without `private_addresses`: never reached."},
     {Rule::webhook_hold, "webhook-hold", kWarning,
      "A `webhook` route that does not hold with a 202: a deploy of the application costs events."},
+    {Rule::alerts_stake, "alerts-stake", kWarning,
+     "`alerts.stake` names a field that no route has in its `index`, or has as `sensitive`."},
 };
 
 }  // namespace

@@ -79,6 +79,7 @@ enum class Rule {
   index_unrecorded,
   callback_private,
   webhook_hold,
+  alerts_stake,
 };
 
 struct RuleRow {

@@ -1,6 +1,7 @@
 #include "control/admin.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -16,6 +17,7 @@
 #include "control/call_view.h"
 #include "control/guard.h"
 #include "control/health.h"
+#include "control/incident_reading.h"
 #include "control/json.h"
 
 namespace hf::control {
@@ -31,6 +33,7 @@ constexpr std::size_t kListDefault = 100;
 constexpr std::size_t kListMax = 1000;
 constexpr std::size_t kReasonMax = 500;
 constexpr std::size_t kAnswerMax = 1024 * 1024;
+constexpr Duration kIncidentMax = Duration::hours(24 * 90);
 constexpr Duration kPauseMax = Duration::hours(24 * 30);
 
 ControlReply no_such_call(std::string_view id) {
@@ -44,16 +47,19 @@ ControlReply wrong_method(std::string_view allow) {
   return out;
 }
 
-// "a=1&b=2"; invalid when malformed, unknown or twice.
-Result<std::map<std::string, std::string>> parse_query(std::string_view text) {
+ControlReply json(std::string body) {
+  return {200, "application/json", std::move(body), {}};
+}
+
+// "a=1&b=2"; invalid when malformed, not one of `known`, or twice.
+Result<std::map<std::string, std::string>> parse_query(std::string_view text,
+                                                       const std::vector<std::string>& known) {
   std::map<std::string, std::string> out;
   HF_TRY(auto pairs, query_pairs(text));
   for (auto& [name, value] : pairs) {
-    if (name != "state" && name != "upstream" && name != "limit" && name != "after") {
-      return fail(ErrorKind::invalid,
-                  fmt::format("query '{}' is not known here; known are: state, upstream, limit, "
-                              "after",
-                              name));
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      return fail(ErrorKind::invalid, fmt::format("query '{}' is not known here; known are: {}",
+                                                  name, fmt::join(known, ", ")));
     }
     if (!out.emplace(name, std::move(value)).second) {
       return fail(ErrorKind::invalid, fmt::format("query '{}' is there twice", name));
@@ -63,7 +69,7 @@ Result<std::map<std::string, std::string>> parse_query(std::string_view text) {
 }
 
 Result<ports::CallFilter> parse_filter(std::string_view query) {
-  HF_TRY(const auto values, parse_query(query));
+  HF_TRY(const auto values, parse_query(query, {"state", "upstream", "limit", "after"}));
   ports::CallFilter out;
   out.limit = kListDefault;
   for (const auto& [name, value] : values) {
@@ -89,6 +95,27 @@ Result<ports::CallFilter> parse_filter(std::string_view query) {
         return fail(ErrorKind::invalid, fmt::format("'limit' must be from 1 to {}", kListMax));
       }
     }
+  }
+  return out;
+}
+
+// "since=2h&until=30m": how long ago; until is now when it is left out.
+Result<IncidentWindow> parse_window(std::string_view query, WallTime now) {
+  HF_TRY(const auto values, parse_query(query, {"since", "until"}));
+  IncidentWindow out{now, now};
+  if (!values.contains("since")) {
+    return fail(ErrorKind::invalid, "'since' is required: how long ago it began, such as 2h");
+  }
+  for (const auto& [name, value] : values) {
+    auto ago = parse_duration(value);
+    if (!ago.ok()) return ago.take_error().in("'" + name + "'");
+    if (*ago < Duration{} || *ago > kIncidentMax) {
+      return fail(ErrorKind::invalid, "'" + name + "' must be from 0 to 90d ago");
+    }
+    (name == "since" ? out.since : out.until) = now - *ago;
+  }
+  if (out.since >= out.until) {
+    return fail(ErrorKind::invalid, "'since' must lie before 'until'");
   }
   return out;
 }
@@ -318,6 +345,18 @@ void Admin::handle(const ControlRequest& request, const ControlRespond& respond)
     } else {
       calls(*route, respond);
     }
+  } else if (route && route->kind == "blocked" && !one) {
+    if (route->is_read()) {
+      blocked(respond);
+    } else {
+      respond(wrong_method("GET"));
+    }
+  } else if (route && route->kind == "incident" && !one) {
+    incident(*route, respond);
+  } else if (route && route->kind == "alerts" && !one) {
+    const std::string none = R"({"alerts":[]})";
+    respond(!route->is_read() ? wrong_method("GET")
+                              : json(options_.alerts ? options_.alerts() : none));
   } else if (route && route->kind == "upstreams" && one && pause_action) {
     pause(*route, respond);
   } else if (route && route->kind == "upstreams" && !one) {
@@ -363,6 +402,28 @@ void Admin::calls(const Route& route, const ControlRespond& respond) {
   });
 }
 
+// Lines in which a call that cannot end by itself, or takes long, keeps others waiting.
+void Admin::blocked(const ControlRespond& respond) {
+  ports::CallFilter filter;
+  filter.blocking = true;
+  filter.limit = kListMax;
+  const WallTime now = options_.now ? options_.now() : WallTime{};
+  driver_.list(std::move(filter), [respond, now](const Result<ports::CallPage>& page) {
+    if (!page.ok()) {
+      respond(journal_unavailable(page.error().context));
+      return;
+    }
+    JsonArray lines;
+    for (std::size_t i = 0; i < (*page).calls.size(); ++i) {
+      const call::Call& head = *(*page).calls[i];
+      if (!blocks_for_long(head, now)) continue;
+      lines.add(blocked_json(head, (*page).behind[i]));
+    }
+    respond(
+        json(call::JsonObject().raw("lines", lines.done()).boolean("more", (*page).more).done()));
+  });
+}
+
 void Admin::one_call(const Route& route, const ControlRespond& respond) {
   if (!route.is_read()) {
     respond(wrong_method("GET"));
@@ -390,7 +451,7 @@ void Admin::evidence(const Route& route, const ControlRespond& respond) {
     return;
   }
   const ExplainContext context{&driver_, options_.settings, options_.hasher,
-                               options_.wall ? options_.wall() : WallTime{}};
+                               options_.now ? options_.now() : WallTime{}};
   if (route.kind == "explain") {
     answer_explain(context, route.query, respond);
   } else {
@@ -437,6 +498,29 @@ void Admin::upstreams(const ControlRespond& respond) {
         name, found == stats.upstreams.end() ? engine::UpstreamStats{} : found->second));
   }
   respond(json(call::JsonObject().raw("upstreams", list.done()).done()));
+}
+
+void Admin::incident(const Route& route, const ControlRespond& respond) {
+  if (!route.is_read()) {
+    respond(wrong_method("GET"));
+    return;
+  }
+  const WallTime now = options_.now ? options_.now() : WallTime{};
+  const auto window = parse_window(route.query, now);
+  if (!window.ok()) {
+    respond(bad_request(window.error().context));
+    return;
+  }
+  read_incident(driver_, *window, options_.settings->alerts.stake,
+                [respond, now](const Result<Incident>& found) {
+                  if (!found.ok()) {
+                    respond(journal_unavailable(found.error().context));
+                    return;
+                  }
+                  const std::string text =
+                      call::JsonObject().text("markdown", (*found).markdown(now)).done();
+                  respond(json(join_objects((*found).json(now), text)));
+                });
 }
 
 void Admin::pause(const Route& route, const ControlRespond& respond) {

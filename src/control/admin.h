@@ -22,9 +22,10 @@ struct AdminOptions {
   std::vector<std::string> hosts;  // further names that Host may have
   std::shared_ptr<const call::Settings> settings;
   FactSource facts;
-  // For explain: to find what is kept as a hash alone, and to know how long ago something was.
+  // For explain: to find what is kept as a hash alone.
   std::optional<call::Hasher> hasher = std::nullopt;
-  std::function<WallTime()> wall = {};
+  std::function<WallTime()> now = {};        // empty: the beginning of 1970
+  std::function<std::string()> alerts = {};  // {"alerts": [...]}; empty: there are none
 };
 
 // The I/O thread. `driver` has been started and outlives this; replies may come after this is gone.
@@ -36,9 +37,11 @@ class Admin {
  private:
   struct Route;
   void calls(const Route& route, const ports::ControlRespond& respond);
+  void blocked(const ports::ControlRespond& respond);
   void one_call(const Route& route, const ports::ControlRespond& respond);
   void evidence(const Route& route, const ports::ControlRespond& respond);
   void command(const Route& route, const ports::ControlRespond& respond);
+  void incident(const Route& route, const ports::ControlRespond& respond);
   void upstreams(const ports::ControlRespond& respond);
   void pause(const Route& route, const ports::ControlRespond& respond);
 

@@ -12,6 +12,7 @@ namespace {
 
 using call::JsonObject;
 
+constexpr Duration kBlocksAfter = Duration::minutes(1);
 constexpr std::size_t kShort = 12;  // hex digits of a digest: enough to compare, too few to find
 
 std::int64_t number(std::uint64_t value) {
@@ -157,6 +158,31 @@ std::string list_json(const call::Call& call) {
 
 std::string head_json(const call::Call& call) {
   return join_objects(list_json(call), detail_members(call).done());
+}
+
+bool blocks_for_long(const call::Call& head, WallTime now) {
+  if (head.state == call::State::unknown) return true;
+  if (head.state == call::State::sending || call::terminal(head.state)) return false;
+  const bool for_a_person =
+      head.reason == call::WaitReason::set_aside || head.reason == call::WaitReason::credentials;
+  return for_a_person || now - head.accepted.wall >= kBlocksAfter;
+}
+
+std::string blocked_json(const call::Call& head, std::uint64_t behind) {
+  const bool unknown = head.state == call::State::unknown;
+  const bool for_a_person =
+      head.reason == call::WaitReason::set_aside || head.reason == call::WaitReason::credentials;
+  const std::string id = head.id.text();
+  std::string advice = "holdfast calls cancel " + id + " --reason '...'";
+  if (for_a_person) advice = "holdfast calls retry " + id + " --reason '...'";
+  if (unknown) advice = "holdfast calls resolve " + id + " applied|not_applied --reason '...'";
+  const WallTime since = unknown && head.ended ? head.ended->wall : head.accepted.wall;
+  JsonObject out;
+  out.text("order", head.asked.order ? head.asked.order->name : std::string())
+      .number("behind", number(behind))
+      .text("since", format_rfc3339(since))
+      .text("do", advice);
+  return join_objects(list_json(head), out.done());
 }
 
 std::string detail_json(const ports::CallDetail& detail) {

@@ -19,6 +19,12 @@ std::string list_json(const call::Call& call);
 std::string head_json(const call::Call& call);
 // One event of a timeline; phases in microseconds, hashes cut short to compare by.
 call::JsonObject event_members(const call::TimelineEvent& event);
+// The first of a line, `behind` calls waiting for it: a list's members, the line's name, since when
+// it blocks, and the command that frees the line.
+std::string blocked_json(const call::Call& head, std::uint64_t behind);
+// Whether it keeps a line waiting that will not be free soon: nobody knows what became of it, it is
+// set aside, its credentials are refused, or it has waited for a minute.
+bool blocks_for_long(const call::Call& head, WallTime now);
 // All of it, with the timeline. `detail.call` is there.
 std::string detail_json(const ports::CallDetail& detail);
 

@@ -79,11 +79,27 @@ struct OutgoingFacts {
   std::uint64_t dropped_stale = 0;
 };
 
+struct AlertCounts {
+  struct Active {
+    std::string cause;
+    std::string upstream;
+  };
+  struct Notices {
+    std::string target;
+    std::uint64_t sent = 0;
+    std::uint64_t failed = 0;
+    std::uint64_t dropped = 0;
+  };
+  std::vector<Active> active;
+  std::vector<Notices> notices;
+};
+
 struct Facts {
   ProcessFacts process;
   std::optional<JournalFacts> journal;  // none: no route needs one
   ServerFacts server;
   OutgoingFacts outgoing;
+  AlertCounts alerts;
   bool draining = false;
 };
 

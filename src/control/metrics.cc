@@ -127,6 +127,19 @@ void write_breakers(Lines& out, const Input& in) {
   }
 }
 
+void write_alerts(Lines& out, const Input& in) {
+  for (const auto& alert : in.facts.alerts.active)
+    out.add({{"cause", alert.cause}, {"upstream", alert.upstream}}, 1);
+}
+
+void write_notices(Lines& out, const Input& in) {
+  for (const auto& target : in.facts.alerts.notices) {
+    out.add({{"target", target.target}, {"result", "sent"}}, target.sent);
+    out.add({{"target", target.target}, {"result", "failed"}}, target.failed);
+    out.add({{"target", target.target}, {"result", "dropped"}}, target.dropped);
+  }
+}
+
 void write_next_due(Lines& out, const Input& in) {
   for (const auto& [name, upstream] : in.stats.upstreams) {
     if (upstream.next_due_ms <= 0) continue;
@@ -220,6 +233,11 @@ std::vector<Row> upstream_rows() {
        write_next_due},
       {{"holdfast_upstream_breaker_state", "gauge", "1 for the state the breaker is in."},
        write_breakers},
+      {{"holdfast_alerts_active", "gauge", "1 for each cause that people are to know of now."},
+       write_alerts},
+      {{"holdfast_alert_notices_total", "counter",
+        "Notices to webhooks and Alertmanager: delivered, tries that failed, given up."},
+       write_notices},
   };
 }
 

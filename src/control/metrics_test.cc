@@ -38,6 +38,8 @@ Facts sample_facts() {
   journal.accepting = true;
   journal.standing = {{"waiting", 5, 61}, {"unknown", 1, 7}};
   facts.journal = journal;
+  facts.alerts.active = {{"breaker-open", "a"}};
+  facts.alerts.notices = {{"webhook", 3, 2, 1}};
   return facts;
 }
 
@@ -66,6 +68,10 @@ TEST(Metrics, CountersGaugesAndLabels) {
             "holdfast_calls_oldest_seconds{state=\"waiting\"} 61");
   EXPECT_EQ(lines_of(text, "outcome=\"complete\"").back().substr(0, 42),
             "holdfast_upstream_attempt_outcomes_total{u");
+  EXPECT_EQ(lines_of(text, "holdfast_alerts_active").back(),
+            "holdfast_alerts_active{cause=\"breaker-open\",upstream=\"a\"} 1");
+  EXPECT_EQ(lines_of(text, "holdfast_alert_notices_total").back(),
+            "holdfast_alert_notices_total{target=\"webhook\",result=\"dropped\"} 1");
   EXPECT_EQ(lines_of(text, "state=\"open\"").back().back(), '1');
   EXPECT_EQ(lines_of(text, "state=\"closed\"").back().back(), '0');
   EXPECT_TRUE(lines_of(text, "next_due").back().ends_with("} 1800000000.25"));

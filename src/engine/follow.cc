@@ -76,6 +76,15 @@ bool has_whole_answer(const Active& active) {
          !active.last->forwarded && active.last->body;
 }
 
+// How far the schedule, or the time, of a held call is used up.
+std::uint8_t stage_of(const call::Call& call, const call::RetrySettings& retry, WallTime now) {
+  const auto steps = static_cast<int>(retry.held.size());
+  const int used = call.held_attempts;
+  const bool half = steps > 0 && used * 2 >= steps;
+  const std::uint8_t by_attempts = half && used * 4 >= steps * 3 ? 2 : half ? 1 : 0;
+  return std::max(by_attempts, call::stage_of_time(call.accepted.wall, call::ends_at(call), now));
+}
+
 bool knows_its_key(const call::Call& call) {
   return call.key && !call.key->made;
 }
@@ -317,9 +326,11 @@ void Core::end_live(Active& active, std::string_view rule) {
       return;
     }
     call.held = false;
-    call.state = call.key ? call::State::open : call::State::dead;
+    // A derived key joins only what is in doubt: what is not comes back as another call.
+    const bool comes_back = call.key && (!call.key->derived || call.unresolved);
+    call.state = comes_back ? call::State::open : call::State::dead;
     call.reason = call::WaitReason::none;
-    if (call.key) {
+    if (comes_back) {
       call.next_attempt_at = open_until(call);
       record(active, call::Happening::opened, call::Actor::holdfast, rule);
       expect_due(upstream_of(active), call, call.next_attempt_at);
@@ -384,6 +395,7 @@ void Core::hold(Active& active, call::WaitReason reason, std::optional<WallTime>
     record(active, call::Happening::held, call::Actor::holdfast, call::to_string(reason));
   }
   if (end_if_over(active)) return;
+  call.stage = stage_of(call, active.route->retry, now_.wall);
   write(active);
   settle_held_clients(active, wall_to_mono(std::max(call.next_attempt_at, known_end)));
 }
@@ -528,6 +540,9 @@ bool Core::end_if_over(Active& active) {
     if (active.verifying) return false;
     begin_verify(active, rule);
     return true;
+  }
+  if (call.held && rule != "no-longer-matches") {
+    upstream_of(active).stats.exhausted += 1;
   }
   if (call.unresolved) {
     become_unknown(active, rule);

@@ -251,6 +251,29 @@ TEST(Held, deadline_ends_in_dead_if_proven_and_in_unknown_if_not) {
   }
 }
 
+TEST(Held, its_stage_follows_schedule_and_time_and_its_end_is_counted) {
+  Bench bench([](auto& upstream, auto& route) {
+    kKeyedHold(upstream, route);
+    upstream.idempotency.lifetime = Duration::hours(24 * 30);
+    route.deadline = Duration::hours(4);
+    route.retry.held.assign(4, Duration::minutes(10));
+  });
+  bench.arrive({.key = "k"});
+  bench.end(not_connected());
+  EXPECT_EQ(bench.only()->stage, 0);
+  for (const int stage : {0, 1, 2}) {  // held attempts: 1, 2, 3 of 4 steps
+    ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(20)));
+    bench.end(not_connected());
+    EXPECT_EQ(bench.only()->stage, stage);
+  }
+  for (int i = 0; i < 50 && bench.only()->state != call::State::dead; ++i) {
+    if (!bench.running.empty()) bench.end(not_connected());
+    bench.pass_to_attempt(Duration::hours(1));
+  }
+  EXPECT_EQ(bench.only()->state, call::State::dead);
+  EXPECT_EQ(bench.engine().stats(bench.now).upstreams.at("up").exhausted, 1U);
+}
+
 TEST(Held, no_attempt_starts_in_the_margin_of_the_keys_end) {
   Bench bench([](auto& upstream, auto& route) {
     kKeyedHold(upstream, route);

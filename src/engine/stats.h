@@ -20,6 +20,7 @@ struct UpstreamStats {
   std::uint64_t held = 0;     // calls that became held
   std::uint64_t unknown = 0;  // calls that became unknown
   std::uint64_t dead = 0;
+  std::uint64_t exhausted = 0;  // held calls whose time ran out
   std::uint64_t pauses = 0;
   std::uint64_t lookups = 0;
   std::uint64_t verified_found = 0;

@@ -50,11 +50,22 @@ struct LineHeads {
   std::optional<call::Digest> next;  // go on after this line; none: these were the last
 };
 
+// Held calls whose time, or schedule, is used up to a stage (call::Call::stage) or further.
+struct RunningOut {
+  std::uint8_t stage = 1;
+  WallTime now;
+};
+
 struct CallFilter {
   std::optional<call::State> state;
   std::string upstream;         // empty: any
   std::optional<CallId> after;  // page on from here (exclusive), newest first
   std::size_t limit = 100;      // at most 1000
+  // Instead of state and after: those of `upstream`, the earliest due first, those at the upstream
+  // now at the end.
+  std::optional<RunningOut> running_out;
+  // Instead of all others: the first calls of lines in which others wait behind them.
+  bool blocking = false;
 };
 
 struct CallPage {
@@ -62,6 +73,9 @@ struct CallPage {
   bool more = false;
   std::optional<CallId>
       next;  // with `more`: the `after` to go on from; a page may be short of calls
+  std::uint64_t matched = 0;  // with running_out: how many there are, beyond the page; `more`: or
+                              // even more than that
+  std::vector<std::uint64_t> behind;  // with blocking: how many wait behind each of `calls`
 };
 
 struct CallDetail {

@@ -331,6 +331,53 @@ TYPED_TEST(JournalContract, DueFollowsTheCall) {
   EXPECT_FALSE(page.next);
 }
 
+TYPED_TEST(JournalContract, ThoseThatRunOutAreFoundByTimeAndBySchedule) {
+  const auto running_out = [&](std::uint8_t stage, std::int64_t after, std::size_t limit = 100) {
+    ports::CallFilter filter;
+    filter.upstream = "stripe";
+    filter.limit = limit;
+    filter.running_out = ports::RunningOut{stage, WallTime{kStart} + Duration::seconds(after)};
+    return this->list(filter);
+  };
+  call::Call held;
+  for (std::uint64_t n = 0; n < 3; ++n) {
+    call::Call call = sample_call(n, this->now());
+    call.deadline = Duration::seconds(100);
+    EXPECT_EQ(this->commit(create(call, this->now())), CommitResult::ok);
+    held = this->then(call, held_waiting(call, WallTime{kStart + 10}));
+  }
+  call::Call other = sample_call(7, this->now());
+  other.upstream = "sms";
+  EXPECT_EQ(this->commit(create(other, this->now())), CommitResult::ok);
+  this->then(other, held_waiting(other, WallTime{kStart}));
+
+  EXPECT_EQ(running_out(1, 40).matched, 0U);
+  EXPECT_EQ(running_out(1, 55).matched, 3U);
+  EXPECT_EQ(running_out(2, 55).matched, 0U);
+  EXPECT_EQ(running_out(2, 80).calls.size(), 3U);
+  const auto cut = running_out(1, 55, 2);
+  EXPECT_EQ(cut.calls.size(), 2U);
+  EXPECT_EQ(cut.matched, 3U);
+
+  // The schedule may be ahead of the time, with the same due time as before.
+  call::Call staged = held;
+  staged.stage = 2;
+  staged = this->then(held, staged);
+  ASSERT_EQ(running_out(2, 0).calls.size(), 1U);
+  EXPECT_EQ(running_out(2, 0).calls.front()->id, staged.id);
+  // It does not cease while it is being attempted, and does when it has ended.
+  call::Call sending = staged;
+  sending.state = State::sending;
+  sending = this->then(staged, sending);
+  EXPECT_EQ(running_out(2, 0).matched, 1U);
+  call::Call answered = sending;
+  answered.state = State::answered;
+  answered.ended = call::Stamp::of(this->now());
+  this->then(sending, answered);
+  EXPECT_EQ(running_out(2, 0).matched, 0U);
+  EXPECT_EQ(running_out(1, 55).matched, 2U);
+}
+
 TYPED_TEST(JournalContract, ListsNewestFirstAndByState) {
   for (std::uint64_t n = 0; n < 6; ++n) {
     const call::Call call = this->created(n);

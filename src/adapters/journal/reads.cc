@@ -181,7 +181,99 @@ Result<bool> JournalReads::list_entry(std::string_view key, std::string_view val
   return page.calls.size() < std::clamp<std::size_t>(filter.limit, 1, kListPageMax);
 }
 
+Result<ports::CallPage> JournalReads::running_out(const ports::CallFilter& filter) const {
+  const ports::RunningOut& wanted = *filter.running_out;
+  const std::size_t limit = std::clamp<std::size_t>(filter.limit, 1, kListPageMax);
+  ports::CallPage page;
+  std::vector<CallId> found;
+  std::size_t examined = 0;
+  for (std::size_t i = 0; i < call::kDueClasses; ++i) {
+    const std::string due = codec_.due_prefix(filter.upstream, static_cast<call::DueClass>(i));
+    HF_TRY_VOID(kv_.scan(due, call::end_of(due), Direction::ascending,
+                         [&](std::string_view key, std::string_view value) {
+                           if (++examined > kRunningOutMax) {
+                             page.more = true;
+                             return false;
+                           }
+                           const call::DueEntry entry = call::parse_due_value(value);
+                           const auto id = call::call_of_key(key);
+                           if (!id.ok() || !entry.ends || entry.state == call::State::open)
+                             return true;
+                           const auto by_time =
+                               call::stage_of_time(id->born(), *entry.ends, wanted.now);
+                           if (std::max(entry.stage, by_time) < wanted.stage) return true;
+                           page.matched += 1;
+                           if (found.size() < limit) found.push_back(id.value());
+                           return true;
+                         }));
+  }
+  // A call does not cease to run out of time while it is being attempted.
+  std::vector<CallId> sending;
+  const std::string at_upstream = one_letter(Prefix::sending);
+  HF_TRY_VOID(kv_.scan(at_upstream, call::end_of(at_upstream), Direction::ascending,
+                       [&](std::string_view key, std::string_view) {
+                         const auto id = call::call_of_key(key);
+                         if (id.ok()) sending.push_back(id.value());
+                         return sending.size() < kListPageMax;
+                       }));
+  for (const CallId& id : found) {
+    HF_TRY(auto call, head(id));
+    if (call) page.calls.push_back(std::move(call));
+  }
+  for (const CallId& id : sending) {
+    HF_TRY(auto call, head(id));
+    if (!call || !call->held || call->upstream != filter.upstream) continue;
+    const auto by_time = call::stage_of_time(call->accepted.wall, call::ends_at(*call), wanted.now);
+    if (std::max(call->stage, by_time) < wanted.stage) continue;
+    page.matched += 1;
+    if (page.calls.size() < limit) page.calls.push_back(std::move(call));
+  }
+  return page;
+}
+
+Result<ports::CallPage> JournalReads::blocking(const ports::CallFilter& filter) const {
+  const std::size_t limit = std::clamp<std::size_t>(filter.limit, 1, kListPageMax);
+  constexpr std::size_t kTail = sizeof(std::uint64_t) + CallId::kSize;  // the place, the call
+  ports::CallPage page;
+  std::string line;
+  std::vector<std::pair<CallId, std::uint64_t>> found;  // the first of a line, how many behind it
+  std::size_t examined = 0;
+  const std::string all = one_letter(Prefix::order);
+  const auto stands_alone = [&] { return !found.empty() && found.back().second == 0; };
+  HF_TRY_VOID(kv_.scan(all, call::end_of(all), Direction::ascending,
+                       [&](std::string_view key, std::string_view) {
+                         if (++examined > kPlacesMax) {
+                           page.more = true;
+                           return false;
+                         }
+                         const auto id = call::call_of_key(key);
+                         if (!id.ok() || key.size() <= kTail) return true;
+                         if (key.substr(0, key.size() - kTail) == line) {
+                           found.back().second += 1;
+                           return true;
+                         }
+                         if (stands_alone()) found.pop_back();
+                         if (found.size() == limit) {
+                           page.more = true;
+                           return false;
+                         }
+                         line.assign(key.substr(0, key.size() - kTail));
+                         found.emplace_back(id.value(), 0);
+                         return true;
+                       }));
+  if (stands_alone()) found.pop_back();
+  for (const auto& [id, behind] : found) {
+    HF_TRY(auto call, head(id));
+    if (!call) continue;
+    page.calls.push_back(std::move(call));
+    page.behind.push_back(behind);
+  }
+  return page;
+}
+
 Result<ports::CallPage> JournalReads::list(const ports::CallFilter& filter) const {
+  if (filter.running_out) return running_out(filter);
+  if (filter.blocking) return blocking(filter);
   // `unknown` and `sending` have an index of their own; the other states are found by looking.
   Prefix prefix = Prefix::call_head;
   if (filter.state == call::State::unknown) prefix = Prefix::unknown;

@@ -16,6 +16,10 @@ namespace hf::adapters {
 inline constexpr std::size_t kListExaminedMax = 10'000;
 inline constexpr std::size_t kListPageMax = 1000;
 inline constexpr std::size_t kDuePageMax = 4096;
+// Index entries looked at for those that run out of time.
+inline constexpr std::size_t kRunningOutMax = 50'000;
+// Places in lines looked at for those that block.
+inline constexpr std::size_t kPlacesMax = 50'000;
 // Entries counted at a start, and events shown of one call.
 // Entries of a field looked at for one page of a search, and of likeness for one page of a walk:
 // some tens of milliseconds, in which no commit is written.
@@ -53,6 +57,8 @@ class JournalReads {
   Result<void> mark_dropped(call::Call& call) const;
   Result<void> like_pair(const call::LikenessEntry& before, const call::LikenessEntry& entry,
                          ports::LikenessPage& page) const;
+  Result<ports::CallPage> running_out(const ports::CallFilter& filter) const;
+  Result<ports::CallPage> blocking(const ports::CallFilter& filter) const;
   Result<bool> list_entry(std::string_view key, std::string_view value,
                           const ports::CallFilter& filter, ports::CallPage& page) const;
 
