@@ -170,7 +170,6 @@ Result<void> Shell::Impl::start() {
   HF_TRY_VOID(bind());
   HF_TRY_VOID(bind_control(token));
   tell_stranded();
-  tell_of_secrets();
   signals_.add(SIGTERM);
   signals_.add(SIGINT);
   signals_.async_wait([this](const boost::system::error_code& error, int) {
@@ -180,6 +179,7 @@ Result<void> Shell::Impl::start() {
 }
 
 call::Intake Shell::Impl::make_intake() {
+  tell_of_secrets();
   call::WebhookDoor door;
   door.secret = [resolver = std::make_shared<adapters::SecretResolver>()](
                     const std::string& value) { return resolver->resolve(value); };
