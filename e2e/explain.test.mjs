@@ -279,3 +279,35 @@ test('duplicates: who repeats, and what load that makes', async t => {
   assert.equal(answer.callers[0].load_percent, 300)
   assert.equal(answer.pairs.length, 4)
 })
+
+const LOOKED_UP = '{ mode: verify, lookup: { get: "/v1/charges?ref={form:order}", ' +
+  'found: /data/0, where: { /status: succeeded }, settle: 1s } }'
+
+const lookedUp = (found, first) => ({ mode: LOOKED_UP, upstream: {
+  fault: ({ path, n }) => path.includes('?ref=')
+    ? { status: 200, body: { data: found } }
+    : n === 1 ? first : undefined,
+} })
+
+test('Holdfast attempted twice: the upstream was asked, and had nothing of the first', async t => {
+  const { pay, explain, upstream } = await rig(t, lookedUp([], 'reset_before'))
+  const first = await pay('k-1')
+  const id = first.headers['holdfast-call']
+  await until('it took effect', () => upstream.effects.length === 1)
+  const answer = await until('it is answered', async () => {
+    const found = await explain(id)
+    return found.calls[0].state === 'answered' && found
+  })
+  assert.equal(answer.exit, 0)
+  assert.match(answer.said('attempted-again').text, /asked, and twice had nothing of it/)
+})
+
+test('a lookup shows two effects', async t => {
+  const two = [{ status: 'succeeded' }, { status: 'succeeded' }]
+  const { pay, explain } = await rig(t, lookedUp(two, 'reset_after'))
+  const first = await pay('k-1')
+  const answer = await explain(first.headers['holdfast-call'])
+  assert.equal(answer.verdict, 'doubled')
+  assert.equal(answer.exit, 1)
+  assert.match(answer.said('lookup-shows-two').text, /showed 2 entries where one is meant/)
+})

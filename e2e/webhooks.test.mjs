@@ -157,6 +157,8 @@ test('a secret may be changed while it runs; without one the provider comes agai
   const app = await startUpstream(t)
   const secrets = secretFiles(t)
   const proxy = await startHoldfast(t, config(app.url, secrets))
+  await until('what is missing is told at the start', () => logOf(proxy).includes(
+    'route /hooks/standard: webhook.secrets[0]: secret ${env:GONE}: not set'))
   writeFileSync(join(secrets, 'stripe'), 'whsec_the_next_one')
   assert.equal((await stripe(proxy, stripeEvent('evt_1'))).status, 401)
   const next = await stripe(proxy, stripeEvent('evt_1'), { secret: 'whsec_the_next_one' })

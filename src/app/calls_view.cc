@@ -143,6 +143,11 @@ std::string show_call(const json::object& call, const ViewOptions& options) {
   line("first sent", when_long(call, "first_sent_at", options));
   line("next attempt", when_long(call, "next_attempt_at", options));
   line("deadline", when_long(call, "deadline", options));
+  line("last try by", when_long(call, "last_attempt_before", options));
+  line("not before", when_long(call, "not_before", options));
+  line("order", text_of(call, "order"));
+  line("in doubt", when_long(call, "in_doubt_since", options));
+  line("absent", when_long(call, "absent_since", options));
   line("ended", when_long(call, "ended_at", options));
   if (const auto* answer = object_of(call, "answer")) {
     line("answer", fmt::format("status {}, body {} ({} bytes)", text_of(*answer, "status"),

@@ -116,8 +116,8 @@ namespace {
 std::string phases_of(const json::object& phases) {
   std::string out;
   for (const auto& [name, value] : phases) {
-    if (!value.is_int64()) continue;
-    const std::int64_t micros = value.get_int64();
+    const std::int64_t micros = value.is_int64() ? value.get_int64() : 0;
+    if (micros < 100) continue;  // as good as nothing, to a reader
     if (!out.empty()) out += ", ";
     out += safe({name.data(), name.size()});
     out += micros < 10'000 ? fmt::format(" {}.{} ms", micros / 1000, micros % 1000 / 100)
@@ -145,8 +145,9 @@ std::string happening_of(const json::object& event) {
   add("rule", "rule: ");
   add("detail", "");
   if (event.contains("took_ms")) out += fmt::format(", {} ms", number_of(event, "took_ms"));
-  if (const auto* phases = object_of(event, "phases_us"); phases != nullptr && !phases->empty()) {
-    out += " (" + phases_of(*phases) + ")";
+  if (const auto* phases = object_of(event, "phases_us")) {
+    const std::string where = phases_of(*phases);
+    if (!where.empty()) out += " (" + where + ")";
   }
   const std::int64_t sent = number_of(event, "bytes_sent");
   const std::int64_t received = number_of(event, "bytes_received");

@@ -24,6 +24,7 @@
 #include "app/control_wiring.h"
 #include "app/logging.h"
 #include "call/intake.h"
+#include "call/webhook.h"
 #include "runtime/driver.h"
 
 namespace hf::app {
@@ -64,6 +65,7 @@ class Shell::Impl {
   Result<void> bind();
   Result<void> bind_control(const std::string& token);
   void tell_stranded();
+  void tell_of_secrets();
   void note_unsigned(const call::RouteSettings& route);
   void begin_drain();
   void check_drain();
@@ -170,6 +172,7 @@ Result<void> Shell::Impl::start() {
   HF_TRY_VOID(bind());
   HF_TRY_VOID(bind_control(token));
   tell_stranded();
+  tell_of_secrets();
   signals_.add(SIGTERM);
   signals_.add(SIGINT);
   signals_.async_wait([this](const boost::system::error_code& error, int) {
@@ -188,6 +191,27 @@ call::Intake Shell::Impl::make_intake(const call::Sealer& sealer) {
   };
   door.refused = [this](const call::RouteSettings& route) { note_unsigned(route); };
   return {settings_, call::Hasher(sealer.hash_secret()), std::move(door)};
+}
+
+// Signing secrets that cannot be had now: callbacks wait for them, webhooks are refused. Better
+// said at the start than found out by the first of them.
+void Shell::Impl::tell_of_secrets() {
+  const auto look = [](const std::vector<std::string>& secrets, const std::string& where,
+                       bool standard) {
+    for (std::size_t i = 0; i < secrets.size(); ++i) {
+      auto key = adapters::resolve_secret(secrets[i]);
+      if (key.ok() && standard) key = call::webhook_secret(*key);
+      if (key.ok()) continue;
+      log_event(adapters::LogLevel::error, "secret_unavailable",
+                fmt::format("{}[{}]: {}", where, i, key.error().context));
+    }
+  };
+  look(settings_->callbacks.secrets, "callbacks.secrets", true);
+  for (const auto& route : settings_->routes) {
+    if (!route->webhook) continue;
+    look(route->webhook->secrets, "route " + route->path + ": webhook.secrets",
+         route->webhook->scheme == call::WebhookScheme::standard);
+  }
 }
 
 // One line a minute and route: whoever sends forgeries must not fill the log with them.

@@ -210,7 +210,7 @@ std::optional<Reply> callback_fault(const Settings& settings, const RouteSetting
   return refuse(Code::bad_request, name + ": " + place.error().context + ".");
 }
 
-std::string callback_of(const RouteSettings& route, const IncomingHead& head) {
+std::string wanted_callback(const RouteSettings& route, const IncomingHead& head) {
   const Field* asked = find_field(head.fields, kCallbackField);
   return asked == nullptr ? route.callback : std::string(trim_blanks(asked->value));
 }
@@ -274,7 +274,7 @@ CallVerdict Intake::on_request(const IncomingHead& head, Body body) const {
   freeze(call, head, std::move(body));
   call.may_hold = holdable(*route, *upstream, head.method) && hold_is_safe(call);
   if (auto fault = take_asked(call, head, hasher_)) return *fault;
-  if (route->hold != Hold::never) call.asked.callback = callback_of(*route, head);
+  if (route->hold != Hold::never) call.asked.callback = wanted_callback(*route, head);
   return call;
 }
 

@@ -36,6 +36,10 @@ std::string due_value(const Indexed& call) {
   put_u64_ordered(out, ordered_ms(call.ends));
   return out;
 }
+// Requests with the content of a call of a derived key join it while it is under way or in doubt.
+bool joins_others(const Call& call) {
+  return !terminal(call.state) && (call.state != State::open || call.unresolved);
+}
 // A verification that was cut is found by its due time: it asks again, it does not end.
 bool at_the_upstream(State state) {
   return state == State::sending;
@@ -312,7 +316,10 @@ void RecordCodec::encode_call_write(Encoding& out, const CallWrite& write) const
   }
   // Also when a call leaves its end: retention may have begun to take its key away in the meantime.
   const bool revived = write.before && terminal(write.before->state) && !terminal(call.state);
-  if (has_key_entry(call) && (!write.before || revived)) {
+  const bool derived = call.key && call.key->derived;
+  if (derived && write.before && !joins_others(call)) {
+    out.remove(key_key(call.key->identity));
+  } else if (has_key_entry(call) && (!write.before || revived || derived)) {
     const KeyEntry entry{call.id, call.owner, call.fingerprint, false, Effect::none};
     put(RecordKind::key_entry, key_key(call.key->identity), encode_key_entry(entry));
   }
@@ -369,7 +376,9 @@ void RecordCodec::retire_later(Encoding& out, const Call& call) const {
   if (call.has_body || (call.answer && call.answer->body_kept)) {
     out.put(retire_key(Retire::bodies, since, call.id), {});
   }
-  if (has_key_entry(call)) out.put(retire_key(Retire::key, since, call.id), {});
+  if (has_key_entry(call) && !call.key->derived) {
+    out.put(retire_key(Retire::key, since, call.id), {});
+  }
   out.put(retire_key(Retire::timeline, since, call.id), {});
 }
 

@@ -47,10 +47,6 @@ ControlReply wrong_method(std::string_view allow) {
   return out;
 }
 
-ControlReply json(std::string body) {
-  return {200, "application/json", std::move(body), {}};
-}
-
 // "a=1&b=2"; invalid when malformed, not one of `known`, or twice.
 Result<std::map<std::string, std::string>> parse_query(std::string_view text,
                                                        const std::vector<std::string>& known) {

@@ -135,6 +135,18 @@ JsonObject detail_members(const call::Call& call) {
       .number("crashes", call.crashes)
       .boolean("no_more_attempts", call.no_more_attempts)
       .number("body_bytes", number(call.body_bytes));
+  if (!call::terminal(call.state)) {
+    out.text("last_attempt_before", format_rfc3339(call::ends_at(call)));
+  }
+  if (call.asked.order) {
+    out.text("order", call.asked.order->name).number("place", number(call.asked.order->place));
+  }
+  if (call.asked.not_before) out.text("not_before", format_rfc3339(*call.asked.not_before));
+  if (call.asked.urgency != call::kUrgencyDefault) out.number("urgency", call.asked.urgency);
+  if (call.doubt.since) out.text("in_doubt_since", format_rfc3339(call.doubt.since->wall));
+  if (call.doubt.absent_since) {
+    out.text("absent_since", format_rfc3339(call.doubt.absent_since->wall));
+  }
   if (call.first_sent) {
     out.text("first_sent_at", format_rfc3339(call.first_sent->wall))
         .text("first_sent_to", call.first_sent_authority);

@@ -20,6 +20,11 @@ bool can_be_asked_about(const call::NewCall& call) {
          call::lookup_target(*call.upstream->lookup, *call.upstream, *call.request, call.key);
 }
 
+call::Happening what_was_refused(const call::Digest& owner, const Arrival& arrival) {
+  return owner == arrival.call.owner ? call::Happening::key_mismatch
+                                     : call::Happening::stranger_refused;
+}
+
 std::shared_ptr<call::Call> make_call(const Arrival& arrival, const Now& now) {
   const call::NewCall& fresh = arrival.call;
   auto made = std::make_shared<call::Call>();
@@ -79,7 +84,11 @@ void Core::on(CallArrived&& event) {
   if (slot.active) {
     Active* active = find_active(*slot.active);
     HF_CHECK(active != nullptr);
-    meet_active(*active, std::move(arrival));
+    if (is_another_derived(*active->call, arrival)) {
+      begin_call(std::move(arrival));
+    } else {
+      meet_active(*active, std::move(arrival));
+    }
     return;
   }
   const bool first = slot.waiting.empty();
@@ -139,7 +148,13 @@ void Core::on(KeyRead&& found) {
     if (now_known != keys_.end() && now_known->second.active) {
       Active* active = find_active(*now_known->second.active);
       HF_CHECK(active != nullptr);
-      meet_active(*active, std::move(arrival));
+      if (is_another_derived(*active->call, arrival)) {
+        begin_call(std::move(arrival));
+      } else {
+        meet_active(*active, std::move(arrival));
+      }
+    } else if (found.call && is_another_derived(*found.call, arrival)) {
+      begin_call(std::move(arrival));
     } else if (found.entry) {
       meet_stored(found, std::move(arrival));
     } else if (now_known == keys_.end()) {
@@ -147,6 +162,21 @@ void Core::on(KeyRead&& found) {
       // The first of them may have ended at once (refused): then the next begins anew.
     }
   }
+}
+
+// Of derived keys: whether the call that has it is another one than what is asked for now. Then the
+// request is a call of its own, without a key: the identity is taken.
+bool Core::is_another_derived(const call::Call& call, Arrival& arrival) const {
+  if (!arrival.call.key || !arrival.call.key->derived) return false;
+  const bool ended =
+      call::terminal(call.state) ||
+      (call.state == call::State::open && !call.unresolved && find_active(call.id) == nullptr);
+  const bool same =
+      call.owner == arrival.call.owner && call.fingerprint == arrival.call.fingerprint &&
+      call::elapsed_at_most(call.accepted, now_) <= arrival.call.route->key.derive_window;
+  if (same && !ended) return false;
+  arrival.call.key.reset();
+  return true;
 }
 
 void Core::begin_call(Arrival arrival) {
@@ -178,10 +208,10 @@ void Core::begin_call(Arrival arrival) {
   if (arrival.call.streamed && arrival.call.has_body) fresh.stream_of = arrival.exchange;
   const CallId id = fresh.call->id;
   Active& active = active_.emplace(id, std::move(fresh)).first->second;
-  if (journaled && !active.call->key && active.call->idempotency.mode == call::Mode::key) {
+  const bool has_value = active.call->key && !active.call->key->derived;
+  if (active.call->key) keys_[active.call->key->identity].active = id;
+  if (journaled && !has_value && active.call->idempotency.mode == call::Mode::key) {
     add_made_key(active);
-  } else if (active.call->key) {
-    keys_[active.call->key->identity].active = id;
   }
   call::TimelineEvent accepted;
   accepted.what = call::Happening::accepted;
@@ -255,9 +285,10 @@ void Core::start_fresh(Active& active, ExchangeId first) {
 void Core::add_made_key(Active& active) {
   call::Call& call = *active.call;
   call::KeyUse key;
+  if (call.key) key = *call.key;  // a derived one: who repeats finds it by its identity
   key.field = call.idempotency.header;
   key.value = "hf-" + call.id.text();
-  key.made = true;
+  key.made = !key.derived;
   auto request = std::make_shared<call::Request>(*call.request);
   set_field(request->fields, key.field, key.value);
   call.request = std::move(request);
@@ -281,6 +312,33 @@ void Core::look_for_resembling(Active& active, const call::NewCall& call) {
   record(active, std::move(event));
 }
 
+// One more request under the key of a call that is not in memory stands in its timeline, so that
+// "who asked, and what were they told" can be answered later; up to a bound.
+void Core::note_asked_again(const std::shared_ptr<const call::Call>& stored, call::Happening what,
+                            const Arrival& arrival) {
+  if (stored == nullptr || stored->asked_again >= call::kAskedAgainMax) return;
+  if (find_upstream(stored->upstream) == nullptr || find_active(stored->id) != nullptr) return;
+  Active& active = activate(stored);
+  active.phase = Phase::idle;
+  note_asked_again(active, what, arrival);
+  write(active);
+  drop(stored->id);
+}
+
+void Core::note_asked_again(Active& active, call::Happening what, const Arrival& arrival) {
+  if (active.call->asked_again >= call::kAskedAgainMax) return;
+  active.call->asked_again += 1;
+  call::TimelineEvent event;
+  event.what = what;
+  event.who = call::Actor::client;
+  event.where = arrival.call.client_address;
+  event.digest = arrival.call.content;
+  if (what == call::Happening::replayed && active.call->answer) {
+    event.status = static_cast<std::uint16_t>(active.call->answer->status);
+  }
+  record(active, std::move(event));
+}
+
 bool Core::refuse_stranger(const call::Digest& owner, const call::Digest& fingerprint,
                            const CallId& id, const Arrival& arrival) {
   call::ProblemSpec spec;
@@ -300,7 +358,10 @@ bool Core::refuse_stranger(const call::Digest& owner, const call::Digest& finger
 
 void Core::meet_active(Active& active, Arrival arrival) {
   const call::Call& call = *active.call;
-  if (refuse_stranger(call.owner, call.fingerprint, call.id, arrival)) return;
+  if (refuse_stranger(call.owner, call.fingerprint, call.id, arrival)) {
+    note_asked_again(active, what_was_refused(call.owner, arrival), arrival);
+    return;
+  }
   stats_.joined += 1;
   if (active.exchanges.size() > static_cast<std::size_t>(active.route->limits.waiters)) {
     call::ProblemSpec spec;
@@ -312,11 +373,7 @@ void Core::meet_active(Active& active, Arrival arrival) {
     send_problem(arrival.exchange, spec, true);
     return;
   }
-  call::TimelineEvent joined;
-  joined.what = call::Happening::joined;
-  joined.who = call::Actor::client;
-  joined.where = arrival.call.client_address;
-  record(active, std::move(joined));
+  note_asked_again(active, call::Happening::joined, arrival);
   attach(active, arrival.exchange, arrival.call, false);
   if (call.held && exchanges_.at(arrival.exchange).async && !arrival.call.wait) {
     reply_held(arrival.exchange, active);
@@ -337,7 +394,10 @@ void Core::meet_stored(const KeyRead& found, Arrival arrival) {
     send_problem(arrival.exchange, spec, true);
     return;
   }
-  if (refuse_stranger(entry.owner, entry.fingerprint, entry.call, arrival)) return;
+  if (refuse_stranger(entry.owner, entry.fingerprint, entry.call, arrival)) {
+    note_asked_again(found.call, what_was_refused(entry.owner, arrival), arrival);
+    return;
+  }
   const call::Call& call = *found.call;
   spec.attempts = call.attempts;
   if (!call::terminal(call.state) && find_upstream(call.upstream) == nullptr) {
@@ -352,13 +412,16 @@ void Core::meet_stored(const KeyRead& found, Arrival arrival) {
       spec.code = call::Code::outcome_unknown;
       spec.effect = call::Effect::unknown;
       send_problem(arrival.exchange, spec, true);
+      note_asked_again(found.call, call::Happening::replayed, arrival);
       return;
     case call::State::answered:
       replay(call, arrival);
+      note_asked_again(found.call, call::Happening::replayed, arrival);
       return;
     case call::State::cancelled:
       spec.code = call::Code::cancelled;
       send_problem(arrival.exchange, spec, true);
+      note_asked_again(found.call, call::Happening::replayed, arrival);
       return;
     case call::State::open:
     case call::State::dead:
@@ -442,8 +505,13 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
       active.body_is_new = true;
     }
   }
-  record(active, revived ? call::Happening::revived : call::Happening::resumed,
-         call::Actor::client);
+  call::TimelineEvent back;
+  back.what = revived ? call::Happening::revived : call::Happening::resumed;
+  back.who = call::Actor::client;
+  back.attempt = static_cast<std::uint32_t>(call.attempts);
+  back.where = active.client_address;
+  back.digest = arrival.call.content;
+  record(active, std::move(back));
   attach(active, arrival.exchange, arrival.call, true);
   begin_or_join_line(active, arrival.exchange);
 }

@@ -49,6 +49,11 @@ Active* Core::find_active(const CallId& id) {
   return found == active_.end() ? nullptr : &found->second;
 }
 
+const Active* Core::find_active(const CallId& id) const {
+  const auto found = active_.find(id);
+  return found == active_.end() ? nullptr : &found->second;
+}
+
 UpstreamState& Core::upstream_of(const Active& active) {
   const auto found = upstreams_.find(active.call->upstream);
   HF_CHECK(found != upstreams_.end());

@@ -235,6 +235,7 @@ class Core {
  private:
   // core.cc: the small tools of every room
   Active* find_active(const CallId& id);
+  const Active* find_active(const CallId& id) const;
   UpstreamState& upstream_of(const Active& active);
   UpstreamState* find_upstream(const std::string& name);
   void act(ActionKind what, bool after_writes) {
@@ -264,6 +265,10 @@ class Core {
   void meet_stored(const KeyRead& found, Arrival arrival);
   bool refuse_stranger(const call::Digest& owner, const call::Digest& fingerprint, const CallId& id,
                        const Arrival& arrival);
+  bool is_another_derived(const call::Call& call, Arrival& arrival) const;
+  void note_asked_again(const std::shared_ptr<const call::Call>& stored, call::Happening what,
+                        const Arrival& arrival);
+  void note_asked_again(Active& active, call::Happening what, const Arrival& arrival);
   void replay(const call::Call& call, const Arrival& arrival);
   void resume(std::shared_ptr<const call::Call> stored, Arrival arrival);
   Active& activate(std::shared_ptr<const call::Call> stored);

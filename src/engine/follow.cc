@@ -326,9 +326,11 @@ void Core::end_live(Active& active, std::string_view rule) {
       return;
     }
     call.held = false;
-    call.state = call.key ? call::State::open : call::State::dead;
+    // A derived key joins only what is in doubt: what is not comes back as another call.
+    const bool comes_back = call.key && (!call.key->derived || call.unresolved);
+    call.state = comes_back ? call::State::open : call::State::dead;
     call.reason = call::WaitReason::none;
-    if (call.key) {
+    if (comes_back) {
       call.next_attempt_at = open_until(call);
       record(active, call::Happening::opened, call::Actor::holdfast, rule);
       expect_due(upstream_of(active), call, call.next_attempt_at);

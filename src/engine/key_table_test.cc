@@ -350,5 +350,85 @@ TEST(KeyTableRow, key_of_a_safe_method_is_forwarded_and_otherwise_ignored) {
   EXPECT_TRUE(bench.unanswered(first) && bench.unanswered(second));
 }
 
+const auto keyed_route = [](call::UpstreamSettings& upstream, call::RouteSettings& route) {
+  keyed(upstream);
+  route.wait = Duration::seconds(3);
+};
+
+int events_of(const Bench& bench, call::Happening what) {
+  const auto& events = bench.timeline.begin()->second;
+  return static_cast<int>(std::count_if(events.begin(), events.end(),
+                                        [&](const auto& event) { return event.what == what; }));
+}
+
+TEST(KeyTable, who_asked_again_stands_in_the_timeline_up_to_a_bound) {
+  Bench bench(keyed_route);
+  bench.arrive({.key = "a"});
+  bench.arrive({.key = "a", .body = "other"});
+  bench.end(answer(201));
+  bench.arrive({.key = "a"});
+  bench.arrive({.key = "a", .body = "other"});
+  bench.arrive({.key = "a", .owner = "mallory"});
+  EXPECT_EQ(events_of(bench, call::Happening::replayed), 1);
+  EXPECT_EQ(events_of(bench, call::Happening::key_mismatch), 2);
+  EXPECT_EQ(events_of(bench, call::Happening::stranger_refused), 1);
+  EXPECT_EQ(bench.timeline.begin()->second.back().who, call::Actor::client);
+  for (int i = 0; i < 100; ++i)
+    EXPECT_EQ(bench.status(bench.arrive({.key = "a"})), 201);
+  EXPECT_EQ(bench.only()->asked_again, call::kAskedAgainMax);
+  EXPECT_EQ(bench.timeline.begin()->second.size(), 4U + call::kAskedAgainMax);
+}
+
+// A client that repeats without any key joins its own request while that is under way or in doubt,
+// and nothing else.
+TEST(DerivedKey, joins_what_is_under_way) {
+  Bench bench(keyed_route);
+  const auto first = bench.arrive({.derived = true});
+  const auto twin = bench.arrive({.derived = true});
+  const auto other = bench.arrive({.body = "other", .derived = true});
+  ASSERT_EQ(bench.running.size(), 2U);
+  const auto& start = bench.running.begin()->second;
+  EXPECT_EQ(find_field(start.request->fields, "Idempotency-Key")->value, "hf-" + start.call.text());
+  bench.end(bench.running.begin()->first, answer(201));
+  EXPECT_EQ(bench.status(first), 201);
+  EXPECT_EQ(bench.status(twin), 201);
+  EXPECT_TRUE(bench.unanswered(other));
+  // What has ended is over: the next one is a call of its own.
+  bench.arrive({.derived = true});
+  EXPECT_EQ(bench.running.size(), 2U);
+  EXPECT_EQ(bench.stored.size(), 3U);
+}
+
+TEST(DerivedKey, resumes_what_is_in_doubt_within_its_window) {
+  for (const bool late : {false, true}) {
+    Bench bench(keyed_route);
+    const auto first = bench.arrive({.derived = true});
+    while (bench.unanswered(first)) {
+      if (!bench.running.empty()) bench.end(lost());
+      bench.pass_to_attempt(Duration::millis(100));
+    }
+    ASSERT_EQ(bench.stored.size(), 1U);
+    EXPECT_EQ(bench.only()->state, call::State::open);
+    bench.crash();
+    bench.pass(late ? Duration::minutes(2) : Duration::seconds(5));
+    bench.arrive({.derived = true});
+    EXPECT_EQ(bench.stored.size(), late ? 2U : 1U);
+    ASSERT_EQ(bench.running.size(), 1U);
+    bench.end(answer(200));
+  }
+}
+
+TEST(DerivedKey, what_surely_was_not_applied_is_not_joined) {
+  Bench bench(keyed_route);
+  const auto first = bench.arrive({.derived = true});
+  while (bench.unanswered(first)) {
+    if (!bench.running.empty()) bench.end(not_connected());
+    bench.pass_to_attempt(Duration::millis(100));
+  }
+  EXPECT_EQ(bench.only()->state, call::State::dead);
+  bench.arrive({.derived = true});
+  EXPECT_EQ(bench.stored.size(), 2U);
+}
+
 }  // namespace
 }  // namespace hf::engine

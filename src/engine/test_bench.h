@@ -80,6 +80,7 @@ struct Ask {
   std::optional<Duration> not_before = std::nullopt;
   std::optional<Duration> deadline = std::nullopt;
   std::uint8_t urgency = call::kUrgencyDefault;
+  bool derived = false;  // without a key of its own: by owner and body
   std::string callback = {};
 };
 
@@ -155,6 +156,12 @@ class Bench {
       call.key = key;
     }
     call.fingerprint = digest_of(ask.method + ask.body);
+    if (ask.derived) {
+      call::KeyUse key;
+      key.identity = digest_of("derived " + ask.owner + ask.body);
+      key.derived = true;
+      call.key = key;
+    }
     call.account = "acct";
     call.limit_key = "limit-" + ask.owner;
     call.wait = ask.wait;
@@ -480,11 +487,17 @@ class Bench {
       EXPECT_TRUE(after.held);
     }
     if (!fresh && found->second->state == call::State::answered) {
-      ADD_FAILURE() << "an answered call is never written again";
+      EXPECT_EQ(after.asked_again, found->second->asked_again + 1) << "what has ended stays so";
+      EXPECT_EQ(after.state, call::State::answered);
+      EXPECT_LE(after.asked_again, call::kAskedAgainMax);
     }
     if (fresh && after.key && !after.key->made) {
       EXPECT_FALSE(keys.contains(after.key->identity)) << "two calls under one key";
       keys[after.key->identity] = after.id;
+    }
+    if (after.key && after.key->derived &&
+        (call::terminal(after.state) || (after.state == call::State::open && !after.unresolved))) {
+      keys.erase(after.key->identity);
     }
     auto kept = std::make_shared<call::Call>(after);
     if (!fresh && !kept->request->body) kept->request = found->second->request;

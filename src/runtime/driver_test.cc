@@ -43,6 +43,8 @@ struct FakeJournal final : ports::Journal {
   }
   void list(ports::ReadId id, ports::CallFilter) override { lists.push_back(id); }
   void detail(ports::ReadId, const CallId&) override {}
+  void search(ports::ReadId, ports::SearchSpec) override {}
+  void page_likeness(ports::ReadId, ports::LikenessSpec) override {}
   void close() override {}
 };
 
