@@ -67,7 +67,8 @@ test('an upstream is down: half, three quarters and the end, each told once', as
   await upstream.down()
   const proxy = await startHoldfast(t, config(upstream.url,
     `${webhook(receiver.url)}\n  stake: amount`,
-    { deadline: '12s', index: '    index: { amount: { form: amount } }' }), { admin: true, health: true })
+    { deadline: '12s', index: '    index: { amount: { form: amount } }' }),
+  { admin: true, health: true })
   for (const name of ['one', 'two', 'three']) assert.equal((await order(proxy, name)).status, 503)
 
   const [half] = await until('half', () => receiver.of('schedule-half').length > 0
