@@ -67,6 +67,7 @@ class Shell::Impl {
   void tell_stranded();
   void tell_of_secrets();
   void note_unsigned(const call::RouteSettings& route);
+  void await_signals();
   void begin_drain();
   void check_drain();
   void on_broken(const std::string& why);
@@ -136,7 +137,6 @@ Result<void> Shell::Impl::start() {
     sealer.emplace(random_key());  // only hashes of this process
   }
   hasher_.emplace(sealer->hash_secret());
-  const auto intake = std::make_shared<const call::Intake>(settings_, *hasher_);
 
   upstream_ = std::make_unique<adapters::HttpUpstream>(io_, adapters::UpstreamOptions{});
   adapters::ServerOptions limits;
@@ -173,12 +173,16 @@ Result<void> Shell::Impl::start() {
   HF_TRY_VOID(bind_control(token));
   tell_stranded();
   tell_of_secrets();
+  await_signals();
+  return {};
+}
+
+void Shell::Impl::await_signals() {
   signals_.add(SIGTERM);
   signals_.add(SIGINT);
   signals_.async_wait([this](const boost::system::error_code& error, int) {
     if (!error) begin_drain();
   });
-  return {};
 }
 
 call::Intake Shell::Impl::make_intake(const call::Sealer& sealer) {
