@@ -40,7 +40,6 @@ struct Verdict {
   std::uint64_t lookups = 0;
   std::uint64_t found = 0;    // answers that a lookup gave
   std::uint64_t in_line = 0;  // pairs of one line whose order was judged
-  Duration took;              // virtual
   std::uint64_t told = 0;     // ends of calls that a receiver has taken
   Duration took;              // virtual
 };
