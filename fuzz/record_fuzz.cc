@@ -1,5 +1,6 @@
 // Journal records: any bytes are an error or a value, and a value is written back as the same
-// bytes. The first byte picks what the rest is taken for.
+// bytes, but for those of an earlier version. The first byte picks what the rest is taken for.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -37,6 +38,13 @@ void check_keys(std::string_view bytes) {
   const auto entry = parse_retire_key(bytes);
   if (entry.ok()) {
     HF_CHECK(retire_key(entry.value().what, entry.value().since, entry.value().call) == bytes);
+  }
+  const auto likeness = parse_likeness_entry(bytes, "8 bytes!");
+  if (likeness.ok()) {
+    Digest digest;
+    std::copy(likeness.value().likeness.begin(), likeness.value().likeness.end(),
+              digest.bytes.begin());
+    HF_CHECK(likeness_key(digest, likeness.value().call).substr(1) == bytes.substr(1));
   }
   (void)due_of_key(bytes);
   (void)call_of_key(bytes);
