@@ -311,3 +311,21 @@ test('a lookup shows two effects', async t => {
   assert.equal(answer.exit, 1)
   assert.match(answer.said('lookup-shows-two').text, /showed 2 entries where one is meant/)
 })
+
+test('a derived key joins while the first is under way, and is no key after its end', async t => {
+  const upstream = await startUpstream(t, { keys: false, delay: 300 })
+  const plain = await startHoldfast(t, `
+upstreams: { bank: { url: "${upstream.url}" } }
+routes: [ { path: /, upstream: bank, key: { derive: [owner, body], window: 60s } } ]
+`)
+  const send = () => call(`${plain.url}/v1/charges`,
+    { method: 'POST', body: 'order=1', headers: AUTH })
+  const [one, two] = await Promise.all([send(), send()])
+  assert.equal(one.headers['holdfast-call'], two.headers['holdfast-call'])
+  assert.equal(upstream.requests.length, 1)
+  assert.equal(upstream.requests[0].key, undefined)
+  const later = await send()
+  assert.notEqual(later.headers['holdfast-call'], one.headers['holdfast-call'])
+  assert.equal(later.headers['idempotent-replayed'], undefined)
+  assert.equal(upstream.requests.length, 2)
+})

@@ -155,7 +155,7 @@ std::string happening_of(const json::object& event) {
     out += fmt::format(", {} bytes out, {} in, {} connection", sent, received,
                        flag_of(event, "reused") ? "a reused" : "a new");
   }
-  const bool of_request = text_of(event, "what") == "accepted";
+  const bool of_request = text_of(event, "who") == "client";
   add("hash", of_request ? "content #" : "answer #");
   return out;
 }

@@ -61,7 +61,7 @@ class Shell::Impl {
 
  private:
   Result<call::Recovered> open_journal(const call::Sealer& sealer);
-  call::Intake make_intake(const call::Sealer& sealer);
+  call::Intake make_intake();
   Result<void> bind();
   Result<void> bind_control(const std::string& token);
   void tell_stranded();
@@ -136,19 +136,17 @@ Result<void> Shell::Impl::start() {
     sealer.emplace(random_key());  // only hashes of this process
   }
   hasher_.emplace(sealer->hash_secret());
-  const auto intake = std::make_shared<const call::Intake>(settings_, *hasher_);
-
   upstream_ = std::make_unique<adapters::HttpUpstream>(io_, adapters::UpstreamOptions{});
   adapters::ServerOptions limits;
   limits.buffers = settings_->buffers;
   limits.connections_max = settings_->connections_max;
   server_ = std::make_unique<adapters::Server>(
-      io_, std::make_shared<const call::Intake>(make_intake(*sealer)), limits);
+      io_, std::make_shared<const call::Intake>(make_intake()), limits);
 
   engine::EngineOptions options;
   options.settings = settings_;
   options.seed = adapters::random_u64();
-  options.hasher.emplace(sealer->hash_secret());
+  options.hasher = hasher_;
   runtime::Hooks hooks;
   hooks.random = [this] {
     const std::uint64_t high = dice_.next();
@@ -172,7 +170,6 @@ Result<void> Shell::Impl::start() {
   HF_TRY_VOID(bind());
   HF_TRY_VOID(bind_control(token));
   tell_stranded();
-  tell_of_secrets();
   signals_.add(SIGTERM);
   signals_.add(SIGINT);
   signals_.async_wait([this](const boost::system::error_code& error, int) {
@@ -181,7 +178,8 @@ Result<void> Shell::Impl::start() {
   return {};
 }
 
-call::Intake Shell::Impl::make_intake(const call::Sealer& sealer) {
+call::Intake Shell::Impl::make_intake() {
+  tell_of_secrets();
   call::WebhookDoor door;
   door.secret = [resolver = std::make_shared<adapters::SecretResolver>()](
                     const std::string& value) { return resolver->resolve(value); };
@@ -190,7 +188,7 @@ call::Intake Shell::Impl::make_intake(const call::Sealer& sealer) {
     log_event(adapters::LogLevel::error, "webhook_secret", line);
   };
   door.refused = [this](const call::RouteSettings& route) { note_unsigned(route); };
-  return {settings_, call::Hasher(sealer.hash_secret()), std::move(door)};
+  return {settings_, *hasher_, std::move(door)};
 }
 
 // Signing secrets that cannot be had now: callbacks wait for them, webhooks are refused. Better

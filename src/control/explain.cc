@@ -177,8 +177,11 @@ class Judge {
     if (const auto refs = events(i, Happening::replayed); !refs.empty()) {
       say("one-key-replayed", Verdict::nothing_doubled,
           fmt::format("The client sent {} again with the same key after its end, {}. It was told "
-                      "the stored end; nothing went to the upstream.",
-                      a, times(refs)),
+                      "the stored end; nothing went to the upstream.{}",
+                      a, times(refs),
+                      call(i).asked_again >= call::kAskedAgainMax
+                          ? " Further such requests are not recorded."
+                          : ""),
           kWhy, refs);
     }
     if (const auto refs = events(i, Happening::key_mismatch); !refs.empty()) {
@@ -421,6 +424,11 @@ class Judge {
     return refs.empty() ? std::nullopt : at(refs.front()).digest;
   }
 
+  [[nodiscard]] std::optional<call::Digest> answer_of(std::size_t i) const {
+    const auto refs = events(i, Happening::attempt_ended);
+    return refs.empty() ? std::nullopt : at(refs.back()).digest;
+  }
+
   [[nodiscard]] bool alike(std::size_t i, std::size_t j) const {
     const Call& a = call(i);
     const Call& b = call(j);
@@ -463,6 +471,13 @@ class Judge {
       weight = Verdict::doubled;
       text +=
           fmt::format("Both took effect: {}, and {}.", outcome(name(i), a), outcome(name(j), b));
+      const auto one = answer_of(i);
+      const auto other = answer_of(j);
+      if (one && other) {
+        text += *one == *other ? " The two answers are equal, as where an upstream recognises the "
+                                 "second, or says the same to everybody."
+                               : " The two answers differ.";
+      }
     } else if (first == Applied::no || second == Applied::no) {
       weight = Verdict::nothing_doubled;
       text += fmt::format(

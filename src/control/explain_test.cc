@@ -157,6 +157,11 @@ TEST(Explain, DifferentKeysBothAnswered) {
   EXPECT_EQ(sentence.rule, "same-content-other-key");
   EXPECT_THAT(sentence.text, HasSubstr("with different keys, 2.100 s apart"));
   EXPECT_THAT(sentence.text, HasSubstr("A was answered 200, and B was answered 201"));
+  EXPECT_THAT(sentence.text, HasSubstr("The two answers are equal"));
+  EXPECT_THAT(said(explained({Story(0, 1).answered(200, 1), Story(9, 2).answered(200, 2)}),
+                   "same-content-other-key")
+                  .text,
+              HasSubstr("The two answers differ."));
   EXPECT_THAT(std::string(sentence.unproved), HasSubstr("whether two were meant"));
   EXPECT_EQ(sentence.evidence, (std::vector<EventRef>{{0, 0}, {1, 0}}));
 }
