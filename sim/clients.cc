@@ -226,6 +226,7 @@ void SimClients::leave(ExchangeId id) {
   if (found->second.source) found->second.source->abort();
   open_.erase(found);
   orders_[of].open_exchanges -= 1;
+  orders_[of].left_at = schedule_.now();
   events_->on_gone(id);
   again(of);
 }

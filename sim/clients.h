@@ -51,6 +51,7 @@ struct Order {
   std::optional<Now> first_asked;
   std::optional<Now> acknowledged;  // first told that it is held: from here on it has its place
   std::optional<Now> first_sent;    // seen at the upstream
+  std::optional<Instant> left_at;   // last left a request behind
 };
 
 class SimClients final : public ports::Clients {

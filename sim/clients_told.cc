@@ -65,8 +65,11 @@ void SimClients::told(const Open& open, int status, const Fields& fields, const 
 void SimClients::check_effect(Order& order, const Told& told) {
   const bool none =
       told.effect == "none" && told.code != "key-owned-by-another" && told.code != "key-reused";
-  // While another request of its is open, that one may still send it.
-  order.last_told_none = none && order.open_exchanges == 0 ? told.open.body_sent : std::string();
+  // While another request of its is under way, that one may still send it: one that is open, or
+  // one that its client left a moment ago.
+  const bool alone = order.open_exchanges == 0 &&
+                     (!order.left_at || schedule_.now() - *order.left_at > kAnswerWithin);
+  order.last_told_none = none && alone ? told.open.body_sent : std::string();
   if (none && effects_of_(told.open.body_sent) > 0) {
     violation_("attribution: " + order.name + " was told effect none (" + told.code +
                ") but the upstream has it");
