@@ -183,6 +183,10 @@ void SimClients::go(std::size_t index, Kind kind, bool must_be_answered) {
   if (kind == Kind::other_owner) body = "stranger " + body;
   const call::IncomingHead head = head_of(order, kind, body);
   const ExchangeId id{next_++};
+  if (trace_ && kind == Kind::order) {
+    trace_("asks " + order.method + " " + order.target + " line '" + order.line + "' prefer '" +
+           order.prefer + "'");
+  }
   Open open;
   open.order = index;
   open.kind = kind;

@@ -123,6 +123,12 @@ TEST(World, Seed100572ADeadlineIsOverWhereNobodyKnowsItsAge) {
   EXPECT_THAT(World({.seed = 100572}).run().violations, testing::IsEmpty());
 }
 
+// Who asked for an answer at once, in a line, waited for as long as the call did.
+TEST(World, Seed304868PatienceHoldsWhileALineIsRead) {
+  EXPECT_THAT(World({.seed = 304868}).run().violations, testing::IsEmpty());
+  EXPECT_THAT(World({.seed = 303340}).run().violations, testing::IsEmpty());
+}
+
 // Two reads that each found a call gone from memory asked again and again, each keeping the other's
 // suspicion alive.
 TEST(World, Seed38ReadsThatSuspectEachOtherComeToRest) {

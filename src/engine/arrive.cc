@@ -279,7 +279,12 @@ void Core::start_fresh(Active& active, ExchangeId first) {
   }
   if (!try_start_held(upstream_of(active), active)) write(active);
   // The promise goes out once the call is synced; who asked for a while to wait gets it later.
-  if (!exchange.wait_given) reply_held(first, active);
+  // Reading its line may have taken longer than that: its alarm has gone by then.
+  const std::vector<ExchangeId> all = active.exchanges;
+  for (const ExchangeId each : all) {
+    const bool over = now_.mono >= exchanges_.at(each).patience_until;
+    if (over || (each == first && !exchange.wait_given)) reply_held(each, active);
+  }
   if (Active* still = find_active(id)) unload_if_idle(*still);
 }
 
