@@ -316,10 +316,12 @@ void RecordCodec::encode_call_write(Encoding& out, const CallWrite& write) const
   }
   // Also when a call leaves its end: retention may have begun to take its key away in the meantime.
   const bool revived = write.before && terminal(write.before->state) && !terminal(call.state);
-  const bool derived = call.key && call.key->derived;
+  const bool derived = has_key_entry(call) && call.key->derived;
+  // An ended call of a derived key has given its identity away: what it writes later is no claim.
+  const bool given_away = derived && write.before && terminal(write.before->state);
   if (derived && write.before && !joins_others(call)) {
-    out.remove(key_key(call.key->identity));
-  } else if (has_key_entry(call) && (!write.before || revived || derived)) {
+    if (!given_away) out.remove(key_key(call.key->identity));
+  } else if (has_key_entry(call) && !given_away && (!write.before || revived || derived)) {
     const KeyEntry entry{call.id, call.owner, call.fingerprint, false, Effect::none};
     put(RecordKind::key_entry, key_key(call.key->identity), encode_key_entry(entry));
   }

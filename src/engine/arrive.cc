@@ -544,7 +544,11 @@ Active& Core::activate(std::shared_ptr<const call::Call> stored) {
   fresh.may_hold = stored->held || (stable && fresh.route->hold != call::Hold::never &&
                                     stored->request->method == "POST");
   const CallId id = stored->id;
-  if (stored->key && !stored->key->made) keys_[stored->key->identity].active = id;
+  if (stored->key && !stored->key->made) {
+    // Of a derived key the identity may be another call's by now, which keeps it.
+    KeySlot& slot = keys_[stored->key->identity];
+    if (!slot.active) slot.active = id;
+  }
   if (fresh.in_line) lines_[stored->asked.order->line].here.insert(id);
   const auto [at, inserted] = active_.emplace(id, std::move(fresh));
   HF_CHECK(inserted);
