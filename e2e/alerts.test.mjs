@@ -30,7 +30,7 @@ async function startReceiver(t) {
   return self
 }
 
-const config = (url, alerts, { deadline = '1h', mode = 'key', header = '' } = {}) => `
+const config = (url, alerts, { deadline = '1h', mode = 'key', index = '' } = {}) => `
 alerts:
   over_after: 1s
   standing_still: 2s
@@ -48,13 +48,14 @@ routes:
     upstream: orders
     key: { stable: true, from: [ { header: Idempotency-Key } ] }
     hold: on_failure
+${index}
     wait: 300ms
     deadline: ${deadline}
     retry: { live: { attempts: 1 }, held: [${Array(48).fill('300ms').join(', ')}] }
 `
 const webhook = (url, more = '') => `  webhook: { url: "${url}/hook"${more} }`
-const order = (proxy, name) => pay(proxy.url, name,
-  { path: '/orders', headers: { 'idempotency-key': name } })
+const order = (proxy, name, headers = {}) => pay(proxy.url, name,
+  { path: '/orders', headers: { 'idempotency-key': name, ...headers } })
 const bearer = proxy =>
   ({ authorization: `Bearer ${readFileSync(`${proxy.data}/admin.token`, 'utf8').trim()}` })
 const operator = (t, proxy, ...args) => command(t, [...args,
@@ -64,8 +65,10 @@ test('an upstream is down: half, three quarters and the end, each told once', as
   const receiver = await startReceiver(t)
   const upstream = await startUpstream(t)
   await upstream.down()
-  const proxy = await startHoldfast(t,
-    config(upstream.url, webhook(receiver.url), { deadline: '12s' }), { admin: true, health: true })
+  const proxy = await startHoldfast(t, config(upstream.url,
+    `${webhook(receiver.url)}\n  stake: amount`,
+    { deadline: '12s', index: '    index: { amount: { form: amount } }' }),
+  { admin: true, health: true })
   for (const name of ['one', 'two', 'three']) assert.equal((await order(proxy, name)).status, 503)
 
   const [half] = await until('half', () => receiver.of('schedule-half').length > 0
@@ -74,6 +77,8 @@ test('an upstream is down: half, three quarters and the end, each told once', as
   assert.equal(half.upstream, 'orders')
   assert.ok(half.seconds_left > 2 && half.seconds_left <= 6, JSON.stringify(half))
   assert.ok(half.calls >= 1 && half.calls <= 3)
+  assert.equal(half.stake.field, 'amount')
+  assert.equal(half.stake.sum, String(500 * half.calls))
   assert.match(half.text, /used up half of the time or more; the first runs out in \ds/)
 
   const shown = await until('all three', async () => {
@@ -172,6 +177,28 @@ test('calls are due and stand still: the pause is named', async t => {
     && receiver.of('standing-still'))
   assert.match(told.text, /it is paused until 20/)
   assert.ok(told.do.some(line => line.includes('holdfast resume orders')))
+})
+
+test('what an unknown call keeps waiting is listed, and goes on when it is settled', async t => {
+  const upstream = await startUpstream(t,
+    { fault: ({ order: name }) => (name === 'first' ? 'reset_after' : undefined) })
+  const proxy = await startHoldfast(t, config(upstream.url, '  every: 1h', { mode: 'none' }),
+    { admin: true })
+  const line = { 'holdfast-order': 'customer-7' }
+  const first = await order(proxy, 'first', line)
+  assert.equal(first.headers['holdfast-effect'], 'unknown')
+  assert.equal((await operator(t, proxy, 'calls', 'blocked')).out, 'nothing is blocked\n')
+  for (const name of ['second', 'third']) assert.equal((await order(proxy, name, line)).status, 503)
+  const shown = await operator(t, proxy, 'calls', 'blocked')
+  const id = first.headers['holdfast-call']
+  assert.match(shown.out, new RegExp(`^${id} +unknown +\\S+ +orders +customer-7 +2 `, 'm'))
+  assert.match(shown.out, new RegExp(`holdfast calls resolve ${id} applied`))
+  assert.equal(upstream.effects.length, 1)
+  const done = await operator(t, proxy, 'calls', 'resolve', id, 'applied', '--reason', 'seen')
+  assert.equal(done.code, 0, done.err)
+  await until('the others went', () => upstream.effects.length === 3)
+  assert.deepEqual(upstream.effects.map(effect => effect.order), ['first', 'second', 'third'])
+  assert.equal((await operator(t, proxy, 'calls', 'blocked')).out, 'nothing is blocked\n')
 })
 
 test('an incident is drafted from the records', async t => {

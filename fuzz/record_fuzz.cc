@@ -55,27 +55,37 @@ void check_keys(std::string_view bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  const auto same = [&](const auto& decoded, auto encode) {
-    if (decoded.ok()) HF_CHECK(encode(decoded.value()) == bytes);
+  // What is read is written the same; what an older version wrote, as the newest one writes it.
+  const auto same = [&](auto decode, auto encode) {
+    const auto decoded = decode(bytes);
+    if (!decoded.ok()) return;
+    const std::string written = encode(decoded.value());
+    if (written.front() == bytes.front()) {
+      HF_CHECK(written == bytes);
+      return;
+    }
+    HF_CHECK(bytes.front() < written.front());
+    const auto again = decode(written);
+    HF_CHECK(again.ok() && encode(again.value()) == written);
   };
   switch (data[0] % 8) {
     case 0:
-      same(decode_call(bytes), encode_call);
+      same(decode_call, encode_call);
       break;
     case 1:
-      same(decode_body(bytes), encode_body);
+      same(decode_body, encode_body);
       break;
     case 2:
-      same(decode_key_entry(bytes), encode_key_entry);
+      same(decode_key_entry, encode_key_entry);
       break;
     case 3:
-      same(decode_event(bytes), encode_event);
+      same(decode_event, encode_event);
       break;
     case 4:
-      same(decode_pause(bytes), encode_pause);
+      same(decode_pause, encode_pause);
       break;
     case 5:
-      same(decode_meta(bytes), encode_meta);
+      same(decode_meta, encode_meta);
       break;
     case 6:
       check_envelope(bytes);

@@ -5,6 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+
 namespace hf::sim {
 namespace {
 
@@ -36,6 +39,7 @@ TEST(World, HoldsItsInvariantsUnderFaultsAndCrashes) {
     sum.retired += verdict.retired;
     sum.lookups += verdict.lookups;
     sum.found += verdict.found;
+    sum.in_line += verdict.in_line;
     sum.told += verdict.told;
   }
   // The worlds were hostile enough to mean something.
@@ -50,6 +54,7 @@ TEST(World, HoldsItsInvariantsUnderFaultsAndCrashes) {
   EXPECT_GT(sum.retired, 1000U);
   EXPECT_GT(sum.lookups, 3000U);
   EXPECT_GT(sum.found, 500U);
+  EXPECT_GT(sum.in_line, 300U);
   EXPECT_GT(sum.told, 1000U);
 }
 
@@ -76,6 +81,18 @@ TEST(World, OracleSeesASettleThatIsTooShort) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed)
     doubled += seen(World({.seed = seed, .settle_too_short = true}).run(), "never-doubled");
   EXPECT_GT(doubled, 0);
+}
+
+TEST(World, OraclesSeeOrderAndTimesThatAreNotKept) {
+  std::map<std::string, int> times;
+  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+    const Verdict verdict = World({.seed = seed, .asks_unsent = true}).run();
+    for (const char* oracle : {"fifo", "not-before", "deadline"})
+      times[oracle] += seen(verdict, oracle);
+  }
+  EXPECT_GT(times["fifo"], 0);
+  EXPECT_GT(times["not-before"], 0);
+  EXPECT_GT(times["deadline"], 0);
 }
 
 // A lookup that was asked within settle and answered after it counted as the second absence.

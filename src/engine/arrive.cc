@@ -273,6 +273,7 @@ void Core::start_fresh(Active& active, ExchangeId first) {
   if (call.next_attempt_at > now_.wall) {
     call.reason = call::WaitReason::not_before;
     write(active);
+    if (active.route->hold == call::Hold::always && !exchange.wait_given) reply_held(first, active);
     settle_held_clients(active, wall_to_mono(call.next_attempt_at));
     return;
   }

@@ -340,7 +340,7 @@ class Core {
   void stop_verifying(Active& active);
   Duration verify_pause(const Active& active, int asked) const;
   void hold_verifying(Active& active, WallTime when);
-  [[nodiscard]] static int lookups_allowed(const Active& active);
+  [[nodiscard]] bool asked_enough(const Active& active) const;
   bool try_look_up(Active& active, policy::Lane lane);
   void look_up(Active& active);
   void on_looked_up(Active& active, const call::AttemptOutcome& outcome);
@@ -377,6 +377,7 @@ class Core {
   void settle_by_operator(const OperatorCommand& command, Active& active);
   void pause_or_resume(const OperatorCommand& command);
   void read_call(const CallId& id, PendingAsk ask);
+  void answer_asks(const CallRead& event, const std::vector<PendingAsk>& asks);
   void refuse_unread(const PendingAsk& ask);
 
   std::shared_ptr<const call::Settings> settings_;

@@ -201,9 +201,14 @@ void Core::on(CallRead&& event) {
       }
     }
   }
+  answer_asks(event, asks);
+}
+
+// Whoever waited for the call to be read.
+void Core::answer_asks(const CallRead& event, const std::vector<PendingAsk>& asks) {
   const std::size_t writes_before = out_->writes.calls.size();
   for (const PendingAsk& ask : asks) {
-    active = find_active(event.id);
+    Active* active = find_active(event.id);
     if (active == nullptr && !event.failed && out_->writes.calls.size() != writes_before) {
       // An earlier one has changed the call: what was read is old.
       read_call(event.id, ask);

@@ -194,6 +194,20 @@ TEST(Asked, not_before_is_held_until_then) {
   EXPECT_EQ(bench.only()->state, call::State::answered);
 }
 
+// As without it: 202 once it is on disk, however near its time is.
+TEST(Asked, not_before_where_all_is_held_is_acknowledged_at_once) {
+  Bench bench([](auto& upstream, auto& route) {
+    kKeyedHold(upstream, route);
+    route.hold = call::Hold::always;
+    route.wait = Duration::seconds(10);
+  });
+  const auto client = bench.arrive({.key = "a", .not_before = Duration::seconds(2)});
+  EXPECT_EQ(bench.status(client), 202);
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(3)));
+  bench.end(answer(200));
+  EXPECT_EQ(bench.only()->state, call::State::answered);
+}
+
 TEST(Asked, past_its_deadline_nothing_is_sent) {
   Bench bench(kKeyedHold);
   bench.command(What::pause, {}, kPauseHour);

@@ -11,7 +11,6 @@ namespace {
 
 constexpr Duration kFirstPoll = Duration::millis(500);
 constexpr Duration kLongestPoll = Duration::minutes(5);
-constexpr std::int64_t kLookupsMax = 10'000;
 
 }  // namespace
 
@@ -93,15 +92,17 @@ Duration Core::verify_pause(const Active& active, int asked) const {
   return std::min(kFirstPoll * (std::int64_t{1} << std::clamp(asked - 1, 0, 6)), kLongestPoll);
 }
 
-// After so many an unclear one ends the asking: as many as the schedule has, besides those that
-// wait out `settle`.
-int Core::lookups_allowed(const Active& active) {
+// Whether an unclear answer ends the asking: as many were asked as the schedule has, and for as
+// long as it takes after `settle`. A client that waits asks faster, and an absence is not a
+// failure: neither may use up what is allowed to answers that say nothing.
+bool Core::asked_enough(const Active& active) const {
+  const call::Call& call = *active.call;
   const auto& held = active.route->retry.held;
-  const Duration pause = held.empty() ? kLongestPoll : std::min(held.back(), kLongestPoll);
-  const std::int64_t settling =
-      active.call->idempotency.settle.ns / std::max(pause, Duration::millis(1)).ns;
-  return static_cast<int>(
-      std::min<std::int64_t>(static_cast<std::int64_t>(held.size()) + settling, kLookupsMax));
+  Duration span = call.idempotency.settle;
+  for (const Duration pause : held)
+    span = span + std::min(pause, kLongestPoll);
+  return call.doubt.lookups > static_cast<int>(held.size()) &&
+         (!call.doubt.since || call::elapsed_at_least(*call.doubt.since, now_) >= span);
 }
 
 void Core::hold_verifying(Active& active, WallTime when) {
@@ -214,7 +215,7 @@ void Core::on_looked_up(Active& active, const call::AttemptOutcome& outcome) {
     case call::Looked::unclear:
       break;
   }
-  if (call.held && call.doubt.lookups > lookups_allowed(active)) {
+  if (call.held && asked_enough(active)) {
     give_up_verifying(active, "lookup-inconclusive");
     return;
   }
