@@ -289,6 +289,9 @@ std::string text_of(const std::string& path) {
   return text.str();
 }
 
+constexpr std::array kRooms{"arrive",  "attempt", "follow", "held", "ask",
+                            "recover", "core",    "verify", "order"};
+
 // Every rule that a timeline can name is explained in docs/decisions.md, and every rule explained
 // there exists.
 TEST(Decide, rules_are_documented) {
