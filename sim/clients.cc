@@ -113,7 +113,10 @@ void SimClients::note_sent(const std::string& body) {
     const Duration most = *order->deadline;
     if (now.mono - order->acknowledged->mono > most &&
         now.wall - order->acknowledged->wall > most) {
-      violation_("deadline: " + order->name + " was sent late");
+      const Duration after = now.mono - order->acknowledged->mono;
+      violation_("deadline: " + order->name + " was sent " + std::to_string(after.ms()) +
+                 " ms after it was acknowledged, with " +
+                 std::to_string(order->deadline->ceil_seconds()) + " s to live");
     }
   }
 }

@@ -65,7 +65,8 @@ void SimClients::told(const Open& open, int status, const Fields& fields, const 
 void SimClients::check_effect(Order& order, const Told& told) {
   const bool none =
       told.effect == "none" && told.code != "key-owned-by-another" && told.code != "key-reused";
-  order.last_told_none = none ? told.open.body_sent : std::string();
+  // While another request of its is open, that one may still send it.
+  order.last_told_none = none && order.open_exchanges == 0 ? told.open.body_sent : std::string();
   if (none && effects_of_(told.open.body_sent) > 0) {
     violation_("attribution: " + order.name + " was told effect none (" + told.code +
                ") but the upstream has it");

@@ -112,6 +112,17 @@ TEST(World, Seed3995ACancelledCallIsNotResumed) {
   EXPECT_THAT(World({.seed = 9967}).run().violations, testing::IsEmpty());
 }
 
+// The write that an attempt waits for took until after the deadline, and it was sent all the same.
+TEST(World, Seed102513ADeadlineHoldsWhileTheIntentIsWritten) {
+  EXPECT_THAT(World({.seed = 102513}).run().violations, testing::IsEmpty());
+  EXPECT_THAT(World({.seed = 108576}).run().violations, testing::IsEmpty());
+}
+
+// After a reboot behind the journal's time a deadline of before lay an hour ahead again.
+TEST(World, Seed100572ADeadlineIsOverWhereNobodyKnowsItsAge) {
+  EXPECT_THAT(World({.seed = 100572}).run().violations, testing::IsEmpty());
+}
+
 // Two reads that each found a call gone from memory asked again and again, each keeping the other's
 // suspicion alive.
 TEST(World, Seed38ReadsThatSuspectEachOtherComeToRest) {

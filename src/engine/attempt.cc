@@ -204,6 +204,9 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   start.host_keep = active.route->host_keep;
   start.careful_reuse = column == call::Column::none || column == call::Column::verify;
   start.capture_max = active.journaled ? active.route->limits.stored_answer : 0;
+  if (call.asked.deadline) {
+    start.not_after = now_.mono + (call.deadline - call::elapsed_at_most(call.accepted, now_));
+  }
   act(std::move(start), active.journaled);
 }
 

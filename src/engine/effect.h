@@ -29,6 +29,9 @@ struct StartAttempt {
   bool host_keep = false;
   bool careful_reuse = false;
   std::uint64_t capture_max = 0;
+  // Its client's own deadline: from then on it is not begun, and ends as one of which nothing was
+  // sent. The write that it waits for may have taken long.
+  std::optional<Instant> not_after;
 };
 struct CancelAttempt {
   AttemptId id{};

@@ -515,6 +515,9 @@ bool Core::key_over(const call::Call& call, const call::UpstreamSettings& upstre
 }
 
 bool Core::past_deadline(const call::Call& call) const {
+  // A caller's own deadline is a promise: where nobody knows how long ago it was given, it is over.
+  const bool behind = clock_was_behind_ || clock_suspect_until_ > now_.wall;
+  if (behind && call.asked.deadline && call.accepted.boot != now_.boot) return true;
   return call::elapsed_at_most(call.accepted, now_) >= call.deadline;
 }
 

@@ -208,6 +208,20 @@ TEST(Asked, not_before_where_all_is_held_is_acknowledged_at_once) {
   EXPECT_EQ(bench.only()->state, call::State::answered);
 }
 
+// After a reboot that set the clock behind the journal nobody knows how long ago it was asked.
+TEST(Asked, a_deadline_of_before_a_reboot_with_the_clock_behind_is_over) {
+  Bench bench(kKeyedHold);
+  bench.command(What::pause, {}, [](auto& command) { command.pause_for = Duration::minutes(5); });
+  bench.arrive({.key = "a", .async = true, .deadline = Duration::minutes(10)});
+  bench.newest = bench.now.wall;
+  bench.now.boot.value += 1;
+  bench.now.mono = Instant{1'000'000};
+  bench.now.wall = bench.now.wall - Duration::hours(1);
+  bench.crash();
+  EXPECT_FALSE(bench.pass_to_attempt(Duration::hours(3)));
+  EXPECT_EQ(bench.only()->state, call::State::dead);
+}
+
 TEST(Asked, past_its_deadline_nothing_is_sent) {
   Bench bench(kKeyedHold);
   bench.command(What::pause, {}, kPauseHour);

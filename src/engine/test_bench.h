@@ -114,6 +114,7 @@ class Bench {
   std::map<call::Digest, CallId> keys;
   std::map<call::Digest, call::KeyEntry> tombstones;
   std::map<std::pair<std::string, std::string>, std::optional<WallTime>> pauses;
+  std::optional<WallTime> newest;  // journaled time that a restart finds
   std::map<AttemptId, StartAttempt> running;
   std::vector<StartAttempt> started;
   std::map<ExchangeId, call::Reply> replies;
@@ -313,6 +314,7 @@ class Bench {
     for (const auto& [key, until] : pauses) {
       if (until) recovered.pauses.push_back({key.first, key.second, until});
     }
+    recovered.newest = newest;
     boot(recovered);
   }
   void reload(const Tune& tune) {  // a restart with another configuration

@@ -159,6 +159,12 @@ void Driver::perform(engine::ActionKind& what) {
 }
 
 void Driver::perform(engine::StartAttempt& start) {
+  if (start.not_after && clock_.read().mono >= *start.not_after) {
+    call::AttemptOutcome outcome;
+    outcome.cause = call::Cause::cancelled;
+    post(engine::AttemptEnded{start.id, std::move(outcome), false});
+    return;
+  }
   ports::AttemptSpec spec;
   spec.id = start.id;
   spec.upstream = std::move(start.upstream);
