@@ -37,6 +37,8 @@ class Progress final : public ports::JournalEvents {
   void on_key(ports::ReadId, Result<ports::KeyFound>) override {}
   void on_call(ports::ReadId, Result<std::shared_ptr<const call::Call>>) override {}
   void on_due(ports::ReadId, Result<ports::DuePage>) override {}
+  void on_line(ports::ReadId, Result<ports::LinePage>) override {}
+  void on_line_heads(ports::ReadId, Result<ports::LineHeads>) override {}
   void on_list(ports::ReadId, Result<ports::CallPage>) override {}
   void on_detail(ports::ReadId, Result<ports::CallDetail>) override {}
   void on_likeness(ports::ReadId, Result<ports::LikenessPage>) override {}

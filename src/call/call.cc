@@ -16,10 +16,23 @@ Duration elapsed_at_least(const Stamp& since, const Now& now) {
   return std::min(by_wall, now.mono - since.mono);
 }
 
+namespace {
+
+// Requests with the content of a call of a derived key join it while it is under way or in doubt.
+bool in_doubt_or_under_way(const Call& call) {
+  return !terminal(call.state) && (call.state != State::open || call.unresolved);
+}
+
+}  // namespace
+
 Indexed indexed(const Call& call) {
-  return {call.state,           call.held,
-          call.next_attempt_at, in_line(call) ? call.asked.order->place : 0,
-          call.stage,           ends_at(call)};
+  return {call.state,
+          call.held,
+          call.next_attempt_at,
+          in_line(call) ? call.asked.order->place : 0,
+          call.stage,
+          ends_at(call),
+          call.key && call.key->derived && !call.key->made && in_doubt_or_under_way(call)};
 }
 
 bool in_line(const Call& call) {

@@ -205,7 +205,8 @@ struct Indexed {
   WallTime due;
   std::uint64_t place = 0;  // in its line; 0: in none
   std::uint8_t stage = 0;
-  WallTime ends;  // see ends_at
+  WallTime ends;       // see ends_at
+  bool joins = false;  // of a derived key: its entry is there for others to join
   bool operator==(const Indexed&) const = default;
 };
 // Whether others with its order key wait for it: it may still be sent, or may have been.

@@ -289,6 +289,9 @@ std::string text_of(const std::string& path) {
   return text.str();
 }
 
+constexpr std::array kRooms{"arrive",  "attempt", "follow", "held",  "ask",
+                            "recover", "core",    "verify", "order", "suspects"};
+
 // Every rule that a timeline can name is explained in docs/decisions.md, and every rule explained
 // there exists.
 TEST(Decide, rules_are_documented) {
@@ -303,7 +306,7 @@ TEST(Decide, rules_are_documented) {
   ASSERT_FALSE(table_text.empty());
   collect(table_text.substr(0, table_text.find("std::string_view to_string(Row")),
           "\"([a-z]+(?:-[a-z]+)+|final|credentials|verify)\"");
-  for (const char* file : {"arrive", "attempt", "follow", "held", "ask", "recover", "core"}) {
+  for (const char* file : kRooms) {
     const std::string text = text_of(std::string("src/engine/") + file + ".cc");
     ASSERT_FALSE(text.empty());
     collect(text, "\"([a-z]+(?:-[a-z]+)+)\"");
@@ -320,7 +323,7 @@ TEST(Decide, rules_are_documented) {
     EXPECT_TRUE(documented.contains(rule)) << rule << " is not in docs/decisions.md";
   }
   std::string everything = table_text;
-  for (const char* file : {"arrive", "attempt", "follow", "held", "ask", "recover", "core"}) {
+  for (const char* file : kRooms) {
     everything += text_of(std::string("src/engine/") + file + ".cc");
   }
   for (const std::string& rule : documented) {

@@ -36,10 +36,6 @@ std::string due_value(const Indexed& call) {
   put_u64_ordered(out, ordered_ms(call.ends));
   return out;
 }
-// Requests with the content of a call of a derived key join it while it is under way or in doubt.
-bool joins_others(const Call& call) {
-  return !terminal(call.state) && (call.state != State::open || call.unresolved);
-}
 // A verification that was cut is found by its due time: it asks again, it does not end.
 bool at_the_upstream(State state) {
   return state == State::sending;
@@ -317,9 +313,12 @@ void RecordCodec::encode_call_write(Encoding& out, const CallWrite& write) const
   // Also when a call leaves its end: retention may have begun to take its key away in the meantime.
   const bool revived = write.before && terminal(write.before->state) && !terminal(call.state);
   const bool derived = call.key && call.key->derived;
-  if (derived && write.before && !joins_others(call)) {
-    out.remove(key_key(call.key->identity));
-  } else if (has_key_entry(call) && (!write.before || revived || derived)) {
+  const bool joined_before = write.before && write.before->joins;
+  const bool joins = indexed(call).joins;
+  if (joined_before && !joins) out.remove(key_key(call.key->identity));
+  // An ended call of a derived key has given its identity away: what it writes later is no claim.
+  const bool entered = !write.before || (derived ? joins && !joined_before : revived);
+  if (has_key_entry(call) && entered) {
     const KeyEntry entry{call.id, call.owner, call.fingerprint, false, Effect::none};
     put(RecordKind::key_entry, key_key(call.key->identity), encode_key_entry(entry));
   }

@@ -550,7 +550,9 @@ Active& Core::activate(std::shared_ptr<const call::Call> stored) {
   fresh.may_hold = stored->held || (stable && fresh.route->hold != call::Hold::never &&
                                     stored->request->method == "POST");
   const CallId id = stored->id;
-  if (stored->key && !stored->key->made) keys_[stored->key->identity].active = id;
+  const bool named =
+      stored->key && !stored->key->made && (!stored->key->derived || call::indexed(*stored).joins);
+  if (named) keys_[stored->key->identity].active = id;
   if (fresh.in_line) lines_[stored->asked.order->line].here.insert(id);
   const auto [at, inserted] = active_.emplace(id, std::move(fresh));
   HF_CHECK(inserted);

@@ -198,6 +198,11 @@ void Core::retry_by_operator(const OperatorCommand& command, Active& active) {
     call.first_sent.reset();
     call.held_attempts = 0;
     call.ended.reset();
+    if (call.key && call.key->derived) {
+      // Another call may have its identity by now.
+      call.key->derived = false;
+      call.key->made = true;
+    }
   }
   call.held = true;
   call.no_more_attempts = false;

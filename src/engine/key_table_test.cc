@@ -430,5 +430,33 @@ TEST(DerivedKey, what_surely_was_not_applied_is_not_joined) {
   EXPECT_EQ(bench.stored.size(), 2U);
 }
 
+// An operator sends the first one again while another call has its identity: that one keeps it.
+TEST(DerivedKey, an_ended_call_does_not_take_it_back) {
+  Bench bench(keyed_route);
+  const auto first = bench.arrive({.derived = true});
+  while (bench.unanswered(first)) {
+    if (!bench.running.empty()) bench.end(not_connected());
+    bench.pass_to_attempt(Duration::millis(100));
+  }
+  const CallId ended = bench.only()->id;
+  const auto second = bench.arrive({.derived = true});
+  ASSERT_EQ(bench.running.size(), 1U);
+  const CallId running = bench.running.begin()->second.call;
+  ASSERT_NE(running, ended);
+  EXPECT_TRUE(bench.command(OperatorCommand::What::retry, ended).ok);
+  bench.pass(Duration::seconds(1));
+  const auto twin = bench.arrive({.derived = true});
+  for (const auto& [id, start] : std::map(bench.running)) {
+    if (start.call == ended) bench.end(id, answer(202));
+  }
+  const auto third = bench.arrive({.derived = true});
+  EXPECT_TRUE(bench.unanswered(twin));
+  ASSERT_EQ(bench.running.size(), 1U);
+  bench.end(answer(201));
+  for (const auto exchange : {second, twin, third})
+    EXPECT_EQ(bench.status(exchange), 201);
+  EXPECT_EQ(bench.stored.size(), 2U);
+}
+
 }  // namespace
 }  // namespace hf::engine
