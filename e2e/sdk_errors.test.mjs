@@ -91,7 +91,7 @@ const provoke = {
   'bad-request': ({ proxy }) =>
     raw(proxy, 'POST /plain HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\n'),
   'not-supported': ({ post }) =>
-    post('/held', 'n1', { headers: { 'holdfast-deadline': '10s' } }),
+    post('/plain', undefined, { headers: { 'holdfast-order': 'one' } }),
   'signature-refused': ({ post }) =>
     post('/hooks', undefined, { headers: { 'x-id': '1', 'x-mac': '00'.repeat(32) } }),
   'no-route': ({ post }) => post('/nowhere'),
