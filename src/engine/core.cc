@@ -139,7 +139,7 @@ void Core::drop(const CallId& id) {
   const bool ordered = active.call->asked.order.has_value();
   const call::Digest line = ordered ? active.call->asked.order->line : call::Digest{};
   active_.erase(found);
-  if (ordered) turns_.push_back(line);
+  if (ordered) forget_line(line);
 }
 
 void Core::unload_if_idle(Active& active) {

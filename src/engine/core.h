@@ -168,6 +168,7 @@ struct OrderLine {
   bool read = false;      // `members` is what there is
   bool full = false;
   std::optional<ReadClock::Ticket> ticket;  // it is being read
+  bool peek = false;                        // ... for its first member only
   std::map<std::uint64_t, CallId> members;  // by place
   std::vector<CallId> joining;              // without a place yet
 };
@@ -325,6 +326,7 @@ class Core {
   void take_turn(Active& active);
   void leave_line(Active& active);
   void pass_turn(const call::Digest& digest);
+  void offer_turn(const CallId& first);
   void give_turn(Active* active, const std::shared_ptr<const call::Call>& stored);
   void forget_line(const call::Digest& digest);
   // callback.cc

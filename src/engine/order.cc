@@ -30,7 +30,9 @@ void Core::read_line(const call::Digest& digest) {
   OrderLine& line = lines_[digest];
   if (line.ticket) return;
   line.ticket = reads_.begin();
-  act(ReadLine{digest, kOrderLineMax}, false);
+  // To pass a turn on, the first of them is enough.
+  line.peek = line.joining.empty();
+  act(ReadLine{digest, line.peek ? 1 : kOrderLineMax}, false);
 }
 
 void Core::on(LineRead&& event) {
@@ -50,8 +52,22 @@ void Core::on(LineRead&& event) {
     forget_line(event.line);
     return;
   }
-  if (stale) {
+  if (stale || (line.peek && !line.joining.empty())) {
     read_line(event.line);
+    return;
+  }
+  if (line.peek) {
+    if (event.members.empty()) {
+      forget_line(event.line);
+      return;
+    }
+    const CallId first = event.members.front().second;
+    const Active* active = find_active(first);
+    if (active != nullptr && !active->in_line) {
+      read_line(event.line);  // it has left since
+    } else {
+      offer_turn(first);
+    }
     return;
   }
   line.read = true;
@@ -174,18 +190,19 @@ void Core::run_turns() {
 }
 
 void Core::pass_turn(const call::Digest& digest) {
-  const auto found = lines_.find(digest);
-  if (found == lines_.end()) return;
-  OrderLine& line = found->second;
+  OrderLine& line = lines_[digest];
   if (!line.read) {
-    if (journal_) read_line(digest);
+    read_line(digest);
     return;
   }
   if (line.members.empty()) {
     forget_line(digest);
     return;
   }
-  const CallId first = line.members.begin()->second;
+  offer_turn(line.members.begin()->second);
+}
+
+void Core::offer_turn(const CallId& first) {
   if (Active* active = find_active(first)) {
     if (!active->has_turn && active->in_line && active->call->asked.order->place != 0) {
       take_turn(*active);
