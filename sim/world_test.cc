@@ -129,6 +129,11 @@ TEST(World, Seed304868PatienceHoldsWhileALineIsRead) {
   EXPECT_THAT(World({.seed = 303340}).run().violations, testing::IsEmpty());
 }
 
+// A request refused for its body took the due call out of the page that it waited in.
+TEST(World, Seed510189ARefusedRequestDoesNotLoseADueCall) {
+  EXPECT_THAT(World({.seed = 510189}).run().violations, testing::IsEmpty());
+}
+
 // Two reads that each found a call gone from memory asked again and again, each keeping the other's
 // suspicion alive.
 TEST(World, Seed38ReadsThatSuspectEachOtherComeToRest) {

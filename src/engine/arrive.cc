@@ -328,7 +328,8 @@ void Core::note_asked_again(const std::shared_ptr<const call::Call>& stored, cal
   active.phase = Phase::idle;
   note_asked_again(active, what, arrival);
   write(active);
-  drop(stored->id);
+  // Not only dropped: it may have been taken out of the page that made it due.
+  unload_if_idle(active);
 }
 
 void Core::note_asked_again(Active& active, call::Happening what, const Arrival& arrival) {

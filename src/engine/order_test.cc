@@ -222,6 +222,20 @@ TEST(Asked, a_deadline_of_before_a_reboot_with_the_clock_behind_is_over) {
   EXPECT_EQ(bench.only()->state, call::State::dead);
 }
 
+// A due call that waited in a page went out of it when somebody asked with its key in vain, and was
+// not looked for again.
+TEST(Asked, a_refused_request_does_not_lose_the_due_call_it_met) {
+  Bench bench(kKeyedHold);
+  bench.command(What::pause, {}, [](auto& command) { command.pause_for = Duration::minutes(5); });
+  bench.arrive({.key = "a", .async = true});
+  bench.crash();
+  bench.pass(Duration::seconds(30));
+  EXPECT_TRUE(bench.is_code(bench.arrive({.key = "a", .body = "other"}), "key-reused"));
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::hours(1)));
+  bench.end(answer(200));
+  EXPECT_EQ(bench.only()->state, call::State::answered);
+}
+
 TEST(Asked, past_its_deadline_nothing_is_sent) {
   Bench bench(kKeyedHold);
   bench.command(What::pause, {}, kPauseHour);
