@@ -108,11 +108,14 @@ bool is_buffered(const RouteSettings& route, const UpstreamSettings& upstream,
          upstream.idempotency.mode == Mode::key || upstream.idempotency.mode == Mode::verify;
 }
 
-// PUT, PATCH and DELETE overwrite one another: held, a later one could be overtaken by an earlier.
+// PUT, PATCH and DELETE overwrite one another: held, a later one could be overtaken by an earlier,
+// unless they have an order.
 bool holdable(const RouteSettings& route, const UpstreamSettings& upstream,
-              std::string_view method) {
+              const IncomingHead& head) {
   const bool credential = !upstream.inject.empty() || upstream.credentials_stored;
-  return route.hold != Hold::never && method == "POST" && credential;
+  const bool changes = head.method == "PUT" || head.method == "PATCH" || head.method == "DELETE";
+  const bool ordered = changes && find_field(head.fields, "Holdfast-Order") != nullptr;
+  return route.hold != Hold::never && (head.method == "POST" || ordered) && credential;
 }
 
 // A repeat will be recognised, or the client agreed to a 202.
@@ -125,7 +128,7 @@ bool hold_is_safe(const NewCall& call) {
 void read_prefer(NewCall& call, const IncomingHead& head, Fields& fields) {
   if (call.route->hold == Hold::never) return;
   const Preferences asked = read_preferences(head.fields);
-  call.respond_async = asked.respond_async && holdable(*call.route, *call.upstream, head.method);
+  call.respond_async = asked.respond_async && holdable(*call.route, *call.upstream, head);
   if (asked.wait) call.wait = std::min(*asked.wait, call.route->wait);
   drop_preferences(fields, call.respond_async, call.wait.has_value());
 }
@@ -202,7 +205,7 @@ std::optional<Reply> callback_fault(const Settings& settings, const RouteSetting
   if (count_fields(head.fields, kCallbackField) > 1) {
     return refuse(Code::bad_request, "Send " + name + " once.");
   }
-  if (!holdable(route, upstream, head.method)) {
+  if (!holdable(route, upstream, head)) {
     return refuse(Code::bad_request, name + " tells the end of a held call; this one is not held.");
   }
   const auto place = callback_place(settings.callbacks, trim_blanks(asked->value));
@@ -272,7 +275,7 @@ CallVerdict Intake::on_request(const IncomingHead& head, Body body) const {
         likeness_of(*route, head, view(body), found.scope, call.owner, *call.content, hasher_);
   }
   freeze(call, head, std::move(body));
-  call.may_hold = holdable(*route, *upstream, head.method) && hold_is_safe(call);
+  call.may_hold = holdable(*route, *upstream, head) && hold_is_safe(call);
   if (auto fault = take_asked(call, head, hasher_)) return *fault;
   if (route->hold != Hold::never) call.asked.callback = wanted_callback(*route, head);
   return call;

@@ -453,6 +453,16 @@ INSTANTIATE_TEST_SUITE_P(
                  [](World& w) { w.keyed().field("Idempotency-Key", "k"); }},
         HoldCase{"a stable key", true,
                  [](World& w) { w.keyed().field("Idempotency-Key", "k").route.key.stable = true; }},
+        HoldCase{"a PUT", false,
+                 [](World& w) {
+                   w.keyed().field("Idempotency-Key", "k").route.key.stable = true;
+                   w.head.method = "PUT";
+                 }},
+        HoldCase{"a PUT that has an order", true,
+                 [](World& w) {
+                   w.keyed().field("Idempotency-Key", "k").route.key.stable = true;
+                   w.field("Holdfast-Order", "line").head.method = "PUT";
+                 }},
         HoldCase{"a stable rule but no key", false,
                  [](World& w) { w.keyed().route.key.stable = true; }},
         HoldCase{"the SDK's key on a stable route", false,

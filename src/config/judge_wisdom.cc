@@ -172,8 +172,9 @@ void judge_hold(const RouteDraft& route, Findings& findings) {
                method != "PUT" && method != "PATCH" && method != "DELETE";
       });
   if (!holdable) {
-    add(route, findings, Rule::hold_methods, "methods", "calls of these methods are never held",
-        "hold: never");
+    add(route, findings, Rule::hold_methods, "methods",
+        "calls of these methods are held only with `Holdfast-Order`",
+        "hold: never, unless the clients send it");
   }
 }
 

@@ -88,7 +88,7 @@ constexpr RuleRow kRows[] = {
      "Holding at an upstream of `mode: none`: an attempt in doubt ends in `unknown`, not in a "
      "retry."},
     {Rule::hold_methods, "hold-methods", kWarning,
-     "The route may hold, but none of its methods can be held."},
+     "The route may hold, but its methods can be held only with `Holdfast-Order`."},
     {Rule::stable_sdk_key, "stable-sdk-key", kWarning,
      "`key.stable` on the header that Stripe's SDK fills with a fresh key for each call."},
     {Rule::preset_scope, "preset-scope", kWarning,

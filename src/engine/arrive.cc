@@ -549,7 +549,7 @@ Active& Core::activate(std::shared_ptr<const call::Call> stored) {
   }
   const bool stable = stored->key && (stored->key->business || stored->key->stable);
   fresh.may_hold = stored->held || (stable && fresh.route->hold != call::Hold::never &&
-                                    stored->request->method == "POST");
+                                    (stored->request->method == "POST" || stored->asked.order));
   const CallId id = stored->id;
   const bool named =
       stored->key && !stored->key->made && (!stored->key->derived || call::indexed(*stored).joins);
