@@ -59,6 +59,12 @@ std::variant<std::string, AskedFields> read_asked(const Fields& fields) {
     }
     (name == "Holdfast-Deadline" ? out.deadline : out.not_before) = time;
   }
+  // Two of a kind can be compared without knowing the time.
+  if (out.not_before && out.deadline &&
+      out.not_before->in.has_value() == out.deadline->in.has_value() &&
+      out.deadline->from(kAbout) <= out.not_before->from(kAbout)) {
+    return std::string("Holdfast-Deadline is not later than Holdfast-Not-Before.");
+  }
   if (const Field* field = find_field(fields, "Holdfast-Order")) {
     const auto order = parse_key(field->value);
     if (!order || count_fields(fields, "Holdfast-Order") > 1) {

@@ -38,6 +38,15 @@ TEST(ReadAsked, WhatIsNoTimeIsRefused) {
   EXPECT_TRUE(refused({{"Holdfast-Deadline", "1"}, {"holdfast-deadline", "1"}}));
 }
 
+TEST(ReadAsked, ADeadlineBeforeItsBeginningIsRefused) {
+  EXPECT_TRUE(refused({{"Holdfast-Not-Before", "1h"}, {"Holdfast-Deadline", "3600"}}));
+  EXPECT_TRUE(refused({{"Holdfast-Not-Before", "Fri, 15 Jan 2027 08:01:00 GMT"},
+                       {"Holdfast-Deadline", "Fri, 15 Jan 2027 08:00:59 GMT"}}));
+  EXPECT_FALSE(refused({{"Holdfast-Not-Before", "1h"}, {"Holdfast-Deadline", "3601"}}));
+  EXPECT_FALSE(refused(
+      {{"Holdfast-Not-Before", "Fri, 15 Jan 2027 08:01:00 GMT"}, {"Holdfast-Deadline", "1"}}));
+}
+
 TEST(ReadAsked, OrderIsOneWord) {
   EXPECT_EQ(asked({{"Holdfast-Order", "account-1"}}).order, "account-1");
   EXPECT_EQ(asked({{"Holdfast-Order", "\"account-1\""}}).order, "account-1");
