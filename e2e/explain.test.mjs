@@ -34,7 +34,8 @@ const CARD = '4242424242424242'
 
 async function rig(t, options = {}) {
   const upstream = await startUpstream(t, { keys: false, ...options.upstream })
-  const proxy = await startHoldfast(t, config(upstream.url, options), { admin: true })
+  const proxy = await startHoldfast(t, config(upstream.url, options),
+    { admin: true, journal: options.journal })
   const admin = ['--admin', new URL(proxy.admin).host,
     '--token-file', join(proxy.data, 'admin.token')]
   const pay = (key, { customer = 'cus_1', amount = 4200, headers = {}, order = 'o' } = {}) =>
@@ -310,6 +311,34 @@ test('a lookup shows two effects', async t => {
   assert.equal(answer.verdict, 'doubled')
   assert.equal(answer.exit, 1)
   assert.match(answer.said('lookup-shows-two').text, /showed 2 entries where one is meant/)
+})
+
+// The upstream's own memory of keys is shorter than the client's, and so is Holdfast's here.
+test('two differing answers under one key', async t => {
+  const { pay, explain, upstream } = await rig(t,
+    { journal: 'retention: { keys: 1s, tombstones: 1s, bodies: 1s }' })
+  await pay('k-1')
+  // Replayed at first, then `key-expired`, and once its tombstone is gone a call of its own.
+  await until('the key is forgotten',
+    async () => (await pay('k-1')).status === 200 && upstream.effects.length === 2)
+  const answer = await explain('--match', 'customer=cus_1')
+  assert.equal(answer.verdict, 'doubled')
+  assert.equal(answer.exit, 1)
+  assert.match(answer.said('two-answers-one-key').text,
+    /two successes that differ: A at .* and B at/)
+})
+
+test('an operator cancelled what never left', async t => {
+  const { pay, explain, tool } = await rig(t, { upstream: { fault: () => 'hang' } })
+  await tool('pause', 'bank', '--for', '1h')
+  const held = await pay('k-1')
+  assert.equal(held.json.type, 'urn:holdfast:problem:held')
+  const waiting = await explain(held.json.call)
+  assert.ok(waiting.rules.includes('not-ended'), waiting.rules)
+  await tool('calls', 'cancel', held.json.call, '--reason', 'the customer changed their mind')
+  const answer = await explain(held.json.call)
+  assert.ok(answer.rules.includes('never-sent'), answer.rules)
+  assert.match(answer.said('operator-cancelled').text, /changed their mind/)
 })
 
 test('a derived key joins while the first is under way, and is no key after its end', async t => {
