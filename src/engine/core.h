@@ -118,6 +118,7 @@ struct Active {
   bool has_turn = false;    // ... and nobody stands before it
   bool verifying = false;   // it may have applied, and the upstream is being asked
   bool looking_up = false;  // `attempt` is a lookup
+  bool expiring = false;    // asked about once more before its key goes; not sent again for nobody
   Now asked_at;             // when it was asked: what its answer tells of
   bool replayable = true;   // a streamed body is still kept from its first byte
   bool first_sent_is_tentative = false;
@@ -337,6 +338,7 @@ class Core {
   bool can_verify(const Active& active) const;
   bool must_verify(const Active& active) const;
   void begin_verify(Active& active, std::string_view rule);
+  void verify_at_the_end(Active& active);
   void verify_next(Active& active, WallTime when);
   void wait_verifying(Active& active, Instant at);
   void stop_verifying(Active& active);

@@ -266,7 +266,9 @@ void Core::expire(Active& active) {
     expect_due(*find_upstream(call.upstream), call, call.next_attempt_at);
     return;
   }
-  if (call.unresolved) {
+  if (call.unresolved && can_verify(active) && same_place(call, *active.upstream)) {
+    verify_at_the_end(active);
+  } else if (call.unresolved) {
     become_unknown(active, "key-lifetime-over");
   } else {
     die(active, "key-retention-over");

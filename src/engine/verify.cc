@@ -38,6 +38,15 @@ void Core::begin_verify(Active& active, std::string_view rule) {
   verify_next(active, now_.wall);
 }
 
+// An open call in doubt whose key goes: the last chance to know. Nobody waits for it, so absence is
+// its end and not a reason to send it again.
+void Core::verify_at_the_end(Active& active) {
+  const Duration settle = active.call->idempotency.settle;
+  active.expiring = true;
+  active.patience_until = now_.mono + settle + settle + kLongestPoll;
+  begin_verify(active, "key-lifetime-over");
+}
+
 // Places the next question at `when`: while a client waits in memory, else on disk.
 void Core::verify_next(Active& active, WallTime when) {
   call::Call& call = *active.call;
@@ -72,6 +81,14 @@ void Core::wait_verifying(Active& active, Instant at) {
 
 // Nobody waits for it any more: it goes on without its client where it may be held.
 void Core::stop_verifying(Active& active) {
+  if (active.expiring && draining_) {
+    unload_if_idle(active);  // the next start asks again
+    return;
+  }
+  if (active.expiring) {
+    give_up_verifying(active, "key-lifetime-over");
+    return;
+  }
   if (active.may_hold && active.journaled) {
     const int asked = active.call->doubt.lookups;
     hold_verifying(active, now_.wall + verify_pause(active, asked));
@@ -268,6 +285,10 @@ void Core::saw_absence(Active& active) {
     active.verifying = false;
     upstream_of(active).stats.verified_absent += 1;
     if (call.held) call.state = call::State::waiting;
+    if (active.expiring && active.exchanges.empty()) {
+      die(active, "verified-absent");
+      return;
+    }
     again(active, active.replayable, std::nullopt, "verified-absent");
     return;
   }

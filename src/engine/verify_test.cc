@@ -413,5 +413,34 @@ TEST(Verify, a_key_whose_time_is_over_is_asked_about_instead) {
   EXPECT_EQ(bench.only()->attempts, copies);
 }
 
+// Its client never came back: before its key goes the upstream is asked once more.
+TEST(Verify, an_open_call_in_doubt_is_asked_about_before_its_key_goes) {
+  enum class Said { found, absent, nothing_clear };
+  for (const Said said : {Said::found, Said::absent, Said::nothing_clear}) {
+    Bench bench([](auto& upstream, auto& route) {
+      verified(upstream, route);
+      route.wait = Duration::seconds(2);
+    });
+    const auto client = bench.arrive({.key = "k1"});
+    bench.end(lost());
+    while (bench.unanswered(client)) {
+      if (bench.pass_to_attempt(Duration::seconds(5))) say(bench, kNothing);
+    }
+    ASSERT_EQ(bench.only()->state, call::State::open);
+    bench.crash();
+    ASSERT_TRUE(bench.pass_to_attempt(Duration::hours(48)));
+    const std::string body = said == Said::found    ? kDone
+                             : said == Said::absent ? kNothing
+                                                    : "<html>";
+    for (int i = 0; i < 60 && bench.only()->state == call::State::open; ++i) {
+      if (!bench.running.empty() || bench.pass_to_attempt(Duration::minutes(10))) say(bench, body);
+    }
+    EXPECT_EQ(bench.only()->state, said == Said::found    ? call::State::answered
+                                   : said == Said::absent ? call::State::dead
+                                                          : call::State::unknown);
+    EXPECT_EQ(bench.only()->attempts, 1);
+  }
+}
+
 }  // namespace
 }  // namespace hf::engine
