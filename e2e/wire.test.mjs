@@ -123,8 +123,7 @@ test('an answer cut in its body is cut for the client too, never completed', asy
   for (const start of ['Content-Length: 100\r\n\r\nhalf',
     'Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n']) {
     const upstream = await rawUpstream(t, socket => {
-      socket.write(`HTTP/1.1 200 OK\r\n${start}`)
-      setTimeout(() => socket.destroy(), 50)
+      socket.write(`HTTP/1.1 200 OK\r\n${start}`, () => socket.destroy())
     })
     const proxy = await through(t, upstream.url)
     await assert.rejects(call(proxy.url, { method: 'POST', body: 'x' }))

@@ -136,6 +136,7 @@ void Core::drop(const CallId& id) {
     // One that only asked at the gate leaves as it came: reads of it that are under way are good.
     if (active.changed) reads_.left(id);
   }
+  if (active.expiring) upstream_of(active).expiring -= 1;
   const bool ordered = active.call->asked.order.has_value();
   const call::Digest line = ordered ? active.call->asked.order->line : call::Digest{};
   active_.erase(found);

@@ -32,6 +32,7 @@ namespace hf::engine {
 
 // Named limits (invariant 7).
 inline constexpr std::size_t kLiveQueueMax = 10'000;  // calls of one upstream that wait for a slot
+inline constexpr int kExpiringMax = 64;               // of one upstream, asked about at their end
 inline constexpr std::size_t kHeldReadyMax = 256;     // due calls of one upstream in memory
 inline constexpr std::size_t kDuePage = 128;
 inline constexpr std::size_t kActiveMax = 200'000;      // calls in memory
@@ -158,6 +159,7 @@ struct UpstreamState {
   UrgencyQueue<CallId> live_queue;
   UrgencyQueue<std::shared_ptr<const call::Call>> ready;  // due held calls, without bodies
   std::array<Backlog, call::kDueClasses> backlogs;
+  int expiring = 0;  // open calls in memory that are asked about before their keys go
   UpstreamStats stats;
 
   Backlog& backlog(call::DueClass which) { return backlogs[static_cast<std::size_t>(which)]; }

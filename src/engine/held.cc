@@ -262,8 +262,7 @@ void Core::expire(Active& active) {
   active.phase = Phase::idle;
   call::Call& call = *active.call;
   if (call.next_attempt_at > now_.wall) {
-    drop(call.id);
-    expect_due(*find_upstream(call.upstream), call, call.next_attempt_at);
+    unload_if_idle(active);
     return;
   }
   if (call.unresolved && can_verify(active) && same_place(call, *active.upstream)) {

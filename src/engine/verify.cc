@@ -41,8 +41,17 @@ void Core::begin_verify(Active& active, std::string_view rule) {
 // An open call in doubt whose key goes: the last chance to know. Nobody waits for it, so absence is
 // its end and not a reason to send it again.
 void Core::verify_at_the_end(Active& active) {
+  UpstreamState& upstream = upstream_of(active);
+  if (upstream.expiring >= kExpiringMax) {
+    // An outage leaves many at once: the others step aside on disk, as at a pause.
+    active.call->next_attempt_at = now_.wall + policy::spread(Duration::minutes(1), 200, prng_);
+    write(active);
+    unload_if_idle(active);
+    return;
+  }
   const Duration settle = active.call->idempotency.settle;
   active.expiring = true;
+  upstream.expiring += 1;
   active.patience_until = now_.mono + settle + settle + kLongestPoll;
   begin_verify(active, "key-lifetime-over");
 }

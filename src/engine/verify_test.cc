@@ -442,5 +442,44 @@ TEST(Verify, an_open_call_in_doubt_is_asked_about_before_its_key_goes) {
   }
 }
 
+// An outage leaves many in doubt whose keys go at the same time.
+TEST(Verify, only_so_many_are_asked_about_at_their_end_at_once) {
+  Bench bench([](auto& upstream, auto& route) {
+    verified(upstream, route);
+    route.wait = Duration::seconds(2);
+    upstream.concurrency = 8;
+  });
+  for (int i = 0; i < 200; ++i) {
+    bench.arrive({.key = "k" + std::to_string(i)});
+    bench.end(lost());
+    bench.pass_to_attempt(Duration::seconds(1));
+    while (!bench.running.empty())
+      bench.end(answer(502, "<html>"));
+    bench.pass(Duration::seconds(3));
+    while (!bench.running.empty())
+      bench.end(answer(502, "<html>"));
+  }
+  for (auto& [id, call] : bench.stored) {
+    auto due = std::make_shared<call::Call>(*call);
+    due->next_attempt_at = bench.now.wall;
+    call = due;
+  }
+  bench.crash();
+  std::uint64_t most = 0;
+  const auto left = [&] {
+    return std::count_if(bench.stored.begin(), bench.stored.end(), [](const auto& entry) {
+      return entry.second->state == call::State::open;
+    });
+  };
+  EXPECT_EQ(left(), 200);
+  for (int i = 0; i < 4000 && left() > 0; ++i) {
+    most = std::max(most, bench.engine().stats(bench.now).active_calls);
+    if (!bench.running.empty() || bench.pass_to_attempt(Duration::seconds(5)))
+      bench.end(answer(200, kDone));
+  }
+  EXPECT_EQ(left(), 0);
+  EXPECT_LE(most, 80U);
+}
+
 }  // namespace
 }  // namespace hf::engine
