@@ -5,65 +5,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "sim/shell.h"
+
 namespace hf::sim {
 namespace {
 
-constexpr WallTime kEpoch{1'790'000'000'000};
 constexpr std::uint64_t kEventsMax = 3'000'000;  // a world that does not end is a violation
 constexpr Duration kLasts = Duration::hours(27);
 
 }  // namespace
-
-struct World::Shell final : ports::Clock, ports::WakeTimer {
-  Shell(World& world, std::uint64_t life) : world_(world), life_(life) {
-    engine::EngineOptions options;
-    options.settings = world.settings_;
-    options.seed = world.seed_ * 31 + life;
-    options.hasher = world.hasher_;
-    runtime::Hooks hooks;
-    hooks.random = [&world] { return runtime::Random128{world.prng_.next(), world.prng_.next()}; };
-    hooks.note = [&world](const engine::Note& note) {
-      if (note.what == "call_unknown") world.verdict_.unknown += 1;
-      if (note.rule == "lookup-inconclusive" && note.call) world.inconclusive_.insert(*note.call);
-      if (note.what == "call_unknown" && note.rule.empty()) {
-        world.violation("unknown-has-a-cause: " + note.call->text());
-      }
-      if (world.trace_) {
-        world.trace(fmt::format("note {} {} {} attempts={}", note.what,
-                                note.call ? note.call->text() : "-", note.rule, note.attempts));
-      }
-    };
-    hooks.on_broken = [&world, life](std::string why) {
-      world.trace("driver stopped: " + why);
-      if (!world.injected_) world.violation("journal: nobody made it fail, and " + why);
-      world.schedule_.after(Duration::micros(1), [&world, life] {
-        if (world.life_ == life) world.crash();
-      });
-    };
-    driver = std::make_unique<runtime::Driver>(std::move(options), world.journal_.get(),
-                                               *world.upstream_, *world.clients_, *this, *this,
-                                               std::move(hooks));
-  }
-
-  Now read() noexcept override { return world_.now(); }
-
-  void wake_at(std::optional<Instant> when) override {
-    wish_ += 1;
-    if (!when) return;
-    const Instant at = std::max(world_.schedule_.now() + (*when - world_.now().mono),
-                                world_.schedule_.now() + Duration::micros(1));
-    world_.schedule_.at(at, [&world = world_, life = life_, wish = wish_] {
-      if (world.life_ == life && world.shell_ && world.shell_->wish_ == wish) {
-        world.shell_->driver->on_wake();
-      }
-    });
-  }
-
-  World& world_;
-  std::uint64_t life_;
-  std::uint64_t wish_ = 0;
-  std::unique_ptr<runtime::Driver> driver;
-};
 
 World::World(WorldOptions options)
     : seed_(options.seed), trace_(options.trace), asking_(options.asking), prng_(options.seed) {
@@ -107,15 +57,6 @@ World::World(WorldOptions options)
   operator_ = std::make_unique<SimOperator>(prng_.fork("operator"), *upstream_, *clients_, tell);
 }
 
-World::~World() = default;
-
-Now World::now() const {
-  const Instant at = schedule_.now();
-  const Duration up = at - booted_at_;
-  return {Instant{} + Duration::millis(1) + up,
-          WallTime{kEpoch.ms + at.ns / 1'000'000} + wall_offset_, boot_};
-}
-
 void World::violation(std::string what) {
   trace("VIOLATION " + what);
   if (verdict_.violations.size() < 20) verdict_.violations.push_back(std::move(what));
@@ -124,97 +65,6 @@ void World::violation(std::string what) {
 void World::trace(const std::string& line) {
   if (!trace_) return;
   fmt::print("{:>14.6f} {}\n", static_cast<double>(schedule_.now().ns) / 1e9, line);
-}
-
-void World::boot() {
-  life_ += 1;
-  auto recovered = journal_->open();
-  HF_CHECK(recovered.ok());
-  shell_ = std::make_unique<Shell>(*this, life_);
-  journal_->attach(*shell_->driver);
-  upstream_->attach(shell_->driver.get());
-  clients_->attach(shell_->driver.get());
-  trace(fmt::format("boot {} with {} cut calls", life_, recovered->sending.size()));
-  shell_->driver->start(*recovered);
-  if (refusing_) journal_->set_health({false, "the disk is full"});
-  pump_journal();
-}
-
-// A planned end: by kill -9, or by a drain that is killed after a while.
-void World::fall(bool drained) {
-  if (!shell_ || healed_ || no_restarts_) return;
-  if (!drained) {
-    crash();
-    return;
-  }
-  trace("drain");
-  shell_->driver->drain();
-  schedule_.after(Duration::millis(prng_.between(1, 20'000)), [this, life = life_] {
-    if (life == life_ && shell_) crash();
-  });
-}
-
-void World::crash() {
-  verdict_.crashes += 1;
-  const std::size_t pending = journal_->pending_commits();
-  const std::size_t keep = prng_.below(pending + 1);
-  trace(fmt::format("crash: {} commits under way, {} survive", pending, keep));
-  life_ += 1;
-  journal_->crash(keep);
-  upstream_->forget_attempts();
-  clients_->cut_all();
-  operator_->forget();
-  shell_.reset();
-  injected_ = false;
-  const Duration down = Duration::millis(prng_.between(1, 2000));
-  schedule_.after(down, [this] {
-    step_clock();
-    boot();
-  });
-}
-
-// Perhaps the machine itself went down: monotonic time begins anew, the wall clock may have
-// stepped. A small step back is one that the lifetimes' margin covers; a big one falls behind
-// everything the journal has seen. After that the world has no further restart: a process that
-// starts once the wall clock has passed the journal's newest entry again cannot know how long that
-// took.
-void World::step_clock() {
-  if (no_restarts_ || !prng_.chance(static_cast<std::uint64_t>(plan_.reboot_permille), 1000))
-    return;
-  verdict_.reboots += 1;
-  boot_.value += 1;
-  booted_at_ = schedule_.now();
-  if (plan_.big_step_back && !healed_) {
-    wall_offset_ = wall_offset_ - Duration::seconds(prng_.between(600, 3600));
-    no_restarts_ = true;
-  } else if (prng_.chance(1, 4)) {
-    wall_offset_ = wall_offset_ - Duration::millis(prng_.between(1, 4000));
-  } else if (prng_.chance(1, 4)) {
-    wall_offset_ = wall_offset_ + Duration::millis(prng_.between(1, 1'200'000));
-  }
-  trace(fmt::format("boot of the machine, the wall clock is off by {} ms", wall_offset_.ms()));
-}
-
-// Lets the journal do one thing after another, each after a while.
-void World::pump_journal() {
-  if (pumping_) return;
-  pumping_ = true;
-  const std::int64_t most = slow_ ? 400'000 : plan_.commit_delay_us;
-  schedule_.after(Duration::micros(prng_.between(10, most)), [this, life = life_] {
-    pumping_ = false;
-    if (life != life_ || !shell_) return;
-    auto fate = adapters::CommitFate::as_it_should;
-    if (!healed_ && !no_restarts_ && journal_->pending_commits() > 0 &&
-        prng_.chance(static_cast<std::uint64_t>(plan_.commit_trouble_permille), 1000)) {
-      constexpr adapters::CommitFate kTroubles[] = {
-          adapters::CommitFate::conflict, adapters::CommitFate::failed,
-          adapters::CommitFate::unknown_written, adapters::CommitFate::unknown_lost};
-      fate = kTroubles[prng_.below(4)];
-      injected_ = true;
-    }
-    journal_->pump_one(fate);
-    if (life == life_ && shell_ && !shell_->driver->broken()) injected_ = false;
-  });
 }
 
 struct World::Way {
@@ -321,7 +171,7 @@ void World::plan_troubles(Prng& prng) {
   if (plan_.refusing_journal) {
     during(prng, 30'000, [this](bool on) {
       refusing_ = on;
-      if (shell_ && !shell_->driver->broken()) journal_->set_health({!on, on ? "full" : ""});
+      if (serving()) journal_->set_health({!on, on ? "full" : ""});
     });
   }
   schedule_.after(Duration::seconds(120), [this] { heal(); });
@@ -341,8 +191,8 @@ void World::operators_turn() {
   schedule_.after(Duration::millis(early ? prng_.between(100, 8000) : prng_.between(1, 3'600'000)),
                   [this] {
                     const auto chance = static_cast<std::uint64_t>(plan_.operator_permille);
-                    if (shell_ && !shell_->driver->broken() && prng_.chance(chance, 1000)) {
-                      operator_->look(*shell_->driver);
+                    if (serving() && prng_.chance(chance, 1000)) {
+                      operator_->look(driver());
                     }
                     operators_turn();
                   });
@@ -351,7 +201,7 @@ void World::operators_turn() {
 void World::sweep_turn() {
   const bool early = schedule_.now() < Instant{} + Duration::hours(1);
   schedule_.after(early ? Duration::seconds(30) : Duration::minutes(30), [this] {
-    if (shell_ && !shell_->driver->broken()) {
+    if (serving()) {
       const auto retired = journal_->sweep();
       HF_CHECK(retired.ok());
       verdict_.retired += *retired;
@@ -388,10 +238,6 @@ Verdict World::run() {
   verdict_.commands = operator_->done();
   verdict_.took = schedule_.now() - Instant{};
   return verdict_;
-}
-
-runtime::Driver& World::driver() {
-  return *shell_->driver;
 }
 
 }  // namespace hf::sim

@@ -64,7 +64,7 @@ class World {
 
  private:
   struct Way;    // a route that orders take
-  struct Shell;  // what dies in a crash: journal attachment, driver, open exchanges
+  struct Shell;  // what dies in a crash (sim/shell.h)
 
   void place_orders(Prng& prng);
   [[nodiscard]] Order draw_order(Prng& prng, const Way& way, std::size_t number) const;
@@ -74,11 +74,16 @@ class World {
   void heal();
   void operators_turn();
   void sweep_turn();
+  // world_life.cc
   void boot();
   void fall(bool drained);
   void crash();
   void step_clock();
   void pump_journal();
+  runtime::Driver& driver();
+  [[nodiscard]] bool serving() const;  // a process lives, and its driver has not stopped
+  [[nodiscard]] Now now() const;
+  // judge.cc
   void judge();
   void judge_orders();
   void judge_lines();
@@ -90,8 +95,6 @@ class World {
   void judge_told(const call::Call& call);
   void violation(std::string what);
   void trace(const std::string& line);
-  [[nodiscard]] Now now() const;
-  runtime::Driver& driver();
 
   std::uint64_t seed_;
   bool trace_;

@@ -1,0 +1,26 @@
+// One life of a world's process: the driver with its clock and timer. It dies in a crash.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "ports/clock.h"
+#include "runtime/driver.h"
+#include "sim/world.h"
+
+namespace hf::sim {
+
+struct World::Shell final : ports::Clock, ports::WakeTimer {
+  Shell(World& world, std::uint64_t life);
+
+  Now read() noexcept override;
+  void wake_at(std::optional<Instant> when) override;
+
+  World& world_;
+  std::uint64_t life_;
+  std::uint64_t wish_ = 0;
+  std::unique_ptr<runtime::Driver> driver;
+};
+
+}  // namespace hf::sim
