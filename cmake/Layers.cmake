@@ -31,6 +31,23 @@ function(hf_layer name)
   endif()
 endfunction()
 
+# hf_planted(NAME LINK libs... [SOURCES patterns...]): hf_NAME_planted, the layer's sources (or those
+# of src/ that match) compiled a second time with their planted bugs and probes (base/planted.h), for
+# the simulator only.
+function(hf_planted name)
+  cmake_parse_arguments(ARG "" "" "LINK;SOURCES" ${ARGN})
+  if(NOT ARG_SOURCES)
+    set(ARG_SOURCES ${name}/*.cc)
+  endif()
+  list(TRANSFORM ARG_SOURCES PREPEND ${CMAKE_SOURCE_DIR}/src/)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${ARG_SOURCES})
+  list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")
+  add_library(hf_${name}_planted STATIC ${sources})
+  target_compile_definitions(hf_${name}_planted PUBLIC HOLDFAST_PLANTED)
+  target_include_directories(hf_${name}_planted PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
+  target_link_libraries(hf_${name}_planted PUBLIC ${ARG_LINK})
+endfunction()
+
 function(hf_precompile name)
   get_target_property(type hf_${name} TYPE)
   if(type STREQUAL "STATIC_LIBRARY" AND EXISTS ${CMAKE_SOURCE_DIR}/src/${name}/pch.h)

@@ -1,69 +1,190 @@
 // holdfast-sim: runs worlds from seeds. One seed replays one world exactly.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
+#include <random>
 #include <string>
+#include <thread>
 
+#include "sim/bugs.h"
+#include "sim/campaign.h"
 #include "sim/world.h"
 
-int main(int argc, char** argv) {
-  CLI::App app{
-      "Runs the real engine and driver in simulated, hostile worlds.\n\n"
-      "  holdfast-sim --seeds 1000            worlds 1 to 1000\n"
-      "  holdfast-sim --seed 42 --trace       one world, every event"};
-  std::uint64_t seeds = 100;
-  std::uint64_t start = 1;
+namespace {
+
+using hf::sim::CampaignOptions;
+using hf::sim::Edition;
+using hf::sim::Outcome;
+
+struct Wishes {
+  CampaignOptions campaign;
   std::uint64_t seed = 0;
+  double minutes = 0;
   bool trace = false;
-  bool plain = false;
-  app.add_option("--seeds", seeds, "how many worlds");
-  app.add_option("--start", start, "the first seed");
-  app.add_option("--seed", seed, "this one world");
-  app.add_flag("--trace", trace, "print every event");
-  app.add_flag("--plain", plain, "without lookups and without what callers may ask");
-  CLI11_PARSE(app, argc, argv);
-  if (seed != 0) {
-    start = seed;
-    seeds = 1;
+  bool json = false;
+  bool all_probes = false;
+  bool list_bugs = false;
+  std::string bug;
+  std::string edition = "full";
+};
+
+constexpr const char* kAbout =
+    "Runs the real engine and driver in simulated, hostile worlds, and judges them by what the\n"
+    "clients and the upstreams saw. Exit code 1: something did not hold.\n\n"
+    "  holdfast-sim --seeds 1000              worlds 1 to 1000\n"
+    "  holdfast-sim --minutes 2               fresh worlds, for two minutes\n"
+    "  holdfast-sim --seed 42 --trace         one world, every event\n"
+    "  holdfast-sim --list-bugs               bugs that can be planted, and who must see them\n"
+    "  holdfast-sim --bug retry-an-unknown    worlds until that one is caught";
+
+void print_violations(const Outcome& outcome, const Wishes& wishes) {
+  const std::string options = (wishes.edition == "full" ? "" : " --edition " + wishes.edition) +
+                              (wishes.bug.empty() ? "" : " --bug " + wishes.bug);
+  for (const auto& [seed, what] : outcome.violated) {
+    for (const std::string& violation : what)
+      fmt::print("seed {}: {}\n", seed, violation);
+    fmt::print("  replay: holdfast-sim --seed {}{} --trace\n", seed, options);
   }
-  hf::sim::Verdict sum;
-  std::uint64_t bad = 0;
+}
+
+std::string summary(const hf::sim::Counts& counts) {
+  std::string out;
+  for (const auto& [name, member] : hf::sim::kCounts)
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", counts.*member, name);
+  return out;
+}
+
+void print_json(const Outcome& outcome, double seconds) {
+  fmt::print("{{\"seconds\":{:.1f},\"violated\":[", seconds);
+  const char* comma = "";
+  for (const auto& [seed, what] : outcome.violated) {
+    fmt::print("{}{{\"seed\":{},\"oracle\":\"{}\"}}", comma, seed,
+               hf::sim::oracle_of(what.front()));
+    comma = ",";
+  }
+  fmt::print("],\"counts\":{{");
+  comma = "";
+  for (const auto& [name, member] : hf::sim::kCounts) {
+    fmt::print("{}\"{}\":{}", comma, name, outcome.counts.*member);
+    comma = ",";
+  }
+  fmt::print("}},\"probes\":{{");
+  comma = "";
+  for (const auto& [name, hits] : outcome.probes) {
+    fmt::print("{}\"{}\":{}", comma, name, hits);
+    comma = ",";
+  }
+  fmt::print("}}}}\n");
+}
+
+// True: every probe was hit, or nobody asked.
+bool print_probes(const Outcome& outcome, bool wanted) {
+  std::string missed;
+  for (const auto& [name, hits] : outcome.probes) {
+    if (hits == 0) missed += ' ' + name;
+  }
+  if (wanted) {
+    for (const auto& [name, hits] : outcome.probes)
+      fmt::print("  {:>10} {}\n", hits, name);
+  }
+  if (!missed.empty()) fmt::print("probes that no world hit:{}\n", missed);
+  return missed.empty() || !wanted;
+}
+
+int run_many(Wishes wishes) {
+  CampaignOptions& campaign = wishes.campaign;
+  if (wishes.minutes > 0) {
+    campaign.lasts = hf::Duration::millis(static_cast<std::int64_t>(wishes.minutes * 60'000));
+    if (campaign.start == 0) campaign.start = std::random_device{}() | 1ULL << 32;
+  }
+  if (campaign.start == 0) campaign.start = 1;
+  if (!wishes.json) fmt::print("seeds from {} on\n", campaign.start);
+  std::fflush(stdout);
+  const bool draws = ::isatty(STDERR_FILENO) != 0;
   const auto began = std::chrono::steady_clock::now();
-  for (std::uint64_t s = start; s < start + seeds; ++s) {
-    hf::sim::World world({.seed = s, .trace = trace, .asking = !plain});
-    const hf::sim::Verdict verdict = world.run();
-    sum.calls += verdict.calls;
-    sum.effects += verdict.effects;
-    sum.crashes += verdict.crashes;
-    sum.unknown += verdict.unknown;
-    sum.reboots += verdict.reboots;
-    sum.dead += verdict.dead;
-    sum.cancelled += verdict.cancelled;
-    sum.asides += verdict.asides;
-    sum.commands += verdict.commands;
-    sum.retired += verdict.retired;
-    sum.lookups += verdict.lookups;
-    sum.found += verdict.found;
-    sum.in_line += verdict.in_line;
-    sum.events += verdict.events;
-    if (verdict.violations.empty()) continue;
-    bad += 1;
-    for (const auto& violation : verdict.violations) {
-      fmt::print("seed {}: {}\n", s, violation);
-    }
-    fmt::print("  replay: holdfast-sim --seed {}{} --trace\n", s, plain ? " --plain" : "");
-    if (bad >= 10) break;
+  const auto seconds = [began] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  };
+  const Outcome outcome = hf::sim::run_campaign(campaign, [&](const Outcome& so_far) {
+    if (!draws) return;
+    fmt::print(stderr, "\r{} worlds, {} orders, {} violated, {:.0f} s ", so_far.counts.worlds,
+               so_far.counts.calls, so_far.violated.size(), seconds());
+  });
+  if (draws) fmt::print(stderr, "\r\033[K");
+  const double took = seconds();
+  if (wishes.json) {
+    print_json(outcome, took);
+    return outcome.violated.empty() ? 0 : 1;
   }
-  const double took =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  fmt::print(
-      "{} worlds, {} orders, {} effects, {} crashes, {} reboots, {} unknown, {} dead, {} "
-      "cancelled, "
-      "{} asides, {} commands, {} retired, {} lookups, {} found, {} in line, {} events, {} bad, "
-      "{:.1f} s\n",
-      seeds, sum.calls, sum.effects, sum.crashes, sum.reboots, sum.unknown, sum.dead, sum.cancelled,
-      sum.asides, sum.commands, sum.retired, sum.lookups, sum.found, sum.in_line, sum.events, bad,
-      took);
-  return bad == 0 ? 0 : 1;
+  print_violations(outcome, wishes);
+  const bool probed = print_probes(outcome, wishes.all_probes);
+  fmt::print("{}\n{} violated, {:.1f} s, {:.0f} worlds a minute\n", summary(outcome.counts),
+             outcome.violated.size(), took,
+             static_cast<double>(outcome.counts.worlds) * 60 / std::max(took, 0.001));
+  return outcome.violated.empty() && probed ? 0 : 1;
+}
+
+int run_one(const Wishes& wishes, Edition edition) {
+  hf::sim::Trace trace;
+  if (wishes.trace) {
+    trace = [](hf::Instant at, const std::string& line) {
+      fmt::print("{:>14.6f} {}\n", static_cast<double>(at.ns) / 1e9, line);
+    };
+  }
+  const auto verdict =
+      hf::sim::World({.seed = wishes.seed, .edition = edition, .trace = trace}).run();
+  for (const std::string& violation : verdict.violations)
+    fmt::print("seed {}: {}\n", wishes.seed, violation);
+  fmt::print("{}\n{} s of virtual time\n", summary(verdict), verdict.took.ceil_seconds());
+  return verdict.violations.empty() ? 0 : 1;
+}
+
+int list_bugs() {
+  for (const hf::sim::PlantedBug& bug : hf::sim::planted_bugs()) {
+    std::string oracles;
+    for (const auto oracle : bug.caught_by)
+      oracles += (oracles.empty() ? "" : ", ") + std::string(oracle);
+    fmt::print("{:<28} {}\n{:<28} caught by {}\n", bug.name, bug.what, "", oracles);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{kAbout};
+  Wishes wishes;
+  wishes.campaign.start = 0;
+  wishes.campaign.jobs = std::max(1U, std::thread::hardware_concurrency());
+  auto* seeds = app.add_option("--seeds", wishes.campaign.worlds, "how many worlds");
+  app.add_option("--start", wishes.campaign.start, "the first seed");
+  auto* seed = app.add_option("--seed", wishes.seed, "this one world");
+  app.add_option("--minutes", wishes.minutes, "fresh worlds for so long, instead of --seeds")
+      ->check(CLI::PositiveNumber)
+      ->excludes(seeds)
+      ->excludes(seed);
+  app.add_flag("--trace", wishes.trace, "with --seed: print every event")->needs(seed);
+  app.add_option("--bug", wishes.bug, "plant this bug first");
+  app.add_flag("--list-bugs", wishes.list_bugs, "the bugs, what they do, and who must see them");
+  app.add_option("--jobs", wishes.campaign.jobs, "processes")->check(CLI::Range(1, 64));
+  app.add_option("--edition", wishes.edition, "worlds as they were drawn once")
+      ->check(CLI::IsMember({"full", "asking", "plain"}));
+  app.add_flag("--probes", wishes.all_probes, "print how often each rare branch was taken");
+  app.add_flag("--json", wishes.json, "for scripts");
+  CLI11_PARSE(app, argc, argv);
+  if (wishes.list_bugs) return list_bugs();
+  if (!wishes.bug.empty() &&
+      (hf::sim::find_bug(wishes.bug) == nullptr || !hf::sim::plant(wishes.bug))) {
+    fmt::print(stderr, "there is no bug '{}'; --list-bugs shows them\n", wishes.bug);
+    return 2;
+  }
+  const Edition edition = wishes.edition == "plain"    ? Edition::plain
+                          : wishes.edition == "asking" ? Edition::asking
+                                                       : Edition::full;
+  wishes.campaign.edition = edition;
+  if (*seed) return run_one(wishes, edition);
+  return run_many(wishes);
 }

@@ -50,7 +50,7 @@ std::shared_ptr<call::UpstreamSettings> draw_upstream(Prng& prng, std::string na
 
 }  // namespace
 
-FaultPlan FaultPlan::draw(Prng& prng, bool asking) {
+FaultPlan FaultPlan::draw(Prng& prng, Edition edition) {
   FaultPlan plan;
   UpstreamFaults& up = plan.upstream;
   up.refuse_connect = draw_permille(prng, 300);
@@ -80,7 +80,7 @@ FaultPlan FaultPlan::draw(Prng& prng, bool asking) {
   plan.duplicate_permille = draw_permille(prng, 400);
   plan.nosy_permille = draw_permille(prng, 600);
   plan.operator_permille = draw_permille(prng, 800);
-  if (!asking) return plan;
+  if (edition == Edition::plain) return plan;
   Prng more = prng.fork("asking");
   up.listed_failed = more.chance(1, 3) ? static_cast<int>(more.between(1, 60)) : 0;
   up.listed_pending = draw_permille(more, 800);
@@ -130,8 +130,9 @@ void draw_callbacks(Prng prng, call::Settings& settings) {
 
 }  // namespace
 
-std::shared_ptr<const call::Settings> draw_settings(Prng& prng, bool asking,
+std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
                                                     bool settle_too_short) {
+  const bool asking = edition != Edition::plain;
   auto settings = std::make_shared<call::Settings>();
   Prng more = prng.fork("asking");
   auto keyed = draw_upstream(prng, "keyed", call::Mode::key);

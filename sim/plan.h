@@ -8,6 +8,7 @@
 #include "base/prng.h"
 #include "base/time.h"
 #include "call/settings.h"
+#include "sim/edition.h"
 #include "sim/upstream.h"
 
 namespace hf::sim {
@@ -29,15 +30,14 @@ struct FaultPlan {
   int operator_permille = 0;   // a person looks about every few seconds
   int line_permille = 0;       // orders that go one after another
   int timed_permille = 0;      // orders with a time before or after which they may not be sent
-  // `asking`: with lookups and with what callers may ask. Without it a seed draws the world that it
-  // drew before there was any of that.
-  static FaultPlan draw(Prng& prng, bool asking);
+  static FaultPlan draw(Prng& prng, Edition edition);
   [[nodiscard]] std::string text() const;
 };
 
 // Upstreams keyed, plain, asked (it has a lookup and no keys) and llm (repeatable), and the routes
 // that lead there.
-std::shared_ptr<const call::Settings> draw_settings(Prng& prng, bool asking, bool settle_too_short);
+std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
+                                                    bool settle_too_short);
 std::string text_of(const call::Settings& settings);
 
 }  // namespace hf::sim

@@ -16,11 +16,16 @@ constexpr Duration kLasts = Duration::hours(27);
 }  // namespace
 
 World::World(WorldOptions options)
-    : seed_(options.seed), trace_(options.trace), asking_(options.asking), prng_(options.seed) {
+    : seed_(options.seed),
+      trace_(std::move(options.trace)),
+      audit_(options.audit),
+      edition_(options.edition),
+      asking_(options.edition != Edition::plain),
+      prng_(options.seed) {
   Prng plan = prng_.fork("plan");
-  plan_ = FaultPlan::draw(plan, options.asking);
+  plan_ = FaultPlan::draw(plan, edition_);
   Prng set_up = prng_.fork("settings");
-  settings_ = draw_settings(set_up, options.asking, options.settle_too_short);
+  settings_ = draw_settings(set_up, edition_, options.settle_too_short);
   call::Sealer::Key key{};
   key[0] = 7;
   auto nonces = [counter = std::uint64_t{0}]() mutable {
@@ -63,8 +68,7 @@ void World::violation(std::string what) {
 }
 
 void World::trace(const std::string& line) {
-  if (!trace_) return;
-  fmt::print("{:>14.6f} {}\n", static_cast<double>(schedule_.now().ns) / 1e9, line);
+  if (trace_) trace_(schedule_.now(), line);
 }
 
 struct World::Way {
@@ -225,10 +229,12 @@ Verdict World::run() {
     verdict_.digest = verdict_.digest * 1099511628211ULL ^
                       static_cast<std::uint64_t>(schedule_.now().ns) ^ (schedule_.ran() << 7) ^
                       (upstream_->attempts << 32);
+    if (audit_) verdict_.digests.push_back(verdict_.digest);
     if (shell_ && journal_->pending() > 0) pump_journal();
   }
   if (schedule_.ran() >= kEventsMax) violation("convergence: the world does not come to rest");
   judge();
+  verdict_.worlds = 1;
   verdict_.events = schedule_.ran();
   verdict_.effects = upstream_->ledger().size();
   verdict_.told = upstream_->told().size();

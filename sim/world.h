@@ -20,34 +20,18 @@
 #include "sim/plan.h"
 #include "sim/schedule.h"
 #include "sim/upstream.h"
+#include "sim/verdict.h"
 
 namespace hf::sim {
 
-struct Verdict {
-  std::vector<std::string> violations;  // empty: the world was as it must be
-  std::uint64_t digest = 0;             // of every event in order
-  std::uint64_t events = 0;
-  std::uint64_t calls = 0;
-  std::uint64_t effects = 0;
-  std::uint64_t crashes = 0;
-  std::uint64_t reboots = 0;
-  std::uint64_t unknown = 0;
-  std::uint64_t dead = 0;
-  std::uint64_t cancelled = 0;
-  std::uint64_t asides = 0;    // nosy and careless requests
-  std::uint64_t commands = 0;  // of operators, answered
-  std::uint64_t retired = 0;   // entries that the sweep took
-  std::uint64_t lookups = 0;
-  std::uint64_t found = 0;    // answers that a lookup gave
-  std::uint64_t in_line = 0;  // pairs of one line whose order was judged
-  std::uint64_t told = 0;     // ends of calls that a receiver has taken
-  Duration took;              // virtual
-};
+// Told every event of a world as it happens.
+using Trace = std::function<void(Instant, const std::string&)>;
 
 struct WorldOptions {
   std::uint64_t seed = 1;
-  bool trace = false;
-  bool asking = true;  // with lookups and with what callers may ask
+  Edition edition = Edition::full;
+  Trace trace = {};    // empty: nobody listens
+  bool audit = false;  // keep a digest of every event
   // Declared to honour keys and does not: effects double, and the oracles must see it.
   bool keys_ignored = false;
   // Declared to be done sooner than it is: the same.
@@ -97,8 +81,10 @@ class World {
   void trace(const std::string& line);
 
   std::uint64_t seed_;
-  bool trace_;
-  bool asking_;
+  Trace trace_;
+  bool audit_;
+  Edition edition_;
+  bool asking_;  // any edition but the first
   Prng prng_;
   FaultPlan plan_;
   Schedule schedule_;

@@ -13,7 +13,7 @@ namespace {
 
 // Worlds that were drawn before there were lookups, and what they found then.
 Verdict old_world(std::uint64_t seed) {
-  return World({.seed = seed, .asking = false}).run();
+  return World({.seed = seed, .edition = Edition::plain}).run();
 }
 
 int seen(const Verdict& verdict, const std::string& oracle) {
