@@ -46,6 +46,7 @@ void SimOperator::judge(runtime::Driver& driver, const call::Call& call) {
     if (!upstream_.settled(name)) return;
     const LedgerEntry* entry = upstream_.entry_of(name);
     command.what = entry != nullptr ? What::resolve_applied : What::resolve_not_applied;
+    if (entry == nullptr) witness_.operator_proved(name);
     if (entry != nullptr && prng_.chance(1, 2)) {
       call::Answer answer;
       answer.status = 200;

@@ -12,15 +12,17 @@
 #include "runtime/driver.h"
 #include "sim/clients.h"
 #include "sim/upstream.h"
+#include "sim/witness.h"
 
 namespace hf::sim {
 
 class SimOperator {
  public:
-  SimOperator(Prng prng, SimUpstream& upstream, SimClients& clients,
+  SimOperator(Prng prng, SimUpstream& upstream, Witness& witness, SimClients& clients,
               std::function<void(std::string)> violation)
       : prng_(std::move(prng)),
         upstream_(upstream),
+        witness_(witness),
         clients_(clients),
         violation_(std::move(violation)) {}
 
@@ -41,6 +43,7 @@ class SimOperator {
 
   Prng prng_;
   SimUpstream& upstream_;
+  Witness& witness_;
   SimClients& clients_;
   std::function<void(std::string)> violation_;
   std::uint64_t life_ = 0;

@@ -45,6 +45,7 @@ World::World(WorldOptions options)
       schedule_, prng_.fork("upstream"), plan_.upstream,
       [this](const ports::AttemptSpec& spec, const std::string& body) {
         if (trace_) trace(fmt::format("attempt {} {} '{}'", raw(spec.id), spec.url, body));
+        witness_->arrived(spec, body);
         if (spec.request->method != "POST") return;
         const std::string why = clients_->forbidden(body);
         if (!why.empty()) violation("sent: " + why);
@@ -52,6 +53,13 @@ World::World(WorldOptions options)
       });
   if (options.keys_ignored) upstream_->ignore_keys();
   const auto tell = [this](std::string what) { violation(std::move(what)); };
+  witness_ = std::make_unique<Witness>(
+      *upstream_, Witness::World{[this] { return now(); },
+                                 tell,
+                                 [this] { return handling_; },
+                                 settings_->routes.front()->retry.budget_permille,
+                                 {}});
+  if (trace_) witness_->trace_to([this](const std::string& line) { trace(line); });
   clients_ = std::make_unique<SimClients>(
       schedule_, prng_.fork("clients"), *intake_, tell,
       [this](const std::string& order) { return upstream_->effects_of(order); },
@@ -59,7 +67,8 @@ World::World(WorldOptions options)
   if (trace_) clients_->trace_to([this](const std::string& line) { trace(line); });
   if (settings_->journal.retention.bodies < Duration::hours(24)) clients_->expect_retired();
   if (options.asks_unsent) clients_->forget_to_ask();
-  operator_ = std::make_unique<SimOperator>(prng_.fork("operator"), *upstream_, *clients_, tell);
+  operator_ =
+      std::make_unique<SimOperator>(prng_.fork("operator"), *upstream_, *witness_, *clients_, tell);
 }
 
 void World::violation(std::string what) {

@@ -21,6 +21,7 @@
 #include "sim/schedule.h"
 #include "sim/upstream.h"
 #include "sim/verdict.h"
+#include "sim/witness.h"
 
 namespace hf::sim {
 
@@ -93,11 +94,13 @@ class World {
   std::unique_ptr<call::Intake> intake_;
   std::unique_ptr<adapters::MemoryJournal> journal_;
   std::unique_ptr<SimUpstream> upstream_;
+  std::unique_ptr<Witness> witness_;
   std::unique_ptr<SimClients> clients_;
   std::unique_ptr<SimOperator> operator_;
   std::unique_ptr<Shell> shell_;
-  std::uint64_t life_ = 0;         // which process: events of earlier ones are void
-  std::set<CallId> inconclusive_;  // unknown because lookups did not settle them
+  std::optional<CallId> handling_;  // whose attempt the driver starts just now
+  std::uint64_t life_ = 0;          // which process: events of earlier ones are void
+  std::set<CallId> inconclusive_;   // unknown because lookups did not settle them
   bool pumping_ = false;
   bool healed_ = false;
   bool slow_ = false;

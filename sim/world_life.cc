@@ -38,8 +38,11 @@ World::Shell::Shell(World& world, std::uint64_t life) : world_(world), life_(lif
       if (world.life_ == life) world.crash();
     });
   };
+  hooks.handling = [&world](const CallId* call) {
+    world.handling_ = call == nullptr ? std::nullopt : std::optional(*call);
+  };
   driver =
-      std::make_unique<runtime::Driver>(std::move(options), world.journal_.get(), *world.upstream_,
+      std::make_unique<runtime::Driver>(std::move(options), world.journal_.get(), *world.witness_,
                                         *world.clients_, *this, *this, std::move(hooks));
 }
 
@@ -74,7 +77,8 @@ void World::boot() {
   HF_CHECK(recovered.ok());
   shell_ = std::make_unique<Shell>(*this, life_);
   journal_->attach(*shell_->driver);
-  upstream_->attach(shell_->driver.get());
+  upstream_->attach(witness_.get());
+  witness_->attach(shell_->driver.get(), life_);
   clients_->attach(shell_->driver.get());
   trace(fmt::format("boot {} with {} cut calls", life_, recovered->sending.size()));
   shell_->driver->start(*recovered);
@@ -104,6 +108,7 @@ void World::crash() {
   life_ += 1;
   journal_->crash(keep);
   upstream_->forget_attempts();
+  witness_->attach(nullptr, life_);
   clients_->cut_all();
   operator_->forget();
   shell_.reset();

@@ -1,0 +1,303 @@
+#include "sim/witness.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "call/callback.h"
+#include "policy/budget.h"
+#include "policy/rate.h"
+
+namespace hf::sim {
+namespace {
+
+using call::Evidence;
+
+// Of the design: no attempt starts so shortly before its key's end.
+constexpr Duration kKeyMargin = Duration::seconds(10);
+// A slow journal writes what was decided within this time.
+constexpr Duration kWrittenWithin = Duration::seconds(2);
+
+std::uint64_t mix(std::uint64_t sum, std::string_view text) {
+  for (const char c : text)
+    sum = (sum ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  return (sum ^ 0xFF) * 1099511628211ULL;
+}
+
+// All that must be the same in every copy under one key: method, target, body, and every field that
+// is not of one attempt only.
+std::uint64_t bytes_of(const call::Request& request, const std::string& body) {
+  std::uint64_t sum = mix(mix(mix(1469598103934665603ULL, request.method), request.target), body);
+  for (const Field& field : request.fields)
+    sum = mix(mix(sum, field.name), field.value);
+  return sum;
+}
+
+bool among(const std::vector<int>& statuses, int status) {
+  return std::find(statuses.begin(), statuses.end(), status) != statuses.end();
+}
+
+}  // namespace
+
+bool Copy::proven() const {
+  return ended && (outcome.evidence == Evidence::nothing_sent || refusal);
+}
+
+bool Copy::final() const {
+  if (!ended || outcome.evidence != Evidence::answer_complete || refusal) return false;
+  const int status = outcome.head.status;
+  return status < 500 && status != 408 && status != 409 && status != 401;
+}
+
+Witness::Witness(ports::Upstream& below, World world) : below_(below), world_(std::move(world)) {}
+
+void Witness::attach(ports::UpstreamEvents* above, std::uint64_t life) {
+  above_ = above;
+  life_ = life;
+  born_ = world_.now().mono;
+  if (above != nullptr) births_.emplace(life, world_.now());
+  under_way_.clear();
+  upstreams_.clear();
+}
+
+const std::vector<Copy>& Witness::copies_of(const std::string& order) const {
+  static const std::vector<Copy> none;
+  const auto found = copies_.find(order);
+  return found == copies_.end() ? none : found->second;
+}
+
+bool Witness::ambiguous(const std::string& order) const {
+  const auto& all = copies_of(order);
+  return std::any_of(all.begin(), all.end(), [](const Copy& copy) { return !copy.proven(); });
+}
+
+void Witness::start(ports::AttemptSpec spec) {
+  judge_limits(spec);
+  UnderWay under_way;
+  under_way.upstream = spec.upstream->name;
+  under_way.refused = spec.upstream->idempotency.refused;
+  const std::string& target = spec.request->target;
+  if (spec.request->method == "GET" && target.starts_with("/find")) {
+    LookupSeen seen;
+    constexpr std::string_view kByKey = "/find?key=";
+    seen.about = target.substr(target.starts_with(kByKey) ? kByKey.size() : target.rfind('/') + 1);
+    seen.life = life_;
+    seen.asked = world_.now();
+    under_way.lookup = lookups_.size();
+    lookups_about_[seen.about].push_back(lookups_.size());
+    if (world_.trace) world_.trace(fmt::format("lookup {} of {}", raw(spec.id), seen.about));
+    lookups_.push_back(std::move(seen));
+  }
+  under_way_[spec.id] = std::move(under_way);
+  below_.start(std::move(spec));
+}
+
+void Witness::arrived(const ports::AttemptSpec& spec, const std::string& order) {
+  Copy fresh;
+  fresh.attempt = spec.id;
+  fresh.call = world_.handling().value_or(CallId{});
+  fresh.upstream = spec.upstream->name;
+  fresh.authority = spec.upstream->urls[spec.url].authority();
+  fresh.mode = spec.upstream->idempotency.mode;
+  fresh.safe = spec.request->method == "GET" || fresh.mode == call::Mode::repeatable;
+  const Field* key = find_field(spec.request->fields, spec.upstream->idempotency.header);
+  if (fresh.mode == call::Mode::key && key != nullptr) fresh.key = key->value;
+  fresh.bytes = bytes_of(*spec.request, order);
+  fresh.life = life_;
+  fresh.at = world_.now();
+  judge_again(spec, order, fresh);
+  auto& all = copies_[order];
+  if (const auto found = under_way_.find(spec.id); found != under_way_.end()) {
+    found->second.order = order;
+    found->second.copy = all.size();
+  }
+  all.push_back(std::move(fresh));
+  count_ += 1;
+}
+
+void Witness::on_attempt_done(AttemptId id, call::AttemptOutcome outcome) {
+  if (auto node = under_way_.extract(id); !node.empty()) {
+    const UnderWay& over = node.mapped();
+    if (world_.trace) {
+      world_.trace(fmt::format(
+          "ended {} {}: {} {} status {}{}", raw(id),
+          over.lookup ? "lookup of " + lookups_[*over.lookup].about : "'" + over.order + "'",
+          to_string(outcome.evidence), to_string(outcome.cause), outcome.head.status,
+          outcome.forwarded ? " forwarded" : ""));
+    }
+    Upstream& upstream = upstreams_[over.upstream];
+    upstream.running -= 1;
+    const bool complete = outcome.evidence == Evidence::answer_complete;
+    if (complete && outcome.head.status < 500) upstream.successes += 1;
+    if (over.lookup) {
+      LookupSeen& seen = lookups_[*over.lookup];
+      if (complete && outcome.head.status == 200) {
+        const std::string_view body = view(outcome.body);
+        if (body == R"({"data":[]})") seen.absent = true;
+        if (body.starts_with(R"({"data":[{"status":"succeeded")")) seen.absent = false;
+      }
+    } else if (!over.order.empty()) {
+      Copy& copy = copies_[over.order][over.copy];
+      copy.ended = world_.now();
+      copy.outcome = outcome;
+      copy.outcome.body = nullptr;
+      copy.refusal =
+          outcome.evidence >= Evidence::answer_begun && among(over.refused, outcome.head.status);
+    }
+  }
+  above_->on_attempt_done(id, std::move(outcome));
+}
+
+void Witness::judge_again(const ports::AttemptSpec& spec, const std::string& order,
+                          const Copy& fresh) {
+  const auto& before = copies_of(order);
+  if (!before.empty()) judge_budget(spec, fresh, before.back().call == fresh.call);
+  if (fresh.safe || before.empty()) return;
+  const std::string why = why_not(spec, order, fresh);
+  if (!why.empty()) {
+    world_.violation(
+        fmt::format("send-again: {} was sent a {}. time, and {}", order, before.size() + 1, why));
+  }
+}
+
+// The table of section 4, read from what the transport told of the earlier copies.
+std::string Witness::why_not(const ports::AttemptSpec& spec, const std::string& order,
+                             const Copy& fresh) {
+  std::vector<Copy> doubtful;
+  bool other_lives = false;
+  const auto proved = proved_.find(order);
+  std::size_t by_person = proved == proved_.end() ? 0 : proved->second;
+  for (const Copy& copy : copies_of(order)) {
+    if (by_person > 0 && by_person-- > 0) continue;
+    if (copy.life == life_ && !copy.ended) return "a copy before it is still under way";
+    // What a dead process was told is lost with it, if it was not written.
+    other_lives = other_lives || copy.life != life_;
+    if (copy.proven()) continue;
+    // A held call waits for credentials; and a 409 tells of another request under the key.
+    const int status = copy.ended ? copy.outcome.head.status : 0;
+    if (status == 401 || (status == 409 && copy.mode == call::Mode::key)) continue;
+    const bool settles = (copy.mode == call::Mode::key && status < 300) ||
+                         copy.mode == call::Mode::none || (doubtful.empty() && !other_lives);
+    if (copy.final() && copy.life == life_ && settles) {
+      return fmt::format("an earlier copy had the final answer {}", status);
+    }
+    doubtful.push_back(copy);
+  }
+  if (doubtful.empty()) return {};
+  if (verified_absent(spec, order, doubtful.back())) {
+    proved_[order] = copies_of(order).size();
+    return {};
+  }
+  switch (fresh.mode) {
+    case call::Mode::repeatable:
+      return {};
+    case call::Mode::key:
+      return why_not_key(spec, fresh, doubtful);
+    case call::Mode::verify:
+      return "an earlier copy may have applied, which no two lookups have denied";
+    case call::Mode::none:
+      break;
+  }
+  return "an earlier copy may have applied";
+}
+
+std::string Witness::why_not_key(const ports::AttemptSpec& spec, const Copy& fresh,
+                                 const std::vector<Copy>& doubtful) const {
+  const Copy& first = doubtful.front();
+  if (fresh.key.empty() || fresh.key != first.key) return "under another key";
+  if (fresh.bytes != first.bytes) return "with other bytes under the same key";
+  if (fresh.authority != first.authority && !spec.upstream->one_key_store) {
+    return "to another authority, which does not know the key";
+  }
+  const Duration lifetime = spec.upstream->idempotency.lifetime.value_or(Duration::max());
+  // Only one clock is asked where both run on; after a reboot nobody knows better than the wall.
+  const bool same_boot = fresh.at.boot == first.at.boot;
+  const Duration age = same_boot ? fresh.at.mono - first.at.mono : fresh.at.wall - first.at.wall;
+  const Duration margin =
+      same_boot ? spec.upstream->timeouts.connect + spec.upstream->timeouts.head + kKeyMargin
+                : Duration{};
+  if (lifetime != Duration::max() && age + margin > lifetime) {
+    return fmt::format("{} ms after the first, with a key that lives {} ms", age.ms(),
+                       lifetime.ms());
+  }
+  return {};
+}
+
+// Two questions of one boot, both after the attempt's end, found nothing, and a settle lies between
+// that end (or the first of them) and the second.
+bool Witness::verified_absent(const ports::AttemptSpec& spec, const std::string& order,
+                              const Copy& last) const {
+  const Duration settle = spec.upstream->idempotency.settle;
+  // The end of an attempt cut by a crash is the moment of recovery.
+  const Now since = last.ended.value_or(births_.upper_bound(last.life)->second);
+  std::vector<const LookupSeen*> asked;
+  for (const std::string& about : {order, last.key}) {
+    const auto found = lookups_about_.find(about);
+    if (about.empty() || found == lookups_about_.end()) continue;
+    for (const std::size_t i : found->second)
+      asked.push_back(&lookups_[i]);
+  }
+  std::optional<Now> first;
+  for (const LookupSeen* lookup : asked) {
+    const Now& at = lookup->asked;
+    if (at.boot == since.boot && at.mono < since.mono) continue;
+    if (lookup->absent == false) return false;
+    if (!lookup->absent) continue;
+    if (first && first->boot == at.boot) {
+      // A question counts from when it was decided, and leaves when that is written.
+      const Instant from = since.boot == at.boot ? since.mono : first->mono - kWrittenWithin;
+      if (at.mono - from >= settle) return true;
+    } else {
+      first = at;
+    }
+  }
+  return false;
+}
+
+// Concurrency and rate, as the upstream sees them.
+void Witness::judge_limits(const ports::AttemptSpec& spec) {
+  const call::UpstreamSettings& settings = *spec.upstream;
+  Upstream& upstream = upstreams_[settings.name];
+  upstream.running += 1;
+  upstream.most = std::max(upstream.most, upstream.running);
+  if (upstream.running > settings.concurrency) {
+    world_.violation(fmt::format("bounds: {} attempts at once at {}, of at most {}",
+                                 upstream.running, settings.name, settings.concurrency));
+  }
+  if (!settings.rate) return;
+  // They go out when their intent is written: a slow journal lets several go at once, by as much as
+  // it is behind.
+  constexpr std::int64_t kWindows = 10;
+  constexpr std::int64_t kBehind = 2;
+  const Instant now = world_.now().mono;
+  upstream.starts.push_back(now);
+  const Duration window = settings.rate->per * kWindows;
+  std::erase_if(upstream.starts, [&](Instant at) { return now - at >= window; });
+  const auto most =
+      settings.rate->count * (kWindows + kBehind) + policy::RateLimit(settings.rate).burst();
+  if (static_cast<std::int64_t>(upstream.starts.size()) > most) {
+    world_.violation(fmt::format("bounds: {} attempts at {} within {} ms, of at most {}",
+                                 upstream.starts.size(), settings.name, window.ms(), most));
+  }
+}
+
+// Second and later attempts are paid for by successes, and a floor.
+void Witness::judge_budget(const ports::AttemptSpec& spec, const Copy& fresh, bool again) {
+  if (!again) return;
+  Upstream& upstream = upstreams_[spec.upstream->name];
+  upstream.again += 1;
+  const policy::BudgetConfig config;
+  const Duration alive = fresh.at.mono - born_;
+  const auto floor = static_cast<std::uint64_t>(
+      config.floor.count + config.floor.count * (alive.ns / 1000) / (config.floor.per.ns / 1000));
+  const auto most =
+      floor + 1 + upstream.successes * static_cast<std::uint64_t>(world_.budget_permille) / 1000;
+  if (upstream.again > most) {
+    world_.violation(fmt::format("budget: {} repeats at {} within {} ms, of at most {}",
+                                 upstream.again, spec.upstream->name, alive.ms(), most));
+  }
+}
+
+}  // namespace hf::sim

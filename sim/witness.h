@@ -1,0 +1,127 @@
+// Stands between the driver and the upstreams and writes down every copy of an order that was sent,
+// what the transport then reported of it, and every lookup. From that alone it judges section 4 of
+// DESIGN: whether a further copy may be sent. It knows nothing of what Holdfast believes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "call/settings.h"
+#include "ports/upstream.h"
+
+namespace hf::sim {
+
+// One copy of a request as it was sent.
+struct Copy {
+  AttemptId attempt{};
+  CallId call;  // that Holdfast sent it for
+  std::string upstream;
+  std::string authority;
+  std::string key;          // empty: none
+  std::uint64_t bytes = 0;  // hash of all that must be the same in every copy
+  call::Mode mode = call::Mode::none;
+  bool safe = false;
+  std::uint64_t life = 0;  // of the process that sent it
+  Now at;
+  std::optional<Now> ended;  // reported; none: under way, or its process has died
+  call::AttemptOutcome outcome;
+  bool refusal = false;  // it ended with a status that is declared as a refusal
+  // Not applied, as far as anybody who was told can know.
+  [[nodiscard]] bool proven() const;
+  // Its sender was told a final answer.
+  [[nodiscard]] bool final() const;
+};
+
+struct LookupSeen {
+  std::string about;  // the order's name, or the key
+  std::uint64_t life = 0;
+  Now asked;
+  std::optional<bool> absent;  // a collection that is there and empty; none: anything else
+};
+
+class Witness final : public ports::Upstream, public ports::UpstreamEvents {
+ public:
+  struct World {
+    std::function<Now()> now;
+    std::function<void(std::string)> violation;
+    // The call whose attempt is being started.
+    std::function<std::optional<CallId>()> handling;
+    int budget_permille = 0;
+    std::function<void(const std::string&)> trace;  // empty: nobody listens
+  };
+  Witness(ports::Upstream& below, World world);
+
+  void trace_to(std::function<void(const std::string&)> trace) { world_.trace = std::move(trace); }
+  // Where the ends of attempts go; null: the process is dead.
+  void attach(ports::UpstreamEvents* above, std::uint64_t life);
+  // The body of the attempt that is being started, read to its end: it stands for its order.
+  void arrived(const ports::AttemptSpec& spec, const std::string& order);
+  // A person has seen that the order did not take effect.
+  void operator_proved(const std::string& order) { proved_[order] = copies_of(order).size(); }
+
+  [[nodiscard]] const std::vector<Copy>& copies_of(const std::string& order) const;
+  // Whether some copy may have taken effect as far as its sender was told.
+  [[nodiscard]] bool ambiguous(const std::string& order) const;
+  [[nodiscard]] std::uint64_t copies() const { return count_; }
+
+  void start(ports::AttemptSpec spec) override;
+  void cancel(AttemptId id) override { below_.cancel(id); }
+  void forward(AttemptId id, std::shared_ptr<ports::AnswerSink> sink) override {
+    below_.forward(id, std::move(sink));
+  }
+  void capture(AttemptId id, std::uint64_t max) override { below_.capture(id, max); }
+  void on_answer_head(AttemptId id, call::AnswerHead head, bool overflow) override {
+    above_->on_answer_head(id, std::move(head), overflow);
+  }
+  void on_attempt_done(AttemptId id, call::AttemptOutcome outcome) override;
+
+ private:
+  struct UnderWay {
+    std::string upstream;
+    std::string order;  // empty: none of ours
+    std::size_t copy = 0;
+    std::optional<std::size_t> lookup;
+    std::vector<int> refused;
+  };
+  struct Upstream {
+    int running = 0;
+    int most = 0;
+    std::vector<Instant> starts;  // of this life
+    std::uint64_t again = 0;      // second and later copies in this life
+    std::uint64_t successes = 0;
+    Instant since;
+  };
+
+  void judge_again(const ports::AttemptSpec& spec, const std::string& order, const Copy& fresh);
+  [[nodiscard]] std::string why_not(const ports::AttemptSpec& spec, const std::string& order,
+                                    const Copy& fresh);
+  [[nodiscard]] std::string why_not_key(const ports::AttemptSpec& spec, const Copy& fresh,
+                                        const std::vector<Copy>& doubtful) const;
+  [[nodiscard]] bool verified_absent(const ports::AttemptSpec& spec, const std::string& order,
+                                     const Copy& last) const;
+  void judge_limits(const ports::AttemptSpec& spec);
+  void judge_budget(const ports::AttemptSpec& spec, const Copy& fresh, bool again);
+
+  ports::Upstream& below_;
+  World world_;
+  ports::UpstreamEvents* above_ = nullptr;
+  std::uint64_t life_ = 0;
+  Instant born_;
+  std::map<std::string, std::vector<Copy>> copies_;
+  std::vector<LookupSeen> lookups_;
+  std::map<std::string, std::vector<std::size_t>> lookups_about_;
+  std::map<std::string, std::size_t> proved_;  // how many of its copies did not apply
+  std::map<std::uint64_t, Now> births_;        // of each life
+  std::map<AttemptId, UnderWay> under_way_;    // of this life
+  std::map<std::string, Upstream> upstreams_;
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace hf::sim
