@@ -65,6 +65,9 @@ const std::vector<PlantedBug> kBugs = {
      "a call in doubt is sent again to another authority, which does not know its key",
      {"never-doubled", "send-again"}},
     {"resend-another-byte", "copies of one call differ in a field", {"send-again"}},
+    {"send-the-repeat-instead",
+     "a resumed call is sent with the fields of the request that came again",
+     {"send-again"}},
     {"send-without-the-body",
      "a call whose body is gone is sent without it",
      {"sent", "never-sent", "send-again"}},
@@ -146,7 +149,7 @@ const std::vector<PlantedBug> kBugs = {
      {"fair-share"}},
     {"no-end-of-waiters", "any number of requests waits for one answer", {"bounds", "key-table"}},
     {"lose-the-probe",
-     "a probe that was given up leaves the breaker half open for ever",
+     "a probe that was refused leaves the breaker half open for ever",
      {"convergence", "patience"}},
     // coming to rest, telling people
     {"forget-a-due-call",

@@ -503,6 +503,7 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
   active.ready_since = now_.mono;
   active.may_hold = arrival.call.may_hold;
   call::Call& call = *active.call;
+  if (HF_BUG("send-the-repeat-instead")) call.request = arrival.call.request;
   // Proven not applied: the upstream cannot have begun to count the key's lifetime.
   if (!call.unresolved) call.first_sent.reset();
   if (revived) {

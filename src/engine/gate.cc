@@ -71,7 +71,7 @@ Entry Gate::try_enter(policy::Lane lane, bool retry, std::string_view limit_key,
 }
 
 void Gate::record(bool ok, bool probe, bool counts, policy::Lane lane, Instant now, Prng& prng) {
-  if (counts || probe) {
+  if (counts || (probe && !HF_BUG("lose-the-probe"))) {
     breaker_.record(ok, probe, now, prng);
     if (breaker_.state(now) == policy::BreakerState::open) ramp_.on_trouble(now);
   }
