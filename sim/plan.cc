@@ -50,6 +50,19 @@ std::shared_ptr<call::UpstreamSettings> draw_upstream(Prng& prng, std::string na
 
 }  // namespace
 
+namespace {
+
+// What the newest edition adds. A world has at least one crash.
+void draw_full(Prng prng, FaultPlan& plan) {
+  plan.crashes = static_cast<int>(prng.between(1, 5));
+  plan.wall_steps = static_cast<int>(prng.chance(1, 2) ? 0 : prng.between(1, 3));
+  plan.drift_ppm = static_cast<int>(prng.chance(1, 2) ? 0 : prng.between(-500, 500));
+  plan.reload_permille = draw_permille(prng, 800);
+  plan.upstream.forgets = prng.chance(1, 8) ? static_cast<int>(prng.between(1, 50)) : 0;
+}
+
+}  // namespace
+
 FaultPlan FaultPlan::draw(Prng& prng, Edition edition) {
   FaultPlan plan;
   UpstreamFaults& up = plan.upstream;
@@ -90,6 +103,7 @@ FaultPlan FaultPlan::draw(Prng& prng, Edition edition) {
   up.lookup_lags = more.chance(1, 2);
   plan.line_permille = draw_permille(more, 700);
   plan.timed_permille = draw_permille(more, 300);
+  if (edition == Edition::full) draw_full(prng.fork("full"), plan);
   return plan;
 }
 
@@ -102,14 +116,14 @@ std::string FaultPlan::text() const {
       "slow_journal={} refusing_journal={} unauthorized={} gone={} twins={} nosy={} operator={} "
       "listed_failed={} listed_pending={} latest={} lookup_fails={} lookup_slow={} lookup_lags={} "
       "lines={} "
-      "timed={}",
+      "timed={} wall_steps={} drift_ppm={} reloads={} forgets={}",
       up.refuse_connect, up.reset_before, up.reset_after, up.late_apply, up.hang, up.cut,
       up.error_before, up.error_after, up.stored_error, up.too_many, up.busy_keys, up.elsewhere,
       up.unavailable_after, up.rejects, crashes, drain_permille, reboot_permille, big_step_back,
       commit_delay_us, commit_trouble_permille, slow_journal, refusing_journal, unauthorized,
       client_gone_permille, duplicate_permille, nosy_permille, operator_permille, up.listed_failed,
       up.listed_pending, up.latest, up.lookup_fails, up.lookup_slow, up.lookup_lags, line_permille,
-      timed_permille);
+      timed_permille, wall_steps, drift_ppm, reload_permille, up.forgets);
 }
 
 namespace {
@@ -187,8 +201,42 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
   }
   route("/stream/", "plain", call::Hold::never);
   route("/llm/", "llm", call::Hold::never);
+  if (edition == Edition::full) {
+    // Well at all times: nothing that happens elsewhere is felt here.
+    auto calm = std::make_shared<call::UpstreamSettings>();
+    calm->name = std::string(kCalm);
+    calm->urls = {{false, calm->name + ".test", 80, ""}};
+    settings->upstreams.emplace(calm->name, std::move(calm));
+    route("/calm/", std::string(kCalm), call::Hold::never)->key.from = business;
+  }
   draw_callbacks(prng.fork("callbacks"), *settings);
   return settings;
+}
+
+std::shared_ptr<const call::Settings> draw_change(Prng& prng, const call::Settings& declared) {
+  auto changed = std::make_shared<call::Settings>(declared);
+  for (auto& [name, upstream] : changed->upstreams) {
+    if (name == kCalm || call::is_callback_upstream(name)) continue;
+    auto other = std::make_shared<call::UpstreamSettings>(*upstream);
+    if (prng.chance(1, 3)) other->urls.front().host = "moved-" + other->urls.front().host;
+    if (prng.chance(1, 6)) other->urls.push_back({false, "more-" + name + ".test", 80, ""});
+    if (prng.chance(1, 4)) other->account = "other";
+    if (prng.chance(1, 3)) other->concurrency = static_cast<int>(prng.between(1, 8));
+    if (prng.chance(1, 4)) other->rate = Rate{prng.between(5, 20), Duration::seconds(1)};
+    if (prng.chance(1, 10)) other->idempotency.header = "X-Key";
+    if (name == "keyed" && prng.chance(1, 4)) other->lookup.reset();
+    upstream = other;
+  }
+  for (auto& route : changed->routes) {
+    if (route->upstream == kCalm || !prng.chance(1, 3)) continue;
+    auto other = std::make_shared<call::RouteSettings>(*route);
+    if (other->hold == call::Hold::on_failure && prng.chance(1, 2)) other->hold = call::Hold::never;
+    other->wait = Duration::seconds(prng.between(0, 10));
+    other->deadline = Duration::seconds(prng.between(60, 3600));
+    other->retry.live_attempts = static_cast<int>(prng.between(1, 4));
+    route = other;
+  }
+  return changed;
 }
 
 std::string text_of(const call::Settings& settings) {

@@ -30,6 +30,9 @@ struct FaultPlan {
   int operator_permille = 0;   // a person looks about every few seconds
   int line_permille = 0;       // orders that go one after another
   int timed_permille = 0;      // orders with a time before or after which they may not be sent
+  int wall_steps = 0;          // of the wall clock, while a process lives
+  int drift_ppm = 0;           // of the wall clock, always
+  int reload_permille = 0;     // of starts: with another configuration
   static FaultPlan draw(Prng& prng, Edition edition);
   [[nodiscard]] std::string text() const;
 };
@@ -38,6 +41,9 @@ struct FaultPlan {
 // that lead there.
 std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
                                                     bool settle_too_short);
+// The same with other addresses, credentials or policies, as somebody might change them while calls
+// are unresolved.
+std::shared_ptr<const call::Settings> draw_change(Prng& prng, const call::Settings& declared);
 std::string text_of(const call::Settings& settings);
 
 }  // namespace hf::sim

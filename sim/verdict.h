@@ -18,6 +18,7 @@ struct Counts {
   std::uint64_t effects = 0;
   std::uint64_t crashes = 0;
   std::uint64_t reboots = 0;
+  std::uint64_t reconfigured = 0;  // starts with another configuration
   std::uint64_t unknown = 0;
   std::uint64_t dead = 0;
   std::uint64_t cancelled = 0;
@@ -33,15 +34,15 @@ struct Counts {
 };
 
 inline constexpr std::pair<const char*, std::uint64_t Counts::*> kCounts[] = {
-    {"worlds", &Counts::worlds},   {"orders", &Counts::calls},
-    {"effects", &Counts::effects}, {"crashes", &Counts::crashes},
-    {"reboots", &Counts::reboots}, {"unknown", &Counts::unknown},
-    {"dead", &Counts::dead},       {"cancelled", &Counts::cancelled},
-    {"asides", &Counts::asides},   {"commands", &Counts::commands},
-    {"retired", &Counts::retired}, {"lookups", &Counts::lookups},
-    {"found", &Counts::found},     {"in line", &Counts::in_line},
-    {"told", &Counts::told},       {"repeated", &Counts::repeated},
-    {"events", &Counts::events},
+    {"worlds", &Counts::worlds},       {"orders", &Counts::calls},
+    {"effects", &Counts::effects},     {"crashes", &Counts::crashes},
+    {"reboots", &Counts::reboots},     {"reconfigured", &Counts::reconfigured},
+    {"unknown", &Counts::unknown},     {"dead", &Counts::dead},
+    {"cancelled", &Counts::cancelled}, {"asides", &Counts::asides},
+    {"commands", &Counts::commands},   {"retired", &Counts::retired},
+    {"lookups", &Counts::lookups},     {"found", &Counts::found},
+    {"in line", &Counts::in_line},     {"told", &Counts::told},
+    {"repeated", &Counts::repeated},   {"events", &Counts::events},
 };
 
 inline Counts& operator+=(Counts& sum, const Counts& more) {

@@ -51,9 +51,13 @@ class World {
   struct Way;    // a route that orders take
   struct Shell;  // what dies in a crash (sim/shell.h)
 
+  // orders.cc
   void place_orders(Prng& prng);
+  void place_all_kinds(Prng& prng);
+  void place_few(Prng& prng);
   [[nodiscard]] Order draw_order(Prng& prng, const Way& way, std::size_t number) const;
   void ask_more(Prng& prng, Order& order) const;
+  // world.cc
   void plan_troubles(Prng& prng);
   void during(Prng& prng, std::int64_t most_ms, const std::function<void(bool)>& set);
   void heal();
@@ -64,6 +68,10 @@ class World {
   void fall(bool drained);
   void crash();
   void step_clock();
+  void step_wall();
+  [[nodiscard]] Duration drift(Instant at) const;
+  void reconfigure();
+  void use_settings(std::shared_ptr<const call::Settings> settings);
   void pump_journal();
   runtime::Driver& driver();
   [[nodiscard]] bool serving() const;  // a process lives, and its driver has not stopped
@@ -71,6 +79,7 @@ class World {
   // judge.cc
   void judge();
   void judge_orders();
+  void judge_last(const Order& order);
   void judge_lines();
   bool began_anew(const Order& order);
   void judge_promises();
@@ -89,9 +98,11 @@ class World {
   Prng prng_;
   FaultPlan plan_;
   Schedule schedule_;
-  std::shared_ptr<const call::Settings> settings_;
+  std::shared_ptr<const call::Settings> declared_;  // as it was drawn
+  std::shared_ptr<const call::Settings> settings_;  // of the process that lives
   std::optional<call::Hasher> hasher_;
   std::unique_ptr<call::Intake> intake_;
+  std::vector<std::unique_ptr<call::Intake>> retired_intakes_;  // of earlier configurations
   std::unique_ptr<adapters::MemoryJournal> journal_;
   std::unique_ptr<SimUpstream> upstream_;
   std::unique_ptr<Witness> witness_;
@@ -110,6 +121,9 @@ class World {
   BootId boot_{1};
   Instant booted_at_;
   Duration wall_offset_;
+  bool wall_stepped_ = false;  // other than at a reboot
+  std::uint64_t reconfigured_ = 0;
+  std::optional<Instant> disturbed_;  // when the process or its journal last was not well
   Verdict verdict_;
 };
 

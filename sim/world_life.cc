@@ -68,11 +68,48 @@ Now World::now() const {
   const Instant at = schedule_.now();
   const Duration up = at - booted_at_;
   return {Instant{} + Duration::millis(1) + up,
-          WallTime{kEpoch.ms + at.ns / 1'000'000} + wall_offset_, boot_};
+          WallTime{kEpoch.ms + at.ns / 1'000'000} + wall_offset_ + drift(at), boot_};
+}
+
+// How far the wall clock has drifted from true time.
+Duration World::drift(Instant at) const {
+  return Duration::micros(at.ns / 1'000'000 * plan_.drift_ppm / 1000);
+}
+
+// Somebody, or NTP, sets the clock while a process lives: ahead as far as it likes, and back no
+// further than the margins cover (see step_clock).
+void World::step_wall() {
+  if (healed_ || no_restarts_) return;
+  const bool back = prng_.chance(1, 3);
+  wall_offset_ = back ? wall_offset_ - Duration::millis(prng_.between(1, 4000))
+                      : wall_offset_ + Duration::millis(prng_.between(1, 1'200'000));
+  wall_stepped_ = true;
+  trace(fmt::format("the wall clock is set, and off by {} ms", wall_offset_.ms()));
+}
+
+// A start with the configuration that is wanted now. Once all is well, with what was declared.
+void World::reconfigure() {
+  if (plan_.reload_permille == 0 || life_ <= 1) return;
+  if (healed_) {
+    if (settings_ != declared_) use_settings(declared_);
+    return;
+  }
+  if (!prng_.chance(static_cast<std::uint64_t>(plan_.reload_permille), 1000)) return;
+  use_settings(prng_.chance(1, 4) ? declared_ : draw_change(prng_, *declared_));
+}
+
+void World::use_settings(std::shared_ptr<const call::Settings> settings) {
+  reconfigured_ += 1;
+  settings_ = std::move(settings);
+  retired_intakes_.push_back(std::move(intake_));
+  intake_ = std::make_unique<call::Intake>(settings_, *hasher_);
+  clients_->use(*intake_);
+  trace("another configuration: " + text_of(*settings_));
 }
 
 void World::boot() {
   life_ += 1;
+  reconfigure();
   auto recovered = journal_->open();
   HF_CHECK(recovered.ok());
   shell_ = std::make_unique<Shell>(*this, life_);
