@@ -11,11 +11,12 @@
 #include <string>
 #include <vector>
 
-#include "adapters/memory/memory_journal.h"
 #include "base/prng.h"
 #include "call/intake.h"
 #include "runtime/driver.h"
 #include "sim/clients.h"
+#include "sim/journal.h"
+#include "sim/mortal.h"
 #include "sim/operators.h"
 #include "sim/plan.h"
 #include "sim/schedule.h"
@@ -32,6 +33,8 @@ struct WorldOptions {
   Edition edition = Edition::full;
   Trace trace = {};    // empty: nobody listens
   bool audit = false;  // keep a digest of every event
+  // With the faults of draw_journal_faults.
+  bool weak_journal = false;
   // Declared to honour keys and does not: effects double, and the oracles must see it.
   bool keys_ignored = false;
   // Declared to be done sooner than it is: the same.
@@ -63,7 +66,7 @@ class World {
   void fall(bool drained);
   void crash();
   void step_clock();
-  void pump_journal();
+  void die();
   runtime::Driver& driver();
   [[nodiscard]] bool serving() const;  // a process lives, and its driver has not stopped
   [[nodiscard]] Now now() const;
@@ -86,23 +89,22 @@ class World {
   Edition edition_;
   bool asking_;  // any edition but the first
   Prng prng_;
+  Prng journal_prng_;
   FaultPlan plan_;
   Schedule schedule_;
   std::shared_ptr<const call::Settings> settings_;
   std::optional<call::Hasher> hasher_;
   std::unique_ptr<call::Intake> intake_;
-  std::unique_ptr<adapters::MemoryJournal> journal_;
+  std::unique_ptr<SimJournal> journal_;
   std::unique_ptr<SimUpstream> upstream_;
   std::unique_ptr<SimClients> clients_;
   std::unique_ptr<SimOperator> operator_;
+  std::unique_ptr<Mortality> mortality_;
   std::unique_ptr<Shell> shell_;
   std::uint64_t life_ = 0;         // which process: events of earlier ones are void
   std::set<CallId> inconclusive_;  // unknown because lookups did not settle them
-  bool pumping_ = false;
   bool healed_ = false;
-  bool slow_ = false;
   bool refusing_ = false;
-  bool injected_ = false;     // the commit under way was made to fail
   bool no_restarts_ = false;  // the clock has stepped behind everything: one restart is the promise
   BootId boot_{1};
   Instant booted_at_;
