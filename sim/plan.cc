@@ -63,6 +63,30 @@ void draw_full(Prng prng, FaultPlan& plan) {
 
 }  // namespace
 
+void draw_journal_faults(Prng prng, JournalFaults& faults) {
+  faults = {};
+  faults.group_max = prng.chance(1, 4) ? static_cast<std::size_t>(prng.between(2, 8)) : 4096;
+  faults.pickup_us = prng.between(20, 200);
+  faults.sync_us = prng.between(100, prng.chance(1, 5) ? 50'000 : 3'000);
+  faults.read_us = prng.between(10, 200);
+  faults.trouble_permille = prng.chance(1, 4) ? static_cast<int>(prng.between(1, 8)) : 0;
+  faults.failed_written = true;
+  faults.hang_permille = prng.chance(1, 4) ? static_cast<int>(prng.between(1, 4)) : 0;
+  faults.sweeps_unsynced = true;
+  const auto spell = [&prng](std::uint64_t one_in, std::int64_t most_ms) {
+    if (!prng.chance(1, one_in)) return Spell{};
+    const Instant from = Instant{} + Duration::millis(prng.between(1'000, 80'000));
+    return Spell{from, from + Duration::millis(prng.between(500, most_ms))};
+  };
+  faults.slow = spell(4, 30'000);
+  faults.refusing = spell(4, 30'000);
+  faults.full = spell(6, 20'000);
+  faults.read_only = spell(6, 20'000);
+  const auto deaths = prng.chance(1, 2) ? prng.between(1, 4) : 0;
+  for (std::int64_t i = 0; i < deaths; ++i)
+    faults.deaths.push_back(1 + prng.below(prng.chance(1, 3) ? 20 : 400));
+}
+
 FaultPlan FaultPlan::draw(Prng& prng, Edition edition) {
   FaultPlan plan;
   UpstreamFaults& up = plan.upstream;
@@ -84,8 +108,8 @@ FaultPlan FaultPlan::draw(Prng& prng, Edition edition) {
   plan.drain_permille = draw_permille(prng, 500);
   plan.reboot_permille = draw_permille(prng, 600);
   plan.big_step_back = prng.chance(1, 10);
-  plan.commit_delay_us = static_cast<int>(prng.between(50, prng.chance(1, 5) ? 50'000 : 2'000));
-  plan.commit_trouble_permille = prng.chance(1, 4) ? static_cast<int>(prng.between(1, 8)) : 0;
+  plan.journal.pickup_us = prng.between(50, prng.chance(1, 5) ? 50'000 : 2'000);
+  plan.journal.trouble_permille = prng.chance(1, 4) ? static_cast<int>(prng.between(1, 8)) : 0;
   plan.slow_journal = prng.chance(1, 4);
   plan.refusing_journal = prng.chance(1, 4);
   plan.unauthorized = prng.chance(1, 4);
@@ -110,20 +134,24 @@ FaultPlan FaultPlan::draw(Prng& prng, Edition edition) {
 std::string FaultPlan::text() const {
   const UpstreamFaults& up = upstream;
   return fmt::format(
-      "refuse={} reset_before={} reset_after={} late={} hang={} cut={} error_before={} "
-      "error_after={} stored_error={} 429={} busy={} elsewhere={} 503_after={} rejects={} "
-      "crashes={} drains={} reboots={} big_step_back={} commit_delay_us={} commit_trouble={} "
-      "slow_journal={} refusing_journal={} unauthorized={} gone={} twins={} nosy={} operator={} "
-      "listed_failed={} listed_pending={} latest={} lookup_fails={} lookup_slow={} lookup_lags={} "
-      "lines={} "
-      "timed={} wall_steps={} drift_ppm={} reloads={} forgets={}",
-      up.refuse_connect, up.reset_before, up.reset_after, up.late_apply, up.hang, up.cut,
-      up.error_before, up.error_after, up.stored_error, up.too_many, up.busy_keys, up.elsewhere,
-      up.unavailable_after, up.rejects, crashes, drain_permille, reboot_permille, big_step_back,
-      commit_delay_us, commit_trouble_permille, slow_journal, refusing_journal, unauthorized,
-      client_gone_permille, duplicate_permille, nosy_permille, operator_permille, up.listed_failed,
-      up.listed_pending, up.latest, up.lookup_fails, up.lookup_slow, up.lookup_lags, line_permille,
-      timed_permille, wall_steps, drift_ppm, reload_permille, up.forgets);
+             "refuse={} reset_before={} reset_after={} late={} hang={} cut={} error_before={} "
+             "error_after={} stored_error={} 429={} busy={} elsewhere={} 503_after={} rejects={} "
+             "crashes={} drains={} reboots={} big_step_back={} "
+             "slow_journal={} refusing_journal={} unauthorized={} gone={} twins={} nosy={} "
+             "operator={} "
+             "listed_failed={} listed_pending={} latest={} lookup_fails={} lookup_slow={} "
+             "lookup_lags={} "
+             "lines={} "
+             "timed={} wall_steps={} drift_ppm={} reloads={} forgets={}",
+             up.refuse_connect, up.reset_before, up.reset_after, up.late_apply, up.hang, up.cut,
+             up.error_before, up.error_after, up.stored_error, up.too_many, up.busy_keys,
+             up.elsewhere, up.unavailable_after, up.rejects, crashes, drain_permille,
+             reboot_permille, big_step_back, slow_journal, refusing_journal, unauthorized,
+             client_gone_permille, duplicate_permille, nosy_permille, operator_permille,
+             up.listed_failed, up.listed_pending, up.latest, up.lookup_fails, up.lookup_slow,
+             up.lookup_lags, line_permille, timed_permille, wall_steps,
+             drift_ppm, reload_permille, up.forgets) +
+         " journal: " + journal.text();
 }
 
 namespace {

@@ -9,21 +9,21 @@
 #include "base/time.h"
 #include "call/settings.h"
 #include "sim/edition.h"
+#include "sim/journal.h"
 #include "sim/upstream.h"
 
 namespace hf::sim {
 
 struct FaultPlan {
   UpstreamFaults upstream;
-  int crashes = 0;                  // kill -9 at random events
-  int drain_permille = 0;           // of them: after a drain of a while
-  int reboot_permille = 0;          // of them: another boot, where the wall clock may have stepped
-  bool big_step_back = false;       // the wall clock falls behind the whole journal, once
-  int commit_delay_us = 300;        // at most, per commit
-  int commit_trouble_permille = 0;  // conflict, failed, unknown
-  bool slow_journal = false;        // for a while
-  bool refusing_journal = false;    // for a while
-  bool unauthorized = false;        // the upstreams refuse the credential for a while
+  int crashes = 0;             // kill -9 at random events
+  int drain_permille = 0;      // of them: after a drain of a while
+  int reboot_permille = 0;     // of them: another boot, where the wall clock may have stepped
+  bool big_step_back = false;  // the wall clock falls behind the whole journal, once
+  JournalFaults journal;
+  bool slow_journal = false;      // for a while
+  bool refusing_journal = false;  // for a while
+  bool unauthorized = false;      // the upstreams refuse the credential for a while
   int client_gone_permille = 0;
   int duplicate_permille = 0;  // a second request beside the first
   int nosy_permille = 0;       // status, response, cancel, changed bodies, strangers
@@ -36,6 +36,10 @@ struct FaultPlan {
   static FaultPlan draw(Prng& prng, Edition edition);
   [[nodiscard]] std::string text() const;
 };
+
+// What a disk can do to a journal, and when a process dies in the midst of what it does. Replaces
+// what was drawn of the journal before.
+void draw_journal_faults(Prng prng, JournalFaults& faults);
 
 // Upstreams keyed, plain, asked (it has a lookup and no keys) and llm (repeatable), and the routes
 // that lead there.

@@ -21,9 +21,12 @@ World::World(WorldOptions options)
       audit_(options.audit),
       edition_(options.edition),
       asking_(options.edition != Edition::plain),
-      prng_(options.seed) {
+      prng_(options.seed),
+      journal_prng_(prng_.fork("journal")) {
   Prng plan = prng_.fork("plan");
   plan_ = FaultPlan::draw(plan, edition_);
+  const bool weak_journal = edition_ == Edition::full;
+  if (weak_journal) draw_journal_faults(journal_prng_.fork("faults"), plan_.journal);
   Prng set_up = prng_.fork("settings");
   declared_ = draw_settings(set_up, edition_, options.settle_too_short);
   settings_ = declared_;
@@ -40,8 +43,11 @@ World::World(WorldOptions options)
   call::Sealer sealer(key, nonces);
   hasher_.emplace(sealer.hash_secret());
   intake_ = std::make_unique<call::Intake>(settings_, *hasher_);
-  journal_ = std::make_unique<adapters::MemoryJournal>(
-      std::move(sealer), [this] { return now(); }, settings_->journal.retention);
+  // The journal of the early editions drew from the world's own stream.
+  journal_ = std::make_unique<SimJournal>(
+      schedule_, weak_journal ? journal_prng_ : prng_, plan_.journal, std::move(sealer),
+      [this] { return now(); }, settings_->journal.retention);
+  mortality_ = std::make_unique<Mortality>(plan_.journal.deaths, [this] { die(); });
   upstream_ = std::make_unique<SimUpstream>(
       schedule_, prng_.fork("upstream"), plan_.upstream,
       [this](const ports::AttemptSpec& spec, const std::string& body) {
@@ -98,7 +104,7 @@ void World::plan_troubles(Prng& prng) {
   if (plan_.unauthorized) {
     during(prng, 40'000, [this](bool on) { upstream_->set_unauthorized(on); });
   }
-  if (plan_.slow_journal) during(prng, 30'000, [this](bool on) { slow_ = on; });
+  if (plan_.slow_journal) during(prng, 30'000, [this](bool on) { journal_->set_slow(on); });
   if (plan_.refusing_journal) {
     during(prng, 30'000, [this](bool on) {
       refusing_ = on;
@@ -117,6 +123,8 @@ void World::heal() {
   trace("healed");
   healed_ = true;
   upstream_->heal();
+  journal_->heal();
+  mortality_->spare();
   clients_->stop_leaving();
 }
 
@@ -160,7 +168,8 @@ Verdict World::run() {
                       static_cast<std::uint64_t>(schedule_.now().ns) ^ (schedule_.ran() << 7) ^
                       (upstream_->attempts << 32);
     if (audit_) verdict_.digests.push_back(verdict_.digest);
-    if (shell_ && journal_->pending() > 0) pump_journal();
+    if (mortality_->dead() && shell_) crash();
+    journal_->wake();
   }
   if (schedule_.ran() >= kEventsMax) violation("convergence: the world does not come to rest");
   judge();
