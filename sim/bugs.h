@@ -18,7 +18,7 @@ struct PlantedBug {
   std::vector<std::string_view> caught_by;  // oracles, any of which may speak first
 };
 
-// By name.
+// In the order of what they break.
 std::span<const PlantedBug> planted_bugs();
 // Null: there is none of that name.
 const PlantedBug* find_bug(std::string_view name);

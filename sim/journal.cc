@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted.h"
 
 namespace hf::sim {
 
@@ -201,6 +202,8 @@ bool SimJournal::staged() const {
 void SimJournal::finish(CommitFate fate) {
   const bool wrote = staged();
   if (!wrote || fate == CommitFate::as_it_should) {
+    // A disk that says that it has synced, and has not.
+    if (!unsynced_.empty() && HF_BUG("lose-the-last-batch")) unsynced_.pop_back();
     if (wrote) write_through(unsynced_.size());
     tell(std::nullopt);
     return;

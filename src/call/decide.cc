@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/fields.h"
+#include "base/planted.h"
 
 namespace hf::call {
 namespace {
@@ -46,7 +47,7 @@ bool advised_against(const AttemptOutcome& outcome, const Idempotency& idempoten
 // Whether a complete answer under the same key also tells what became of earlier attempts.
 bool settles_earlier(const AttemptOutcome& outcome, const Idempotency& idempotency) {
   const int status = outcome.head.status;
-  if (status >= 200 && status < 300) return true;
+  if (status >= 200 && (status < 300 || HF_BUG("any-answer-settles-the-earlier"))) return true;
   if (replay_marked(outcome, idempotency)) return true;
   if (!among(idempotency.settles, status)) return false;
   if (!idempotency.settles_field.empty() &&
@@ -60,7 +61,8 @@ bool settles_earlier(const AttemptOutcome& outcome, const Idempotency& idempoten
 Decision retry_status_under_key(const AttemptOutcome& outcome, const Idempotency& idempotency,
                                 Row row) {
   const bool no_more = advised_against(outcome, idempotency) || replay_marked(outcome, idempotency);
-  return {row, no_more ? Ruling::unresolved_end : Ruling::again, true, Proof::none,
+  const bool doubt = !HF_BUG("an-error-settles-the-earlier");
+  return {row, no_more ? Ruling::unresolved_end : Ruling::again, doubt, Proof::none,
           no_more ? "stored-error-or-advice" : "retry-same-key"};
 }
 
@@ -119,6 +121,7 @@ Decision decide_none(Row row, const Evidently& known) {
   if (row == Row::complete) {
     return {row, Ruling::final_answer, false, Proof::none, "final"};
   }
+  if (HF_BUG("retry-an-unknown")) return {row, Ruling::again, false, Proof::none, "safe-retry"};
   return {row, Ruling::unresolved_end, true, Proof::none, "no-repeat-without-proof"};
 }
 
@@ -138,8 +141,11 @@ Row row_of(const AttemptOutcome& outcome, const Idempotency& idempotency, bool h
   const int status = outcome.head.status;
   // A refusal is judged by its status line alone: the promise does not depend on the body.
   if (among(idempotency.refused, status)) return Row::refused;
-  if (among(idempotency.in_progress, status)) return Row::in_progress;
-  if (held && (status == 401 || status == 403 || status == 407)) return Row::credentials;
+  if (status == 503 && HF_BUG("any-503-is-a-refusal")) return Row::refused;
+  const bool in_progress = among(idempotency.in_progress, status);
+  if (in_progress && !HF_BUG("in-progress-is-an-answer")) return Row::in_progress;
+  const bool credential = status == 401 || status == 403 || status == 407;
+  if (held && credential && !HF_BUG("a-refused-credential-is-an-answer")) return Row::credentials;
   if (status == 408 || status >= 500) return Row::retry_status;
   return outcome.evidence == Evidence::answer_complete ? Row::complete : Row::answer_cut;
 }
@@ -151,7 +157,7 @@ Decision decide(const AttemptOutcome& outcome, const Evidently& known) {
     // Without keys nothing can be in progress under one: an answer like any other.
     row = outcome.evidence == Evidence::answer_complete ? Row::complete : Row::answer_cut;
   }
-  const bool before = known.unresolved_before;
+  const bool before = known.unresolved_before && !HF_BUG("judge-by-the-last-attempt");
   switch (row) {
     case Row::nothing_sent:
       return {row, Ruling::again, before, Proof::no_byte, "no-byte-sent"};

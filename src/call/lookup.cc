@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/fields.h"
+#include "base/planted.h"
 #include "call/parts.h"
 #include "call/parts_json.h"
 #include "call/routing.h"
@@ -225,7 +226,7 @@ LookupVerdict judge_lookup(const Lookup& lookup, const AttemptOutcome& outcome) 
     out.detail = fmt::format("status {}", status);
     return out;
   }
-  if (status < 200 || status >= 300) {
+  if ((status < 200 || status >= 300) && !HF_BUG("believe-an-error-page")) {
     out.detail = fmt::format("status {}", status);
     return out;
   }

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/planted.h"
 #include "call/record_payload.h"
 
 namespace hf::call {
@@ -315,7 +316,9 @@ void RecordCodec::encode_call_write(Encoding& out, const CallWrite& write) const
   const bool derived = call.key && call.key->derived;
   const bool joined_before = write.before && write.before->joins;
   const bool joins = indexed(call).joins;
-  if (joined_before && !joins) out.remove(key_key(call.key->identity));
+  const bool early = call.state == State::unknown && HF_BUG("drop-a-key-early");
+  if ((joined_before && !joins) || (early && has_key_entry(call)))
+    out.remove(key_key(call.key->identity));
   // An ended call of a derived key has given its identity away: what it writes later is no claim.
   const bool entered = !write.before || (derived ? joins && !joined_before : revived);
   if (has_key_entry(call) && entered) {

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/planted.h"
 #include "engine/core.h"
 
 namespace hf::engine {
@@ -50,7 +51,9 @@ std::shared_ptr<call::Call> make_call(const Arrival& arrival, const Now& now) {
   made->account = fresh.account;
   made->limit_key = fresh.limit_key;
   made->asked = fresh.asked;
-  if (fresh.not_before) made->asked.not_before = fresh.not_before->from(now.wall);
+  if (fresh.not_before && !HF_BUG("come-too-early")) {
+    made->asked.not_before = fresh.not_before->from(now.wall);
+  }
   if (fresh.deadline) {
     made->asked.deadline = true;
     made->deadline = std::min(made->deadline, fresh.deadline->from(now.wall) - now.wall);
@@ -145,7 +148,9 @@ void Core::on(KeyRead&& found) {
       continue;
     }
     const auto now_known = keys_.find(found.identity);
-    if (now_known != keys_.end() && now_known->second.active) {
+    const bool known = now_known != keys_.end() && now_known->second.active;
+    if (known && i > 0 && HF_BUG("lose-a-twin")) continue;
+    if (known) {
       Active* active = find_active(*now_known->second.active);
       HF_CHECK(active != nullptr);
       if (is_another_derived(*active->call, arrival)) {
@@ -282,7 +287,8 @@ void Core::start_fresh(Active& active, ExchangeId first) {
   // Reading its line may have taken longer than that: its alarm has gone by then.
   const std::vector<ExchangeId> all = active.exchanges;
   for (const ExchangeId each : all) {
-    const bool over = now_.mono >= exchanges_.at(each).patience_until;
+    const bool over =
+        now_.mono >= exchanges_.at(each).patience_until && !HF_BUG("patience-lost-in-line");
     if (over || (each == first && !exchange.wait_given)) reply_held(each, active);
   }
   if (Active* still = find_active(id)) unload_if_idle(*still);
@@ -329,7 +335,7 @@ void Core::note_asked_again(const std::shared_ptr<const call::Call>& stored, cal
   note_asked_again(active, what, arrival);
   write(active);
   // Not only dropped: it may have been taken out of the page that made it due.
-  unload_if_idle(active);
+  HF_BUG("refusing-loses-a-due-call") ? drop(active.call->id) : unload_if_idle(active);
 }
 
 void Core::note_asked_again(Active& active, call::Happening what, const Arrival& arrival) {
@@ -349,12 +355,12 @@ void Core::note_asked_again(Active& active, call::Happening what, const Arrival&
 bool Core::refuse_stranger(const call::Digest& owner, const call::Digest& fingerprint,
                            const CallId& id, const Arrival& arrival) {
   call::ProblemSpec spec;
-  if (owner != arrival.call.owner) {
+  if (owner != arrival.call.owner && !HF_BUG("serve-a-stranger")) {
     spec.code = call::Code::key_owned_by_another;  // nothing of the other's call is shown
     send_problem(arrival.exchange, spec, true);
     return true;
   }
-  if (fingerprint != arrival.call.fingerprint) {
+  if (fingerprint != arrival.call.fingerprint && !HF_BUG("serve-a-changed-body")) {
     spec.code = call::Code::key_reused;
     spec.call = id;
     send_problem(arrival.exchange, spec, true);
@@ -370,7 +376,8 @@ void Core::meet_active(Active& active, Arrival arrival) {
     return;
   }
   stats_.joined += 1;
-  if (active.exchanges.size() > static_cast<std::size_t>(active.route->limits.waiters)) {
+  const auto waiters = static_cast<std::size_t>(active.route->limits.waiters);
+  if (active.exchanges.size() > waiters && !HF_BUG("no-end-of-waiters")) {
     call::ProblemSpec spec;
     spec.code = call::Code::in_progress;
     spec.effect = call::Effect::unknown;
@@ -460,7 +467,7 @@ void Core::replay(const call::Call& call, const Arrival& arrival) {
     if (call.answer->by_lookup) marks.effect = call::Effect::applied;
     marks.call = call.id;
     marks.attempts = call.attempts;
-    marks.replayed_from = call.answer->at;
+    if (!HF_BUG("replay-unmarked")) marks.replayed_from = call.answer->at;
     marks.wait_applied = arrival.call.wait.has_value();
     send(arrival.exchange, call::upstream_answer(*call.answer, marks), true);
     return;
@@ -472,7 +479,8 @@ void Core::replay(const call::Call& call, const Arrival& arrival) {
 void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
   const bool revived = stored->state == call::State::dead;
   // Its client was told that there is no further attempt, and then came a crash.
-  const bool cancelled = !revived && stored->no_more_attempts && stored->unresolved;
+  const bool cancelled =
+      !revived && stored->no_more_attempts && stored->unresolved && !HF_BUG("reopen-the-cancelled");
   if (cancelled || (!revived && !may_resume(*stored, *arrival.call.upstream))) {
     if (cancelled || (key_over(*stored, *arrival.call.upstream) && stored->unresolved)) {
       Active& over = activate(stored);

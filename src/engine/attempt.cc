@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted.h"
 #include "engine/core.h"
 #include "policy/retry_after.h"
 
@@ -146,7 +147,7 @@ std::size_t Core::choose_url(const Active& active) const {
   if (count <= 1) return 0;
   const call::Call& call = *active.call;
   // Several urls are several key stores unless declared one: an unresolved call stays.
-  if (call.unresolved && !upstream.one_key_store) {
+  if (call.unresolved && !upstream.one_key_store && !HF_BUG("go-to-another-store")) {
     for (std::size_t i = 0; i < count; ++i) {
       if (upstream.urls[i].authority() == call.first_sent_authority) return i;
     }
@@ -191,7 +192,7 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
     if (!call.unresolved) call.first_sent_authority = active.upstream->urls[url].authority();
     call.doubt = {};
     record(active, call::Happening::attempt_started, call::Actor::holdfast);
-    write(active);  // intent before bytes: the start below waits for it
+    if (!HF_BUG("forget-the-intent")) write(active);  // the start below waits for it
   }
   StartAttempt start;
   start.id = id;
@@ -200,6 +201,7 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   start.url = url;
   start.request = call.request;
   start.per_attempt = active.per_attempt;
+  if (HF_BUG("resend-another-byte")) start.per_attempt.push_back({"Try", call.id.text()});
   start.stream_of = active.stream_of;
   start.host_keep = active.route->host_keep;
   start.careful_reuse = column == call::Column::none || column == call::Column::verify;
@@ -207,7 +209,7 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   if (call.asked.deadline) {
     start.not_after = now_.mono + (call.deadline - call::elapsed_at_most(call.accepted, now_));
   }
-  act(std::move(start), active.journaled);
+  act(std::move(start), active.journaled && !HF_BUG("send-before-the-intent"));
 }
 
 // A held call has been due since a time that outlives the process; a live one since its request was
@@ -394,7 +396,8 @@ std::optional<WallTime> Core::pause_from(Active& active, const call::AttemptOutc
   const Duration pause = policy::clamp_pause(*asked, active.upstream->max_pause);
   const WallTime until = now_.wall + pause;
   UpstreamState& upstream = upstream_of(active);
-  if (upstream.gate->pause(active.call->limit_key, until, now_)) {
+  const std::string whose = HF_BUG("pause-everybody") ? "" : active.call->limit_key;
+  if (upstream.gate->pause(whose, until, now_)) {
     upstream.stats.pauses += 1;
     // Short ones are over before a restart is.
     if (journal_ && pause > Duration::seconds(5)) {

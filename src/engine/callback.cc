@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/planted.h"
 #include "engine/core.h"
 
 namespace hf::engine {
@@ -26,7 +27,7 @@ void Core::tell_end(Active& active, bool settled_by_operator) {
   const call::Call& call = *active.call;
   if (!active.journaled || call.asked.callback.empty() || !hasher_) return;
   const bool awaited = call.held || call.state == call::State::unknown || settled_by_operator;
-  if (!awaited) return;
+  if (!awaited || HF_BUG("tell-nobody-the-end")) return;
   const auto place = call::callback_place(settings_->callbacks, call.asked.callback);
   const UpstreamState* receiver = place.ok() ? find_upstream(place->upstream) : nullptr;
   if (receiver == nullptr) {
@@ -57,7 +58,8 @@ void Core::tell_end(Active& active, bool settled_by_operator) {
   request.target = place->target;
   request.fields = {{"Content-Type", "application/json"},
                     {"User-Agent", "holdfast"},
-                    {std::string(call::kWebhookId), made.id.text()}};
+                    {std::string(call::kWebhookId),
+                     HF_BUG("one-id-for-every-end") ? call.id.text() : made.id.text()}};
   request.body = make_body(
       call::callback_body(call, now_.wall, settled_by_operator, active.route->callback_answer));
   made.has_body = true;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted.h"
 #include "call/callback.h"
 
 namespace hf::engine {
@@ -134,7 +135,7 @@ void Core::drop(const CallId& id) {
     // What was paged before may be old now; if it is still due, a page brings it again.
     upstream_of(active).ready.erase_if([&](const auto& paged) { return paged->id == id; });
     // One that only asked at the gate leaves as it came: reads of it that are under way are good.
-    if (active.changed) reads_.left(id);
+    if (active.changed || HF_BUG("asking-makes-reads-stale")) reads_.left(id);
   }
   if (active.expiring) upstream_of(active).expiring -= 1;
   const bool ordered = active.call->asked.order.has_value();
@@ -160,7 +161,7 @@ void Core::unload_if_idle(Active& active) {
                     call.next_attempt_at <= now_.wall && !backlog &&
                     upstream.ready.of(which).size() < kDuePage && call.body_bytes <= kKeptBodyMax;
   if (!keep) {
-    expect_due(upstream, which, call.next_attempt_at);
+    if (!HF_BUG("forget-a-due-call")) expect_due(upstream, which, call.next_attempt_at);
     drop(call.id);
     return;
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted.h"
 #include "call/lifetime.h"
 #include "engine/core.h"
 
@@ -149,7 +150,7 @@ void Core::follow(Active& active, const call::Decision& decision, bool replayabl
 void Core::again(Active& active, bool replayable, std::optional<WallTime> not_before,
                  std::string_view rule) {
   call::Call& call = *active.call;
-  if (call.no_more_attempts) {
+  if (call.no_more_attempts && !HF_BUG("attempt-after-the-last")) {
     if (call.unresolved && can_verify(active)) {
       begin_verify(active, "cancelled-unresolved");
     } else if (call.unresolved) {
@@ -280,7 +281,8 @@ call::Reply Core::last_word(const Active& active, std::string_view rule) const {
   const bool keyed = joins && knows_its_key(call);
   const bool settled = call.state != call::State::unknown;
   const bool may_repeat = !call.unresolved || (settled && (safe || keyed));
-  const call::Effect effect = call.unresolved ? call::Effect::unknown : call::Effect::none;
+  const bool doubt = call.unresolved && !HF_BUG("say-none-in-doubt");
+  const call::Effect effect = doubt ? call::Effect::unknown : call::Effect::none;
   if (has_whole_answer(active)) {
     call::Answer answer;
     answer.status = active.last->head.status;
@@ -421,7 +423,7 @@ void Core::settle_held_clients(Active& active, Instant when) {
 
 void Core::reply_held(ExchangeId id, Active& active) {
   const Exchange& exchange = exchanges_.at(id);
-  if (exchange.agreed_202) {
+  if (exchange.agreed_202 || HF_BUG("accept-unasked")) {
     send(id, call::accepted(*active.call, exchange.async || exchange.wait_given), true);
     return;
   }
@@ -435,7 +437,7 @@ void Core::reply_held(ExchangeId id, Active& active) {
   const Duration until =
       std::max(active.call->next_attempt_at, paused.value_or(now_.wall)) - now_.wall;
   spec.retry_after = std::clamp(until, Duration::seconds(1), Duration::seconds(30));
-  send_problem(id, spec, true);
+  send_problem(id, spec, !HF_BUG("promise-before-it-is-kept"));
 }
 
 void Core::become_unknown(Active& active, std::string_view rule) {
@@ -452,7 +454,7 @@ void Core::become_unknown(Active& active, std::string_view rule) {
   write(active);
   upstream_of(active).stats.unknown += 1;
   stats_.unknown_calls += 1;
-  note(active, Note::Level::error, "call_unknown", rule);
+  if (!HF_BUG("unknown-in-silence")) note(active, Note::Level::error, "call_unknown", rule);
   if (!active.exchanges.empty()) send_to_all(active, last_word(active, rule));
   drop(call.id);
 }
@@ -507,16 +509,20 @@ bool Core::key_over(const call::Call& call, const call::UpstreamSettings& upstre
   // After a reboot the wall clock stands behind what was journaled: nobody knows how long ago the
   // first byte was sent, so the lifetime counts as over (DESIGN section 5, Time). It stays so once
   // the clock has caught up with the journal: what it jumped over is still missing.
-  const bool behind = clock_was_behind_ || clock_suspect_until_ > now_.wall;
+  const bool was_behind = clock_was_behind_ && !HF_BUG("keys-grow-young-again");
+  const bool behind = was_behind || clock_suspect_until_ > now_.wall;
   if (behind && call.first_sent->boot != now_.boot) return true;
   const Duration lifetime = *call.idempotency.lifetime;
   const Duration margin = call::key_margin(upstream.timeouts, lifetime);
-  return call::elapsed_at_most(*call.first_sent, now_) >= lifetime - margin;
+  const Duration age = call::elapsed_at_most(*call.first_sent, now_);
+  return age >= lifetime - margin && !HF_BUG("outlive-a-key");
 }
 
 bool Core::past_deadline(const call::Call& call) const {
+  if (call.asked.deadline && HF_BUG("outstay-a-deadline")) return false;
   // A caller's own deadline is a promise: where nobody knows how long ago it was given, it is over.
-  const bool behind = clock_was_behind_ || clock_suspect_until_ > now_.wall;
+  const bool behind =
+      (clock_was_behind_ || clock_suspect_until_ > now_.wall) && !HF_BUG("trust-a-clock-behind");
   if (behind && call.asked.deadline && call.accepted.boot != now_.boot) return true;
   return call::elapsed_at_most(call.accepted, now_) >= call.deadline;
 }
@@ -547,6 +553,7 @@ bool Core::end_if_over(Active& active) {
   if (call.held && rule != "no-longer-matches") {
     upstream_of(active).stats.exhausted += 1;
   }
+  call.unresolved = call.unresolved && !HF_BUG("bury-the-unresolved");
   if (call.unresolved) {
     become_unknown(active, rule);
   } else if (call.held) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
+
 namespace hf::engine {
 namespace {
 
@@ -32,7 +34,8 @@ Gate::Gate(const call::UpstreamSettings& settings, int budget_permille)
       rate_(settings.rate) {}
 
 Entry Gate::try_enter(policy::Lane lane, bool retry, std::string_view limit_key, const Now& now) {
-  if (const auto until = paused_until(limit_key, now.wall)) {
+  const auto until = paused_until(limit_key, now.wall);
+  if (until && !HF_BUG("ignore-a-pause")) {
     return {Hurdle::paused, false, now.mono + (*until - now.wall)};
   }
   const auto state = breaker_.state(now.mono);
@@ -48,7 +51,7 @@ Entry Gate::try_enter(policy::Lane lane, bool retry, std::string_view limit_key,
     concurrency_.release(lane);
     return {Hurdle::rate, false, rate_.next_free(now.mono)};
   }
-  if (retry && !budget_.try_take(now.mono)) {
+  if (retry && !budget_.try_take(now.mono) && !HF_BUG("retries-are-free")) {
     rate_.give_back();
     concurrency_.release(lane);
     return {Hurdle::budget, false, budget_.next_token(now.mono)};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted.h"
 #include "engine/core.h"
 
 namespace hf::engine {
@@ -178,8 +179,9 @@ void Core::on(CallRead&& event) {
   Active* active = find_active(event.id);
   if (active != nullptr && active->phase == Phase::loading) {
     active->phase = Phase::idle;
-    const bool whole =
-        event.call && !event.failed && (event.call->request->body || event.call->body_bytes == 0);
+    const bool whole = event.call && !event.failed &&
+                       (event.call->request->body || event.call->body_bytes == 0 ||
+                        HF_BUG("send-without-the-body"));
     if (active->verifying && whole) {
       active->call->request = event.call->request;
       look_up(*active);

@@ -2,6 +2,7 @@
 // wall clock stands to the newest journaled time.
 #include <utility>
 
+#include "base/planted.h"
 #include "engine/core.h"
 
 namespace hf::engine {
@@ -18,6 +19,7 @@ void Core::recover(const call::Recovered& recovered) {
   for (const call::PauseWrite& pause : recovered.pauses) {
     UpstreamState* upstream = find_upstream(pause.upstream);
     if (upstream == nullptr || !pause.until || *pause.until <= now_.wall) continue;
+    if (HF_BUG("pauses-end-with-the-process")) continue;
     upstream->gate->pause(pause.limit_key, *pause.until, now_);
   }
   for (const auto& stored : recovered.sending) {
@@ -36,7 +38,8 @@ void Core::recover(const call::Recovered& recovered) {
     if (crashed_on_ == stored->id) active.call->crashes += 1;
     // Its attempt's end is the moment of recovery, and nobody saw how far it got.
     call::AttemptOutcome cut;
-    cut.evidence = call::Evidence::sent;
+    cut.evidence =
+        HF_BUG("a-crash-sent-nothing") ? call::Evidence::nothing_sent : call::Evidence::sent;
     cut.cause = call::Cause::crash;
     const call::Decision decision =
         call::decide(cut, {&active.call->idempotency, active.call->safe, active.call->held,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted.h"
 #include "engine/core.h"
 
 namespace hf::engine {
@@ -103,7 +104,7 @@ void Core::stop_verifying(Active& active) {
     hold_verifying(active, now_.wall + verify_pause(active, asked));
     return;
   }
-  if (active.call->no_more_attempts) {
+  if (active.call->no_more_attempts && !HF_BUG("reopen-the-cancelled")) {
     give_up_verifying(active, "cancelled-unresolved");
     return;
   }
@@ -280,11 +281,15 @@ void Core::saw_absence(Active& active) {
   call::Call& call = *active.call;
   const Duration settle = call.idempotency.settle;
   // Over a reboot there is only the wall clock, which may have been set: it begins anew.
-  if (!call.doubt.absent_since || call.doubt.absent_since->boot != active.asked_at.boot) {
+  const bool rebooted =
+      call.doubt.absent_since && call.doubt.absent_since->boot != active.asked_at.boot;
+  if (!call.doubt.absent_since || (rebooted && !HF_BUG("absences-of-two-boots"))) {
     call.doubt.absent_since = call::Stamp::of(active.asked_at);
   }
-  const Duration passed = call::elapsed_at_least(*call.doubt.absent_since, active.asked_at);
-  if (passed >= settle && call.doubt.lookups > 1) {
+  const Now& seen = HF_BUG("absent-when-answered") ? now_ : active.asked_at;
+  const Duration passed = call::elapsed_at_least(*call.doubt.absent_since, seen);
+  const bool settled = passed >= settle || HF_BUG("absent-before-it-settles");
+  if ((settled && call.doubt.lookups > 1) || HF_BUG("one-absence-is-enough")) {
     call.unresolved = false;
     call.proof = call::Proof::verify_absent;
     call.doubt = {};
@@ -348,11 +353,16 @@ void Core::reply_answered(Active& active) {
   const call::Call& call = *active.call;
   const std::vector<ExchangeId> all = active.exchanges;
   for (const ExchangeId id : all) {
+    if (id != all.front() && HF_BUG("forget-a-waiter")) {
+      detach(id);
+      continue;
+    }
     if (call.answer->body_kept) {
       call::AnswerMarks marks = marks_of(active);
       if (call.answer->by_lookup) marks.effect = call::Effect::applied;
       if (!exchanges_.at(id).primary) marks.replayed_from = now_.wall;
-      send(id, call::upstream_answer(*call.answer, marks), active.journaled);
+      const bool synced = active.journaled && !HF_BUG("replay-unsynced");
+      send(id, call::upstream_answer(*call.answer, marks), synced);
       continue;
     }
     send_problem(id, no_body_word(call), active.journaled);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/planted.h"
 
 namespace hf::policy {
 namespace {
@@ -67,7 +68,7 @@ void Breaker::record(bool ok, bool was_probe, Instant now, Prng& prng) {
 
 void Breaker::abandon_probe(Instant now) {
   latest_ = std::max(latest_, now);
-  probing_ = false;
+  probing_ = HF_BUG("lose-the-probe");
 }
 
 BreakerState Breaker::state(Instant now) const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "base/planted.h"
 
 namespace hf::policy {
 namespace {
@@ -22,7 +23,9 @@ Concurrency::Concurrency(int limit, int reserve_permille)
 
 bool Concurrency::try_take(Lane lane) {
   // A lane that stops short of the other's reserve leaves it free at every moment.
-  if (in_use() >= limit_ || in_use(lane) >= limit_ - reserve()) return false;
+  const int limit = limit_ + (HF_BUG("one-attempt-too-many") ? 1 : 0);
+  const bool reserved = in_use(lane) >= limit - reserve() && !HF_BUG("starve-live-traffic");
+  if (in_use() >= limit || reserved) return false;
   ++used_[index(lane)];
   return true;
 }

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/planted.h"
+
 namespace hf::adapters {
 
 using call::Prefix;
@@ -67,7 +69,7 @@ Result<ports::KeyFound> JournalReads::find_key(const call::Digest& identity) con
   ports::KeyFound out;
   if (!value) return out;
   HF_TRY(out.entry, codec_.open_key_entry(key, *value));
-  if (out.entry->tombstone) return out;
+  if (out.entry->tombstone) return HF_BUG("pass-by-a-tombstone") ? ports::KeyFound{} : out;
   HF_TRY(out.call, read_call(out.entry->call, ports::Want::with_bodies));
   if (!out.call) {
     return fail(ErrorKind::corrupt,
