@@ -61,7 +61,7 @@ SimClients::SimClients(Schedule& schedule, Prng prng, const call::Intake& intake
                        std::function<WallTime()> wall)
     : schedule_(schedule),
       prng_(std::move(prng)),
-      intake_(intake),
+      intake_(&intake),
       violation_(std::move(violation)),
       effects_of_(std::move(effects_of)),
       wall_(std::move(wall)) {}
@@ -178,7 +178,8 @@ void SimClients::go(std::size_t index, Kind kind, bool must_be_answered) {
   Order& order = orders_[index];
   if (events_ == nullptr) return;
   if (kind != Kind::order) asides_ += 1;
-  std::string body = order.keyed ? order.name : order.name + "@" + std::to_string(order.tries);
+  const bool same = order.keyed || order.careful;
+  std::string body = same ? order.name : order.name + "@" + std::to_string(order.tries);
   if (kind == Kind::changed_body) body = "changed " + body;
   if (kind == Kind::other_owner) body = "stranger " + body;
   const call::IncomingHead head = head_of(order, kind, body);
@@ -194,7 +195,7 @@ void SimClients::go(std::size_t index, Kind kind, bool must_be_answered) {
   open.since = schedule_.now();
   open.must_be_answered = must_be_answered;
   order.open_exchanges += 1;
-  call::HeadVerdict verdict = intake_.on_head(head);
+  call::HeadVerdict verdict = intake_->on_head(head);
   if (std::holds_alternative<call::Streamed>(verdict) && head.has_body) {
     open.source = std::make_shared<Body>(body, prng_.chance(3, 4));
   }
@@ -207,7 +208,7 @@ void SimClients::go(std::size_t index, Kind kind, bool must_be_answered) {
   } else if (auto* streamed = std::get_if<call::Streamed>(&verdict)) {
     events_->on_call(id, std::move(streamed->call), source);
   } else {
-    call::CallVerdict call = intake_.on_request(head, make_body(body));
+    call::CallVerdict call = intake_->on_request(head, make_body(body));
     if (auto* refusal = std::get_if<call::Reply>(&call)) {
       reply(id, std::move(*refusal));
     } else {
@@ -238,7 +239,9 @@ void SimClients::leave(ExchangeId id) {
 void SimClients::again(std::size_t index) {
   Order& order = orders_[index];
   if (order.done) return;
-  if (order.tries >= kTriesMax) {
+  // Whoever has no key and no word that it is safe can only ask a person.
+  const bool doubtful = order.careful && order.tries > 0 && order.last_told_none.empty();
+  if (order.tries >= kTriesMax || doubtful) {
     order.done = true;
     return;
   }

@@ -26,6 +26,9 @@ struct Order {
   bool keyed = true;        // a repeat is recognised: it is the same order, else another one
   bool repeatable = false;  // doing it twice only costs money
   bool fresh_keys = false;  // an SDK that makes a new header key for every request
+  bool careful = false;     // without a key: repeats only what it was told to be safe to repeat
+  // Everything is well again: it must be answered with success, within this time.
+  std::optional<Duration> must_succeed_within;
   std::string header_key;
   std::string prefer;  // until something was agreed
   int gone_permille = 0;
@@ -52,6 +55,7 @@ struct Order {
   std::optional<Now> acknowledged;  // first told that it is held: from here on it has its place
   std::optional<Now> first_sent;    // seen at the upstream
   std::optional<Instant> left_at;   // last left a request behind
+  Instant done_at;                  // has its answer
 };
 
 class SimClients final : public ports::Clients {
@@ -62,6 +66,8 @@ class SimClients final : public ports::Clients {
              std::function<WallTime()> wall);
 
   void attach(ports::ClientEvents* events) { events_ = events; }
+  // The process has another configuration.
+  void use(const call::Intake& intake) { intake_ = &intake; }
   void trace_to(std::function<void(const std::string&)> trace) { trace_ = std::move(trace); }
   void add(Order order, Duration starts_after);
   // The process died: every open connection breaks.
@@ -142,7 +148,7 @@ class SimClients final : public ports::Clients {
 
   Schedule& schedule_;
   Prng prng_;
-  const call::Intake& intake_;
+  const call::Intake* intake_;
   std::function<void(std::string)> violation_;
   std::function<void(const std::string&)> trace_;
   EffectsOf effects_of_;

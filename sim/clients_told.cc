@@ -63,8 +63,10 @@ void SimClients::told(const Open& open, int status, const Fields& fields, const 
 
 // Effect none means none, at the moment of saying so and for the request it was said of.
 void SimClients::check_effect(Order& order, const Told& told) {
-  const bool none =
-      told.effect == "none" && told.code != "key-owned-by-another" && told.code != "key-reused";
+  // These are said of a request that was not looked at further.
+  const bool refused = told.code == "key-owned-by-another" || told.code == "key-reused" ||
+                       told.code == "not-supported";
+  const bool none = told.effect == "none" && !refused;
   // While another request of its is under way, that one may still send it: one that is open, or
   // one that its client left a moment ago.
   const bool alone = order.open_exchanges == 0 &&
@@ -108,6 +110,7 @@ void SimClients::told_of_order(const Told& told) {
   if (by_lookup || told.code == "outcome-applied") found_ += 1;
   if (final) {
     const bool first = !order.final_answer.has_value();
+    if (first) order.done_at = schedule_.now();
     told_final(order, told);
     if (first && prng_.chance(300, 1000)) {
       again(index);  // asks once more: the same answer must come
@@ -182,14 +185,18 @@ void SimClients::told_of_aside(const Told& told) {
   switch (told.open.kind) {
     case Kind::stranger_status:
     case Kind::stranger_cancel:
-      if (told.status != 404 || told.code != "no-such-call" || shows) wrong("a stranger asked");
+      if ((told.code != "no-such-call" && !busy(told.code)) || shows) wrong("a stranger asked");
       return;
     case Kind::other_owner:
-      if ((told.code != "key-owned-by-another" && !busy(told.code)) || shows) {
+      if ((told.code != "key-owned-by-another" && told.code != "not-supported" &&
+           !busy(told.code)) ||
+          shows) {
         wrong("another owner used its key");
       }
       return;
     case Kind::changed_body:
+      // What it asks may not be offered any more under another configuration.
+      if (told.code == "not-supported") return;
       if (told.code != "key-reused" && told.code != "key-expired" && !busy(told.code)) {
         wrong("its key came with another body");
       }

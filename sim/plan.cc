@@ -50,6 +50,43 @@ std::shared_ptr<call::UpstreamSettings> draw_upstream(Prng& prng, std::string na
 
 }  // namespace
 
+namespace {
+
+// What the newest edition adds. A world has at least one crash.
+void draw_full(Prng prng, FaultPlan& plan) {
+  plan.crashes = static_cast<int>(prng.between(1, 5));
+  plan.wall_steps = static_cast<int>(prng.chance(1, 2) ? 0 : prng.between(1, 3));
+  plan.drift_ppm = static_cast<int>(prng.chance(1, 2) ? 0 : prng.between(-500, 500));
+  plan.reload_permille = draw_permille(prng, 800);
+  plan.upstream.forgets = prng.chance(1, 8) ? static_cast<int>(prng.between(1, 50)) : 0;
+}
+
+}  // namespace
+
+void draw_journal_faults(Prng prng, JournalFaults& faults) {
+  faults = {};
+  faults.group_max = prng.chance(1, 4) ? static_cast<std::size_t>(prng.between(2, 8)) : 4096;
+  faults.pickup_us = prng.between(20, 200);
+  faults.sync_us = prng.between(100, prng.chance(1, 5) ? 50'000 : 3'000);
+  faults.read_us = prng.between(10, 200);
+  faults.trouble_permille = prng.chance(1, 4) ? static_cast<int>(prng.between(1, 8)) : 0;
+  faults.failed_written = true;
+  faults.hang_permille = prng.chance(1, 4) ? static_cast<int>(prng.between(1, 4)) : 0;
+  faults.sweeps_unsynced = true;
+  const auto spell = [&prng](std::uint64_t one_in, std::int64_t most_ms) {
+    if (!prng.chance(1, one_in)) return Spell{};
+    const Instant from = Instant{} + Duration::millis(prng.between(1'000, 80'000));
+    return Spell{from, from + Duration::millis(prng.between(500, most_ms))};
+  };
+  faults.slow = spell(4, 30'000);
+  faults.refusing = spell(4, 30'000);
+  faults.full = spell(6, 20'000);
+  faults.read_only = spell(6, 20'000);
+  const auto deaths = prng.chance(1, 2) ? prng.between(1, 4) : 0;
+  for (std::int64_t i = 0; i < deaths; ++i)
+    faults.deaths.push_back(1 + prng.below(prng.chance(1, 3) ? 20 : 400));
+}
+
 FaultPlan FaultPlan::draw(Prng& prng, Edition edition) {
   FaultPlan plan;
   UpstreamFaults& up = plan.upstream;
@@ -71,8 +108,8 @@ FaultPlan FaultPlan::draw(Prng& prng, Edition edition) {
   plan.drain_permille = draw_permille(prng, 500);
   plan.reboot_permille = draw_permille(prng, 600);
   plan.big_step_back = prng.chance(1, 10);
-  plan.commit_delay_us = static_cast<int>(prng.between(50, prng.chance(1, 5) ? 50'000 : 2'000));
-  plan.commit_trouble_permille = prng.chance(1, 4) ? static_cast<int>(prng.between(1, 8)) : 0;
+  plan.journal.pickup_us = prng.between(50, prng.chance(1, 5) ? 50'000 : 2'000);
+  plan.journal.trouble_permille = prng.chance(1, 4) ? static_cast<int>(prng.between(1, 8)) : 0;
   plan.slow_journal = prng.chance(1, 4);
   plan.refusing_journal = prng.chance(1, 4);
   plan.unauthorized = prng.chance(1, 4);
@@ -90,26 +127,31 @@ FaultPlan FaultPlan::draw(Prng& prng, Edition edition) {
   up.lookup_lags = more.chance(1, 2);
   plan.line_permille = draw_permille(more, 700);
   plan.timed_permille = draw_permille(more, 300);
+  if (edition == Edition::full) draw_full(prng.fork("full"), plan);
   return plan;
 }
 
 std::string FaultPlan::text() const {
   const UpstreamFaults& up = upstream;
   return fmt::format(
-      "refuse={} reset_before={} reset_after={} late={} hang={} cut={} error_before={} "
-      "error_after={} stored_error={} 429={} busy={} elsewhere={} 503_after={} rejects={} "
-      "crashes={} drains={} reboots={} big_step_back={} commit_delay_us={} commit_trouble={} "
-      "slow_journal={} refusing_journal={} unauthorized={} gone={} twins={} nosy={} operator={} "
-      "listed_failed={} listed_pending={} latest={} lookup_fails={} lookup_slow={} lookup_lags={} "
-      "lines={} "
-      "timed={}",
-      up.refuse_connect, up.reset_before, up.reset_after, up.late_apply, up.hang, up.cut,
-      up.error_before, up.error_after, up.stored_error, up.too_many, up.busy_keys, up.elsewhere,
-      up.unavailable_after, up.rejects, crashes, drain_permille, reboot_permille, big_step_back,
-      commit_delay_us, commit_trouble_permille, slow_journal, refusing_journal, unauthorized,
-      client_gone_permille, duplicate_permille, nosy_permille, operator_permille, up.listed_failed,
-      up.listed_pending, up.latest, up.lookup_fails, up.lookup_slow, up.lookup_lags, line_permille,
-      timed_permille);
+             "refuse={} reset_before={} reset_after={} late={} hang={} cut={} error_before={} "
+             "error_after={} stored_error={} 429={} busy={} elsewhere={} 503_after={} rejects={} "
+             "crashes={} drains={} reboots={} big_step_back={} "
+             "slow_journal={} refusing_journal={} unauthorized={} gone={} twins={} nosy={} "
+             "operator={} "
+             "listed_failed={} listed_pending={} latest={} lookup_fails={} lookup_slow={} "
+             "lookup_lags={} "
+             "lines={} "
+             "timed={} wall_steps={} drift_ppm={} reloads={} forgets={}",
+             up.refuse_connect, up.reset_before, up.reset_after, up.late_apply, up.hang, up.cut,
+             up.error_before, up.error_after, up.stored_error, up.too_many, up.busy_keys,
+             up.elsewhere, up.unavailable_after, up.rejects, crashes, drain_permille,
+             reboot_permille, big_step_back, slow_journal, refusing_journal, unauthorized,
+             client_gone_permille, duplicate_permille, nosy_permille, operator_permille,
+             up.listed_failed, up.listed_pending, up.latest, up.lookup_fails, up.lookup_slow,
+             up.lookup_lags, line_permille, timed_permille, wall_steps,
+             drift_ppm, reload_permille, up.forgets) +
+         " journal: " + journal.text();
 }
 
 namespace {
@@ -187,8 +229,42 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
   }
   route("/stream/", "plain", call::Hold::never);
   route("/llm/", "llm", call::Hold::never);
+  if (edition == Edition::full) {
+    // Well at all times: nothing that happens elsewhere is felt here.
+    auto calm = std::make_shared<call::UpstreamSettings>();
+    calm->name = std::string(kCalm);
+    calm->urls = {{false, calm->name + ".test", 80, ""}};
+    settings->upstreams.emplace(calm->name, std::move(calm));
+    route("/calm/", std::string(kCalm), call::Hold::never)->key.from = business;
+  }
   draw_callbacks(prng.fork("callbacks"), *settings);
   return settings;
+}
+
+std::shared_ptr<const call::Settings> draw_change(Prng& prng, const call::Settings& declared) {
+  auto changed = std::make_shared<call::Settings>(declared);
+  for (auto& [name, upstream] : changed->upstreams) {
+    if (name == kCalm || call::is_callback_upstream(name)) continue;
+    auto other = std::make_shared<call::UpstreamSettings>(*upstream);
+    if (prng.chance(1, 3)) other->urls.front().host = "moved-" + other->urls.front().host;
+    if (prng.chance(1, 6)) other->urls.push_back({false, "more-" + name + ".test", 80, ""});
+    if (prng.chance(1, 4)) other->account = "other";
+    if (prng.chance(1, 3)) other->concurrency = static_cast<int>(prng.between(1, 8));
+    if (prng.chance(1, 4)) other->rate = Rate{prng.between(5, 20), Duration::seconds(1)};
+    if (prng.chance(1, 10)) other->idempotency.header = "X-Key";
+    if (name == "keyed" && prng.chance(1, 4)) other->lookup.reset();
+    upstream = other;
+  }
+  for (auto& route : changed->routes) {
+    if (route->upstream == kCalm || !prng.chance(1, 3)) continue;
+    auto other = std::make_shared<call::RouteSettings>(*route);
+    if (other->hold == call::Hold::on_failure && prng.chance(1, 2)) other->hold = call::Hold::never;
+    other->wait = Duration::seconds(prng.between(0, 10));
+    other->deadline = Duration::seconds(prng.between(60, 3600));
+    other->retry.live_attempts = static_cast<int>(prng.between(1, 4));
+    route = other;
+  }
+  return changed;
 }
 
 std::string text_of(const call::Settings& settings) {

@@ -9,35 +9,45 @@
 #include "base/time.h"
 #include "call/settings.h"
 #include "sim/edition.h"
+#include "sim/journal.h"
 #include "sim/upstream.h"
 
 namespace hf::sim {
 
 struct FaultPlan {
   UpstreamFaults upstream;
-  int crashes = 0;                  // kill -9 at random events
-  int drain_permille = 0;           // of them: after a drain of a while
-  int reboot_permille = 0;          // of them: another boot, where the wall clock may have stepped
-  bool big_step_back = false;       // the wall clock falls behind the whole journal, once
-  int commit_delay_us = 300;        // at most, per commit
-  int commit_trouble_permille = 0;  // conflict, failed, unknown
-  bool slow_journal = false;        // for a while
-  bool refusing_journal = false;    // for a while
-  bool unauthorized = false;        // the upstreams refuse the credential for a while
+  int crashes = 0;             // kill -9 at random events
+  int drain_permille = 0;      // of them: after a drain of a while
+  int reboot_permille = 0;     // of them: another boot, where the wall clock may have stepped
+  bool big_step_back = false;  // the wall clock falls behind the whole journal, once
+  JournalFaults journal;
+  bool slow_journal = false;      // for a while
+  bool refusing_journal = false;  // for a while
+  bool unauthorized = false;      // the upstreams refuse the credential for a while
   int client_gone_permille = 0;
   int duplicate_permille = 0;  // a second request beside the first
   int nosy_permille = 0;       // status, response, cancel, changed bodies, strangers
   int operator_permille = 0;   // a person looks about every few seconds
   int line_permille = 0;       // orders that go one after another
   int timed_permille = 0;      // orders with a time before or after which they may not be sent
+  int wall_steps = 0;          // of the wall clock, while a process lives
+  int drift_ppm = 0;           // of the wall clock, always
+  int reload_permille = 0;     // of starts: with another configuration
   static FaultPlan draw(Prng& prng, Edition edition);
   [[nodiscard]] std::string text() const;
 };
+
+// What a disk can do to a journal, and when a process dies in the midst of what it does. Replaces
+// what was drawn of the journal before.
+void draw_journal_faults(Prng prng, JournalFaults& faults);
 
 // Upstreams keyed, plain, asked (it has a lookup and no keys) and llm (repeatable), and the routes
 // that lead there.
 std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
                                                     bool settle_too_short);
+// The same with other addresses, credentials or policies, as somebody might change them while calls
+// are unresolved.
+std::shared_ptr<const call::Settings> draw_change(Prng& prng, const call::Settings& declared);
 std::string text_of(const call::Settings& settings);
 
 }  // namespace hf::sim

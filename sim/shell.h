@@ -1,4 +1,5 @@
-// One life of a world's process: the driver with its clock and timer. It dies in a crash.
+// One life of a world's process: the driver with its clock, its timer and its ports. It dies in a
+// crash.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 
 #include "ports/clock.h"
 #include "runtime/driver.h"
+#include "sim/mortal.h"
 #include "sim/world.h"
 
 namespace hf::sim {
@@ -20,6 +22,9 @@ struct World::Shell final : ports::Clock, ports::WakeTimer {
   World& world_;
   std::uint64_t life_;
   std::uint64_t wish_ = 0;
+  MortalJournal journal_;
+  MortalUpstream upstream_;
+  MortalClients clients_;
   std::unique_ptr<runtime::Driver> driver;
 };
 

@@ -79,6 +79,10 @@ void SimUpstream::start(ports::AttemptSpec spec) {
     start_callback(std::move(spec));
     return;
   }
+  if (spec.upstream->name == kCalm) {
+    start_calm(std::move(spec));
+    return;
+  }
   const AttemptId id = spec.id;
   Live fresh;
   Arrived& request = fresh.request;
@@ -127,6 +131,10 @@ SimUpstream::Stored& SimUpstream::memory_of(const Arrived& request) {
   Stored& stored = keys_[request.key];
   const bool known = stored.running || stored.status != 0;
   if (known && !stored.running && schedule_.now() - stored.born >= request.lifetime) stored = {};
+  if (stored.status != 0 && faults_.forgets > 0 && hit(faults_.forgets)) {
+    stored = {};
+    forgot_.insert(request.order);
+  }
   return stored;
 }
 

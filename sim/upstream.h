@@ -9,7 +9,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,9 @@ namespace hf::sim {
 // its lookups lag behind: what `settle` must cover.
 constexpr Duration kLatestEffect = Duration::millis(4010);
 constexpr Duration kLongestLag = Duration::millis(3000);
+
+// An upstream that is well at all times.
+inline constexpr std::string_view kCalm = "calm";
 
 // Chances in a thousand, per attempt.
 struct UpstreamFaults {
@@ -46,6 +51,7 @@ struct UpstreamFaults {
   int lookup_fails = 0;       // per lookup: errors, resets, nonsense
   int lookup_slow = 0;        // per lookup: seconds until the answer arrives
   bool lookup_lags = false;   // shows what was true up to kLongestLag ago
+  int forgets = 0;            // a key that it has an answer for: what it never should
 };
 
 struct LedgerEntry {
@@ -82,6 +88,8 @@ class SimUpstream final : public ports::Upstream {
   [[nodiscard]] std::size_t effects_of(const std::string& order) const;
   // The newest entry of an order; null when there is none.
   [[nodiscard]] const LedgerEntry* entry_of(const std::string& order) const;
+  // A key of this order was forgotten before its time: a second effect is the upstream's doing.
+  [[nodiscard]] bool forgot(const std::string& order) const { return forgot_.contains(order); }
   // Lookups can never settle it: it is listed as failed.
   [[nodiscard]] bool listed_failed(const std::string& order) const;
   [[nodiscard]] std::size_t starts_of(const std::string& order) const;
@@ -119,6 +127,8 @@ class SimUpstream final : public ports::Upstream {
     bool cut = false;
   };
 
+  // calm.cc
+  void start_calm(ports::AttemptSpec spec);
   // receiver.cc
   void start_callback(ports::AttemptSpec spec);
   void receive(AttemptId id, const std::string& webhook, const std::string& body);
@@ -161,6 +171,7 @@ class SimUpstream final : public ports::Upstream {
   std::map<std::string, std::weak_ptr<int>> under_way_;
   std::map<std::string, int> pending_;  // listed, and still to come
   std::map<std::string, int> failed_;
+  std::set<std::string> forgot_;
 };
 
 }  // namespace hf::sim

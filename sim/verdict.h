@@ -18,6 +18,9 @@ struct Counts {
   std::uint64_t effects = 0;
   std::uint64_t crashes = 0;
   std::uint64_t reboots = 0;
+  std::uint64_t reconfigured = 0;  // starts with another configuration
+  std::uint64_t deaths = 0;        // crashes in the midst of an action
+  std::uint64_t failed_boots = 0;  // the journal could not be opened
   std::uint64_t unknown = 0;
   std::uint64_t dead = 0;
   std::uint64_t cancelled = 0;
@@ -33,14 +36,25 @@ struct Counts {
 };
 
 inline constexpr std::pair<const char*, std::uint64_t Counts::*> kCounts[] = {
-    {"worlds", &Counts::worlds},   {"orders", &Counts::calls},
-    {"effects", &Counts::effects}, {"crashes", &Counts::crashes},
-    {"reboots", &Counts::reboots}, {"unknown", &Counts::unknown},
-    {"dead", &Counts::dead},       {"cancelled", &Counts::cancelled},
-    {"asides", &Counts::asides},   {"commands", &Counts::commands},
-    {"retired", &Counts::retired}, {"lookups", &Counts::lookups},
-    {"found", &Counts::found},     {"in line", &Counts::in_line},
-    {"told", &Counts::told},       {"repeated", &Counts::repeated},
+    {"worlds", &Counts::worlds},
+    {"orders", &Counts::calls},
+    {"effects", &Counts::effects},
+    {"crashes", &Counts::crashes},
+    {"reboots", &Counts::reboots},
+    {"reconfigured", &Counts::reconfigured},
+    {"deaths", &Counts::deaths},
+    {"failed boots", &Counts::failed_boots},
+    {"unknown", &Counts::unknown},
+    {"dead", &Counts::dead},
+    {"cancelled", &Counts::cancelled},
+    {"asides", &Counts::asides},
+    {"commands", &Counts::commands},
+    {"retired", &Counts::retired},
+    {"lookups", &Counts::lookups},
+    {"found", &Counts::found},
+    {"in line", &Counts::in_line},
+    {"told", &Counts::told},
+    {"repeated", &Counts::repeated},
     {"events", &Counts::events},
 };
 

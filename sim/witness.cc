@@ -270,7 +270,7 @@ void Witness::judge_limits(const ports::AttemptSpec& spec) {
   // They go out when their intent is written: a slow journal lets several go at once, by as much as
   // it is behind.
   constexpr std::int64_t kWindows = 10;
-  constexpr std::int64_t kBehind = 2;
+  constexpr std::int64_t kBehind = 5;
   const Instant now = world_.now().mono;
   upstream.starts.push_back(now);
   const Duration window = settings.rate->per * kWindows;

@@ -21,11 +21,15 @@ World::World(WorldOptions options)
       audit_(options.audit),
       edition_(options.edition),
       asking_(options.edition != Edition::plain),
-      prng_(options.seed) {
+      prng_(options.seed),
+      journal_prng_(prng_.fork("journal")) {
   Prng plan = prng_.fork("plan");
   plan_ = FaultPlan::draw(plan, edition_);
+  const bool weak_journal = edition_ == Edition::full;
+  if (weak_journal) draw_journal_faults(journal_prng_.fork("faults"), plan_.journal);
   Prng set_up = prng_.fork("settings");
-  settings_ = draw_settings(set_up, edition_, options.settle_too_short);
+  declared_ = draw_settings(set_up, edition_, options.settle_too_short);
+  settings_ = declared_;
   call::Sealer::Key key{};
   key[0] = 7;
   auto nonces = [counter = std::uint64_t{0}]() mutable {
@@ -39,8 +43,11 @@ World::World(WorldOptions options)
   call::Sealer sealer(key, nonces);
   hasher_.emplace(sealer.hash_secret());
   intake_ = std::make_unique<call::Intake>(settings_, *hasher_);
-  journal_ = std::make_unique<adapters::MemoryJournal>(
-      std::move(sealer), [this] { return now(); }, settings_->journal.retention);
+  // The journal of the early editions drew from the world's own stream.
+  journal_ = std::make_unique<SimJournal>(
+      schedule_, weak_journal ? journal_prng_ : prng_, plan_.journal, std::move(sealer),
+      [this] { return now(); }, settings_->journal.retention);
+  mortality_ = std::make_unique<Mortality>(plan_.journal.deaths, [this] { die(); });
   upstream_ = std::make_unique<SimUpstream>(
       schedule_, prng_.fork("upstream"), plan_.upstream,
       [this](const ports::AttemptSpec& spec, const std::string& body) {
@@ -80,89 +87,6 @@ void World::trace(const std::string& line) {
   if (trace_) trace_(schedule_.now(), line);
 }
 
-struct World::Way {
-  const char* path;
-  bool keyed;
-  bool header_key;
-};
-
-void World::place_orders(Prng& prng) {
-  constexpr Way kWays[] = {
-      {"/pay/", true, false},       {"/live/", true, true},   {"/plain/", true, false},
-      {"/plain-live/", true, true}, {"/async/", true, false}, {"/unstable/", true, true},
-      {"/unstable/", true, true},   {"/made/", false, false}, {"/stream/", false, false},
-      {"/llm/", false, false},      {"/pay/", true, false}};
-  constexpr Way kAsked[] = {{"/asked/", true, false},
-                            {"/asked/", true, false},
-                            {"/asked-live/", true, false},
-                            {"/async/", true, false}};
-  Prng more = prng.fork("asking");
-  const auto count = static_cast<std::size_t>(prng.between(20, 50));
-  for (std::size_t i = 0; i < count; ++i) {
-    Order order = draw_order(prng, kWays[prng.below(std::size(kWays))], i);
-    if (order.keyed) ask_more(more, order);
-    clients_->add(std::move(order), Duration::millis(prng.between(0, 60'000)));
-  }
-  const std::size_t asked = asking_ ? more.below(30) : 0;
-  for (std::size_t i = count; i < count + asked; ++i) {
-    Order order = draw_order(more, kAsked[more.below(std::size(kAsked))], i);
-    if (order.keyed) ask_more(more, order);
-    clients_->add(std::move(order), Duration::millis(more.between(0, 60'000)));
-  }
-  verdict_.calls = count + asked;
-}
-
-Order World::draw_order(Prng& prng, const Way& way, std::size_t number) const {
-  Order order;
-  order.name = "order-" + std::to_string(number);
-  // A lookup may ask by the path.
-  order.target = std::string(way.path) + (way.keyed && asking_ ? order.name : "charges");
-  order.keyed = way.keyed;
-  order.repeatable = order.target.starts_with("/llm/");
-  if (way.header_key) order.header_key = "key-" + order.name;
-  // The business key replaces what the SDK invents.
-  order.fresh_keys = way.keyed && !way.header_key;
-  if (prng.chance(1, 12)) {
-    order.method = "GET";
-    order.keyed = false;
-  }
-  if (way.keyed && prng.chance(1, 3)) {
-    const std::string wait = "wait=" + std::to_string(prng.between(0, 8));
-    const std::string prefers[] = {"respond-async", wait, "respond-async, " + wait};
-    order.prefer = prefers[prng.below(3)];
-  }
-  order.gone_permille = plan_.client_gone_permille;
-  order.twin_permille = order.keyed ? plan_.duplicate_permille : 0;
-  order.nosy_permille = plan_.nosy_permille;
-  return order;
-}
-
-// What a caller may ask of a call that Holdfast keeps.
-void World::ask_more(Prng& prng, Order& order) const {
-  const auto chance = [&prng](int permille) {
-    return prng.chance(static_cast<std::uint64_t>(permille), 1000);
-  };
-  // A line is of one upstream.
-  const bool asked = order.target.starts_with("/asked");
-  const bool plain = order.target.starts_with("/plain");
-  const std::string upstream = asked ? "asked" : plain ? "plain" : "keyed";
-  if (chance(plan_.line_permille)) {
-    order.line = upstream + "-" + std::to_string(prng.between(0, 2));
-  }
-  if (chance(plan_.timed_permille)) order.urgency = static_cast<int>(prng.between(0, 7));
-  const bool live = order.target.find("live") != std::string::npos;
-  if (chance(plan_.timed_permille) && !live && !order.target.starts_with("/unstable/")) {
-    order.not_before = Duration::seconds(prng.between(1, 120));
-  }
-  if (chance(plan_.timed_permille)) {
-    // One that is asked for again would get a new deadline, so it is asked for once.
-    const std::int64_t least = order.not_before ? order.not_before->ceil_seconds() + 1 : 1;
-    order.deadline = Duration::seconds(prng.between(least, least + 120));
-    order.twin_permille = 0;
-    order.nosy_permille = 0;
-  }
-}
-
 // A spell: on for a while somewhere in the first minute and a half.
 void World::during(Prng& prng, std::int64_t most_ms, const std::function<void(bool)>& set) {
   const std::int64_t from = prng.between(1, 60'000);
@@ -180,12 +104,15 @@ void World::plan_troubles(Prng& prng) {
   if (plan_.unauthorized) {
     during(prng, 40'000, [this](bool on) { upstream_->set_unauthorized(on); });
   }
-  if (plan_.slow_journal) during(prng, 30'000, [this](bool on) { slow_ = on; });
+  if (plan_.slow_journal) during(prng, 30'000, [this](bool on) { journal_->set_slow(on); });
   if (plan_.refusing_journal) {
     during(prng, 30'000, [this](bool on) {
       refusing_ = on;
       if (serving()) journal_->set_health({!on, on ? "full" : ""});
     });
+  }
+  for (int i = 0; i < plan_.wall_steps; ++i) {
+    schedule_.after(Duration::millis(prng.between(1, 100'000)), [this] { step_wall(); });
   }
   schedule_.after(Duration::seconds(120), [this] { heal(); });
   if (plan_.operator_permille > 0) operators_turn();
@@ -196,6 +123,8 @@ void World::heal() {
   trace("healed");
   healed_ = true;
   upstream_->heal();
+  journal_->heal();
+  mortality_->spare();
   clients_->stop_leaving();
 }
 
@@ -239,7 +168,8 @@ Verdict World::run() {
                       static_cast<std::uint64_t>(schedule_.now().ns) ^ (schedule_.ran() << 7) ^
                       (upstream_->attempts << 32);
     if (audit_) verdict_.digests.push_back(verdict_.digest);
-    if (shell_ && journal_->pending() > 0) pump_journal();
+    if (mortality_->dead() && shell_) crash();
+    journal_->wake();
   }
   if (schedule_.ran() >= kEventsMax) violation("convergence: the world does not come to rest");
   judge();
@@ -251,6 +181,7 @@ Verdict World::run() {
   verdict_.lookups = upstream_->lookups;
   verdict_.found = clients_->found();
   verdict_.commands = operator_->done();
+  verdict_.reconfigured = reconfigured_;
   verdict_.took = schedule_.now() - Instant{};
   return verdict_;
 }

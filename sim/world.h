@@ -11,11 +11,12 @@
 #include <string>
 #include <vector>
 
-#include "adapters/memory/memory_journal.h"
 #include "base/prng.h"
 #include "call/intake.h"
 #include "runtime/driver.h"
 #include "sim/clients.h"
+#include "sim/journal.h"
+#include "sim/mortal.h"
 #include "sim/operators.h"
 #include "sim/plan.h"
 #include "sim/schedule.h"
@@ -33,6 +34,7 @@ struct WorldOptions {
   Edition edition = Edition::full;
   Trace trace = {};    // empty: nobody listens
   bool audit = false;  // keep a digest of every event
+  // With the faults of draw_journal_faults.
   // Declared to honour keys and does not: effects double, and the oracles must see it.
   bool keys_ignored = false;
   // Declared to be done sooner than it is: the same.
@@ -51,9 +53,13 @@ class World {
   struct Way;    // a route that orders take
   struct Shell;  // what dies in a crash (sim/shell.h)
 
+  // orders.cc
   void place_orders(Prng& prng);
+  void place_all_kinds(Prng& prng);
+  void place_few(Prng& prng);
   [[nodiscard]] Order draw_order(Prng& prng, const Way& way, std::size_t number) const;
   void ask_more(Prng& prng, Order& order) const;
+  // world.cc
   void plan_troubles(Prng& prng);
   void during(Prng& prng, std::int64_t most_ms, const std::function<void(bool)>& set);
   void heal();
@@ -64,13 +70,18 @@ class World {
   void fall(bool drained);
   void crash();
   void step_clock();
-  void pump_journal();
+  void step_wall();
+  [[nodiscard]] Duration drift(Instant at) const;
+  void reconfigure();
+  void use_settings(std::shared_ptr<const call::Settings> settings);
+  void die();
   runtime::Driver& driver();
   [[nodiscard]] bool serving() const;  // a process lives, and its driver has not stopped
   [[nodiscard]] Now now() const;
   // judge.cc
   void judge();
   void judge_orders();
+  void judge_last(const Order& order);
   void judge_lines();
   bool began_anew(const Order& order);
   void judge_promises();
@@ -87,29 +98,33 @@ class World {
   Edition edition_;
   bool asking_;  // any edition but the first
   Prng prng_;
+  Prng journal_prng_;
   FaultPlan plan_;
   Schedule schedule_;
-  std::shared_ptr<const call::Settings> settings_;
+  std::shared_ptr<const call::Settings> declared_;  // as it was drawn
+  std::shared_ptr<const call::Settings> settings_;  // of the process that lives
   std::optional<call::Hasher> hasher_;
   std::unique_ptr<call::Intake> intake_;
-  std::unique_ptr<adapters::MemoryJournal> journal_;
+  std::vector<std::unique_ptr<call::Intake>> retired_intakes_;  // of earlier configurations
+  std::unique_ptr<SimJournal> journal_;
   std::unique_ptr<SimUpstream> upstream_;
   std::unique_ptr<Witness> witness_;
   std::unique_ptr<SimClients> clients_;
   std::unique_ptr<SimOperator> operator_;
+  std::unique_ptr<Mortality> mortality_;
   std::unique_ptr<Shell> shell_;
   std::optional<CallId> handling_;  // whose attempt the driver starts just now
   std::uint64_t life_ = 0;          // which process: events of earlier ones are void
   std::set<CallId> inconclusive_;   // unknown because lookups did not settle them
-  bool pumping_ = false;
   bool healed_ = false;
-  bool slow_ = false;
   bool refusing_ = false;
-  bool injected_ = false;     // the commit under way was made to fail
   bool no_restarts_ = false;  // the clock has stepped behind everything: one restart is the promise
   BootId boot_{1};
   Instant booted_at_;
   Duration wall_offset_;
+  bool wall_stepped_ = false;  // other than at a reboot
+  std::uint64_t reconfigured_ = 0;
+  std::optional<Instant> disturbed_;  // when the process or its journal last was not well
   Verdict verdict_;
 };
 

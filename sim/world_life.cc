@@ -13,7 +13,12 @@ constexpr WallTime kEpoch{1'790'000'000'000};
 
 }  // namespace
 
-World::Shell::Shell(World& world, std::uint64_t life) : world_(world), life_(life) {
+World::Shell::Shell(World& world, std::uint64_t life)
+    : world_(world),
+      life_(life),
+      journal_(*world.journal_, *world.mortality_),
+      upstream_(*world.witness_, *world.mortality_),
+      clients_(*world.clients_, *world.mortality_) {
   engine::EngineOptions options;
   options.settings = world.settings_;
   options.seed = world.seed_ * 31 + life;
@@ -21,6 +26,7 @@ World::Shell::Shell(World& world, std::uint64_t life) : world_(world), life_(lif
   runtime::Hooks hooks;
   hooks.random = [&world] { return runtime::Random128{world.prng_.next(), world.prng_.next()}; };
   hooks.note = [&world](const engine::Note& note) {
+    if (world.mortality_->dead()) return;
     if (note.what == "call_unknown") world.verdict_.unknown += 1;
     if (note.rule == "lookup-inconclusive" && note.call) world.inconclusive_.insert(*note.call);
     if (note.what == "call_unknown" && note.rule.empty()) {
@@ -32,8 +38,10 @@ World::Shell::Shell(World& world, std::uint64_t life) : world_(world), life_(lif
     }
   };
   hooks.on_broken = [&world, life](std::string why) {
+    if (world.mortality_->dead()) return;
     world.trace("driver stopped: " + why);
-    if (!world.injected_) world.violation("journal: nobody made it fail, and " + why);
+    if (!world.journal_->made_to_fail())
+      world.violation("journal: nobody made it fail, and " + why);
     world.schedule_.after(Duration::micros(1), [&world, life] {
       if (world.life_ == life) world.crash();
     });
@@ -41,9 +49,8 @@ World::Shell::Shell(World& world, std::uint64_t life) : world_(world), life_(lif
   hooks.handling = [&world](const CallId* call) {
     world.handling_ = call == nullptr ? std::nullopt : std::optional(*call);
   };
-  driver =
-      std::make_unique<runtime::Driver>(std::move(options), world.journal_.get(), *world.witness_,
-                                        *world.clients_, *this, *this, std::move(hooks));
+  driver = std::make_unique<runtime::Driver>(std::move(options), &journal_, upstream_, clients_,
+                                             *this, *this, std::move(hooks));
 }
 
 Now World::Shell::read() noexcept {
@@ -68,13 +75,56 @@ Now World::now() const {
   const Instant at = schedule_.now();
   const Duration up = at - booted_at_;
   return {Instant{} + Duration::millis(1) + up,
-          WallTime{kEpoch.ms + at.ns / 1'000'000} + wall_offset_, boot_};
+          WallTime{kEpoch.ms + at.ns / 1'000'000} + wall_offset_ + drift(at), boot_};
+}
+
+// How far the wall clock has drifted from true time.
+Duration World::drift(Instant at) const {
+  return Duration::micros(at.ns / 1'000'000 * plan_.drift_ppm / 1000);
+}
+
+// Somebody, or NTP, sets the clock while a process lives: ahead as far as it likes, and back no
+// further than the margins cover (see step_clock).
+void World::step_wall() {
+  if (healed_ || no_restarts_) return;
+  const bool back = prng_.chance(1, 3);
+  wall_offset_ = back ? wall_offset_ - Duration::millis(prng_.between(1, 4000))
+                      : wall_offset_ + Duration::millis(prng_.between(1, 1'200'000));
+  wall_stepped_ = true;
+  trace(fmt::format("the wall clock is set, and off by {} ms", wall_offset_.ms()));
+}
+
+// A start with the configuration that is wanted now. Once all is well, with what was declared.
+void World::reconfigure() {
+  if (plan_.reload_permille == 0 || life_ <= 1) return;
+  if (healed_) {
+    if (settings_ != declared_) use_settings(declared_);
+    return;
+  }
+  if (!prng_.chance(static_cast<std::uint64_t>(plan_.reload_permille), 1000)) return;
+  use_settings(prng_.chance(1, 4) ? declared_ : draw_change(prng_, *declared_));
+}
+
+void World::use_settings(std::shared_ptr<const call::Settings> settings) {
+  reconfigured_ += 1;
+  settings_ = std::move(settings);
+  retired_intakes_.push_back(std::move(intake_));
+  intake_ = std::make_unique<call::Intake>(settings_, *hasher_);
+  clients_->use(*intake_);
+  trace("another configuration: " + text_of(*settings_));
 }
 
 void World::boot() {
   life_ += 1;
+  reconfigure();
   auto recovered = journal_->open();
-  HF_CHECK(recovered.ok());
+  if (!recovered.ok()) {
+    verdict_.failed_boots += 1;
+    trace("boot: " + recovered.error().context);
+    schedule_.after(Duration::millis(prng_.between(1'000, 10'000)), [this] { boot(); });
+    return;
+  }
+  mortality_->begin_anew();
   shell_ = std::make_unique<Shell>(*this, life_);
   journal_->attach(*shell_->driver);
   upstream_->attach(witness_.get());
@@ -83,7 +133,7 @@ void World::boot() {
   trace(fmt::format("boot {} with {} cut calls", life_, recovered->sending.size()));
   shell_->driver->start(*recovered);
   if (refusing_) journal_->set_health({false, "the disk is full"});
-  pump_journal();
+  journal_->wake(true);
 }
 
 // A planned end: by kill -9, or by a drain that is killed after a while.
@@ -102,17 +152,14 @@ void World::fall(bool drained) {
 
 void World::crash() {
   verdict_.crashes += 1;
-  const std::size_t pending = journal_->pending_commits();
-  const std::size_t keep = prng_.below(pending + 1);
-  trace(fmt::format("crash: {} commits under way, {} survive", pending, keep));
+  const SimJournal::Crash cut = journal_->crash();
+  trace(fmt::format("crash: {} commits under way, {} survive", cut.under_way, cut.survived));
   life_ += 1;
-  journal_->crash(keep);
   upstream_->forget_attempts();
   witness_->attach(nullptr, life_);
   clients_->cut_all();
   operator_->forget();
   shell_.reset();
-  injected_ = false;
   const Duration down = Duration::millis(prng_.between(1, 2000));
   schedule_.after(down, [this] {
     step_clock();
@@ -134,6 +181,8 @@ void World::step_clock() {
   if (plan_.big_step_back && !healed_) {
     wall_offset_ = wall_offset_ - Duration::seconds(prng_.between(600, 3600));
     no_restarts_ = true;
+    journal_->stop_failing();
+    mortality_->spare();
   } else if (prng_.chance(1, 4)) {
     wall_offset_ = wall_offset_ - Duration::millis(prng_.between(1, 4000));
   } else if (prng_.chance(1, 4)) {
@@ -142,26 +191,11 @@ void World::step_clock() {
   trace(fmt::format("boot of the machine, the wall clock is off by {} ms", wall_offset_.ms()));
 }
 
-// Lets the journal do one thing after another, each after a while.
-void World::pump_journal() {
-  if (pumping_) return;
-  pumping_ = true;
-  const std::int64_t most = slow_ ? 400'000 : plan_.commit_delay_us;
-  schedule_.after(Duration::micros(prng_.between(10, most)), [this, life = life_] {
-    pumping_ = false;
-    if (life != life_ || !shell_) return;
-    auto fate = adapters::CommitFate::as_it_should;
-    if (!healed_ && !no_restarts_ && journal_->pending_commits() > 0 &&
-        prng_.chance(static_cast<std::uint64_t>(plan_.commit_trouble_permille), 1000)) {
-      constexpr adapters::CommitFate kTroubles[] = {
-          adapters::CommitFate::conflict, adapters::CommitFate::failed,
-          adapters::CommitFate::unknown_written, adapters::CommitFate::unknown_lost};
-      fate = kTroubles[prng_.below(4)];
-      injected_ = true;
-    }
-    journal_->pump_one(fate);
-    if (life == life_ && shell_ && !shell_->driver->broken()) injected_ = false;
-  });
+// In the midst of what it does: buried when the action is over, and nobody hears of the rest.
+void World::die() {
+  verdict_.deaths += 1;
+  trace("death");
+  operator_->forget();
 }
 
 runtime::Driver& World::driver() {

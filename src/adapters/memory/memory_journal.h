@@ -6,18 +6,9 @@
 
 #include <cstdint>
 #include <deque>
-#include <functional>
-#include <map>
-#include <memory>
-#include <optional>
-#include <string>
-#include <variant>
 
-#include "adapters/journal/kv.h"
-#include "adapters/journal/reads.h"
-#include "adapters/journal/retention.h"
-#include "call/record.h"
-#include "call/settings.h"
+#include "adapters/journal/commands.h"
+#include "adapters/memory/record_store.h"
 #include "ports/journal.h"
 
 namespace hf::adapters {
@@ -27,31 +18,42 @@ enum class CommitFate {
   as_it_should,     // ok, or conflict where a precondition does not hold
   conflict,         // refused though nothing was wrong
   failed,           // not written; the journal is broken from then on
+  failed_written,   // said to have failed, and found at the next start; broken from then on
   unknown_written,  // written, and nobody is told; broken from then on
   unknown_lost,     // not written, and nobody is told; broken from then on
 };
 
-class MemoryJournal final : public ports::Journal {
+// Whether the next open() finds what came to this.
+constexpr bool found_later(CommitFate fate) {
+  return fate == CommitFate::as_it_should || fate == CommitFate::failed_written ||
+         fate == CommitFate::unknown_written;
+}
+// What is said of it; ok stands for `as it should`.
+constexpr ports::CommitResult told_of(CommitFate fate) {
+  switch (fate) {
+    case CommitFate::as_it_should:
+      return ports::CommitResult::ok;
+    case CommitFate::conflict:
+      return ports::CommitResult::conflict;
+    case CommitFate::failed:
+    case CommitFate::failed_written:
+      return ports::CommitResult::failed;
+    case CommitFate::unknown_written:
+    case CommitFate::unknown_lost:
+      return ports::CommitResult::unknown;
+  }
+  return ports::CommitResult::failed;
+}
+
+class MemoryJournal final : public CommandJournal {
  public:
-  using NowSource = std::function<Now()>;
+  using NowSource = RecordStore::NowSource;
 
   MemoryJournal(call::Sealer sealer, NowSource now, call::Retention retention = {});
 
   // open() is also what a restart does: after a crash(), or after a commit that failed.
   Result<call::Recovered> open() override;
   void attach(ports::JournalEvents& events) override { events_ = &events; }
-  void commit(CommitId id, call::Batch batch) override;
-  void find_key(ports::ReadId id, const call::Digest& identity) override;
-  void read_call(ports::ReadId id, const CallId& call, ports::Want want) override;
-  void page_due(ports::ReadId id, const std::string& upstream, call::DueClass which, WallTime until,
-                std::size_t limit) override;
-  void read_line(ports::ReadId id, const call::Digest& line, std::size_t limit) override;
-  void page_line_heads(ports::ReadId id, std::optional<call::Digest> after,
-                       std::size_t limit) override;
-  void list(ports::ReadId id, ports::CallFilter filter) override;
-  void detail(ports::ReadId id, const CallId& call) override;
-  void search(ports::ReadId id, ports::SearchSpec spec) override;
-  void page_likeness(ports::ReadId id, ports::LikenessSpec spec) override;
   void close() override;
 
   // --- for the owner ---
@@ -75,36 +77,17 @@ class MemoryJournal final : public ports::Journal {
 
   [[nodiscard]] bool broken() const { return broken_; }
   // The whole store, for oracles and for damage.
-  [[nodiscard]] std::map<std::string, std::string>& store() { return store_; }
+  [[nodiscard]] Records& store() { return store_.records(); }
 
  private:
-  struct Commit {
-    CommitId id;
-    call::Batch batch;
-  };
-  using Read = std::function<void()>;  // answers when called
-
+  void enqueue(Command command) override;
   ports::CommitResult apply(const call::Batch& batch, CommitFate fate);
-  bool write(const call::Batch& batch);
-  void write_ops(const std::vector<call::KvOp>& ops);
-  template <typename T, typename Ask, typename Tell>
-  void ask(Ask ask, Tell tell);
 
-  call::RecordCodec codec_;
-  NowSource now_;
-  call::Retention ages_;
-  std::map<std::string, std::string> store_;
-  KvView view_;
-  JournalReads reads_;
-  Retention retention_;
-  std::deque<std::variant<Commit, Read>> queue_;
-  std::optional<WallTime> newest_;
+  RecordStore store_;
+  std::deque<Command> queue_;
   ports::JournalEvents* events_ = nullptr;
   bool open_ = false;
   bool broken_ = false;
 };
-
-// A view of an ordered map, which outlives it.
-KvView view_of(const std::map<std::string, std::string>& store);
 
 }  // namespace hf::adapters

@@ -88,6 +88,13 @@ TEST_F(MemoryJournalTest, EveryFateOfACommit) {
   journal.pump_one(CommitFate::unknown_lost);
   EXPECT_EQ(recorder.commits.at(5), CommitResult::unknown);
   EXPECT_FALSE(there(5));
+  open();
+  ask(6);
+  journal.pump_one(CommitFate::failed_written);
+  EXPECT_EQ(recorder.commits.at(6), CommitResult::failed);
+  EXPECT_TRUE(journal.broken());
+  open();
+  EXPECT_TRUE(there(6));
 }
 
 TEST_F(MemoryJournalTest, HealthIsToldOn) {

@@ -10,7 +10,6 @@
 #include <variant>
 #include <vector>
 
-#include "adapters/journal/reads.h"
 #include "adapters/rocksdb/database.h"
 #include "adapters/rocksdb/epoch_cache.h"
 #include "adapters/rocksdb/upkeep.h"
@@ -38,18 +37,10 @@ struct Listener {
   JournalEvents* events = nullptr;
 };
 
-using Tell = std::function<void(JournalEvents&)>;
-
-struct Commit {
-  CommitId id{};
-  call::Batch batch;
-};
-// Reads, and says how to tell; without a reader it tells that the journal is broken.
-using Read = std::function<Tell(const JournalReads*)>;
 struct Maintain {
   std::function<void()> done;
 };
-using Command = std::variant<Commit, Read, Maintain>;
+using Work = std::variant<Command, Maintain>;
 
 }  // namespace
 
@@ -68,9 +59,7 @@ class RocksdbJournal::Impl {
 
   Result<call::Recovered> open();
   void attach(JournalEvents& events);
-  void enqueue(Command command);
-  template <typename T, typename Ask, typename Deliver>
-  void read(Ask ask, Deliver deliver);
+  void enqueue(Work work);
   void close();
   [[nodiscard]] std::optional<std::string> broken() const;
   [[nodiscard]] JournalMetrics metrics() const;
@@ -80,7 +69,7 @@ class RocksdbJournal::Impl {
   struct Answer {
     std::optional<CommitId> commit;
     CommitResult result = CommitResult::ok;
-    Read read;
+    ReadCommand read;
     Tell tell;
   };
 
@@ -94,8 +83,8 @@ class RocksdbJournal::Impl {
   Result<call::Recovered> start();
   void drop_database();
   void run();
-  void serve(std::deque<Command>& work);
-  CommitResult stage(const Commit& commit);
+  void serve(std::deque<Work>& work);
+  CommitResult stage(const CommitCommand& commit);
   void apply(const std::vector<call::KvOp>& ops);
   Result<void> write(bool sync);
   void answer(std::vector<Answer> answers, std::optional<CommitResult> instead);
@@ -113,7 +102,7 @@ class RocksdbJournal::Impl {
   std::thread thread_;
   mutable std::mutex mutex_;  // guards the four below
   std::condition_variable wake_;
-  std::deque<Command> queue_;
+  std::deque<Work> queue_;
   bool stopping_ = false;
   bool attached_anew_ = false;
   JournalMetrics metrics_;
@@ -203,17 +192,17 @@ void RocksdbJournal::Impl::close() {
   drop_database();
 }
 
-void RocksdbJournal::Impl::enqueue(Command command) {
+void RocksdbJournal::Impl::enqueue(Work work) {
   HF_CHECK_MSG(thread_.joinable(), "the journal is not open");
   const std::lock_guard lock(mutex_);
-  queue_.push_back(std::move(command));
+  queue_.push_back(std::move(work));
   wake_.notify_one();
 }
 
 // --- the journal thread ---
 
 void RocksdbJournal::Impl::run() {
-  std::deque<Command> work;
+  std::deque<Work> work;
   while (true) {
     bool stopping = false;
     {
@@ -238,22 +227,26 @@ void RocksdbJournal::Impl::run() {
 
 // Takes a stretch from the front: commits are staged in order, reads see what is staged, one sync
 // makes it all true, and then everybody is told.
-void RocksdbJournal::Impl::serve(std::deque<Command>& work) {
+void RocksdbJournal::Impl::serve(std::deque<Work>& work) {
   std::vector<Answer> answers;
   std::vector<std::function<void()>> maintained;
   bool commits = false;
   while (!work.empty() && answers.size() < kGroupCommandsMax &&
          database_->staged_bytes() < kGroupBytesMax && maintained.empty()) {
-    Command command = std::move(work.front());
+    Work next = std::move(work.front());
     work.pop_front();
-    if (const auto* commit = std::get_if<Commit>(&command)) {
+    if (auto* maintain = std::get_if<Maintain>(&next)) {
+      maintained.push_back(std::move(maintain->done));
+      continue;
+    }
+    auto& command = std::get<Command>(next);
+    if (const auto* commit = std::get_if<CommitCommand>(&command)) {
       answers.push_back({commit->id, stage(*commit), {}, {}});
       commits = commits || answers.back().result == CommitResult::ok;
-    } else if (auto* read = std::get_if<Read>(&command)) {
-      Tell tell = (*read)(database_->broken() ? nullptr : reads_.get());
-      answers.push_back({std::nullopt, CommitResult::ok, std::move(*read), std::move(tell)});
     } else {
-      maintained.push_back(std::move(std::get<Maintain>(command).done));
+      auto& read = std::get<ReadCommand>(command);
+      Tell tell = read(database_->broken() ? nullptr : reads_.get());
+      answers.push_back({std::nullopt, CommitResult::ok, std::move(read), std::move(tell)});
     }
   }
   if (commits) {
@@ -272,7 +265,7 @@ void RocksdbJournal::Impl::serve(std::deque<Command>& work) {
   }
 }
 
-CommitResult RocksdbJournal::Impl::stage(const Commit& commit) {
+CommitResult RocksdbJournal::Impl::stage(const CommitCommand& commit) {
   if (database_->broken()) return CommitResult::failed;
   const call::KvOps ops = codec_.encode(commit.batch, now_(), options_.policy);
   const auto met = holds(database_->view(), ops,
@@ -398,15 +391,6 @@ JournalMetrics RocksdbJournal::Impl::metrics() const {
 
 // --- the port ---
 
-template <typename T, typename Ask, typename Deliver>
-void RocksdbJournal::Impl::read(Ask ask, Deliver deliver) {
-  enqueue(Read([ask = std::move(ask), deliver](const JournalReads* reads) -> Tell {
-    auto found = std::make_shared<Result<T>>(
-        reads ? ask(*reads) : Result<T>(fail(ErrorKind::unavailable, "the journal is broken")));
-    return [found, deliver](JournalEvents& events) { deliver(events, std::move(*found)); };
-  }));
-}
-
 RocksdbJournal::RocksdbJournal(RocksdbOptions options, call::Sealer sealer, Post post,
                                NowSource now)
     : impl_(std::make_unique<Impl>(std::move(options), std::move(sealer), std::move(post),
@@ -429,69 +413,11 @@ JournalMetrics RocksdbJournal::metrics() const {
   return impl_->metrics();
 }
 
-void RocksdbJournal::commit(CommitId id, call::Batch batch) {
-  impl_->enqueue(Commit{id, std::move(batch)});
+void RocksdbJournal::enqueue(Command command) {
+  impl_->enqueue(std::move(command));
 }
 void RocksdbJournal::maintain(std::function<void()> done) {
   impl_->enqueue(Maintain{std::move(done)});
-}
-
-void RocksdbJournal::find_key(ports::ReadId id, const call::Digest& identity) {
-  impl_->read<ports::KeyFound>(
-      [identity](const JournalReads& reads) { return reads.find_key(identity); },
-      [id](JournalEvents& events, auto&& found) { events.on_key(id, std::move(found)); });
-}
-
-void RocksdbJournal::read_call(ports::ReadId id, const CallId& call, ports::Want want) {
-  impl_->read<std::shared_ptr<const call::Call>>(
-      [call, want](const JournalReads& reads) { return reads.read_call(call, want); },
-      [id](JournalEvents& events, auto&& found) { events.on_call(id, std::move(found)); });
-}
-
-void RocksdbJournal::page_due(ports::ReadId id, const std::string& upstream, call::DueClass which,
-                              WallTime until, std::size_t limit) {
-  impl_->read<ports::DuePage>(
-      [upstream, which, until, limit](const JournalReads& reads) {
-        return reads.page_due(upstream, which, until, limit);
-      },
-      [id](JournalEvents& events, auto&& page) { events.on_due(id, std::move(page)); });
-}
-
-void RocksdbJournal::read_line(ports::ReadId id, const call::Digest& line, std::size_t limit) {
-  impl_->read<ports::LinePage>(
-      [line, limit](const JournalReads& reads) { return reads.read_line(line, limit); },
-      [id](JournalEvents& events, auto page) { events.on_line(id, std::move(page)); });
-}
-
-void RocksdbJournal::page_line_heads(ports::ReadId id, std::optional<call::Digest> after,
-                                     std::size_t limit) {
-  impl_->read<ports::LineHeads>(
-      [after, limit](const JournalReads& reads) { return reads.page_line_heads(after, limit); },
-      [id](JournalEvents& events, auto page) { events.on_line_heads(id, std::move(page)); });
-}
-
-void RocksdbJournal::list(ports::ReadId id, ports::CallFilter filter) {
-  impl_->read<ports::CallPage>(
-      [filter = std::move(filter)](const JournalReads& reads) { return reads.list(filter); },
-      [id](JournalEvents& events, auto&& page) { events.on_list(id, std::move(page)); });
-}
-
-void RocksdbJournal::detail(ports::ReadId id, const CallId& call) {
-  impl_->read<ports::CallDetail>(
-      [call](const JournalReads& reads) { return reads.detail(call); },
-      [id](JournalEvents& events, auto&& detail) { events.on_detail(id, std::move(detail)); });
-}
-
-void RocksdbJournal::search(ports::ReadId id, ports::SearchSpec spec) {
-  impl_->read<ports::CallPage>(
-      [spec = std::move(spec)](const JournalReads& reads) { return reads.search(spec); },
-      [id](JournalEvents& events, auto&& page) { events.on_list(id, std::move(page)); });
-}
-
-void RocksdbJournal::page_likeness(ports::ReadId id, ports::LikenessSpec spec) {
-  impl_->read<ports::LikenessPage>(
-      [spec = std::move(spec)](const JournalReads& reads) { return reads.page_likeness(spec); },
-      [id](JournalEvents& events, auto&& page) { events.on_likeness(id, std::move(page)); });
 }
 
 }  // namespace hf::adapters

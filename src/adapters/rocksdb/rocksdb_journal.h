@@ -15,6 +15,7 @@
 #include <string>
 
 #include "adapters/journal/census.h"
+#include "adapters/journal/commands.h"
 #include "adapters/rocksdb/disk_space.h"
 #include "call/record_seal.h"
 #include "call/settings.h"
@@ -61,7 +62,7 @@ struct JournalMetrics {
   std::string trouble;       // why retention stands still; for a log line. Empty when it does not
 };
 
-class RocksdbJournal final : public ports::Journal {
+class RocksdbJournal final : public CommandJournal {
  public:
   // Runs a function on the thread that owns the journal's user, in the order of the calls.
   using Post = std::function<void(std::function<void()>)>;
@@ -74,18 +75,6 @@ class RocksdbJournal final : public ports::Journal {
 
   Result<call::Recovered> open() override;
   void attach(ports::JournalEvents& events) override;
-  void commit(CommitId id, call::Batch batch) override;
-  void find_key(ports::ReadId id, const call::Digest& identity) override;
-  void read_call(ports::ReadId id, const CallId& call, ports::Want want) override;
-  void page_due(ports::ReadId id, const std::string& upstream, call::DueClass which, WallTime until,
-                std::size_t limit) override;
-  void read_line(ports::ReadId id, const call::Digest& line, std::size_t limit) override;
-  void page_line_heads(ports::ReadId id, std::optional<call::Digest> after,
-                       std::size_t limit) override;
-  void list(ports::ReadId id, ports::CallFilter filter) override;
-  void detail(ports::ReadId id, const CallId& call) override;
-  void search(ports::ReadId id, ports::SearchSpec spec) override;
-  void page_likeness(ports::ReadId id, ports::LikenessSpec spec) override;
   // May be opened again afterwards.
   void close() override;
 
@@ -97,6 +86,8 @@ class RocksdbJournal final : public ports::Journal {
   [[nodiscard]] JournalMetrics metrics() const;
 
  private:
+  void enqueue(Command command) override;
+
   class Impl;
   std::unique_ptr<Impl> impl_;
 };

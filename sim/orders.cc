@@ -1,0 +1,144 @@
+// What the clients of a world want: its orders.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "sim/world.h"
+
+namespace hf::sim {
+namespace {
+
+// Long after the troubles are over: pauses, open breakers and backlogs of them are gone.
+constexpr Duration kWellAgain = Duration::hours(3);
+
+}  // namespace
+
+struct World::Way {
+  const char* path;
+  bool keyed;
+  bool header_key;
+};
+
+void World::place_orders(Prng& prng) {
+  if (edition_ == Edition::full) {
+    place_all_kinds(prng);
+  } else {
+    place_few(prng);
+  }
+}
+
+// At least 200, over a minute, of every kind; and some at the end, which everything must be well
+// again for.
+void World::place_all_kinds(Prng& prng) {
+  constexpr Way kWays[] = {
+      {"/pay/", true, false},        {"/pay/", true, false},       {"/live/", true, true},
+      {"/plain/", true, false},      {"/plain-live/", true, true}, {"/async/", true, false},
+      {"/unstable/", true, true},    {"/unstable/", true, true},   {"/made/", false, false},
+      {"/made/", false, false},      {"/stream/", false, false},   {"/stream/", false, false},
+      {"/llm/", false, false},       {"/asked/", true, false},     {"/asked/", true, false},
+      {"/asked-live/", true, false}, {"/async/", true, false},     {"/calm/", true, false}};
+  const auto count = static_cast<std::size_t>(prng.between(200, 240));
+  for (std::size_t i = 0; i < count; ++i) {
+    Order order = draw_order(prng, kWays[prng.below(std::size(kWays))], i);
+    const bool calm = order.target.starts_with("/calm/");
+    if (order.keyed && !calm) ask_more(prng, order);
+    order.careful = !order.keyed && !order.repeatable && prng.chance(1, 2);
+    if (calm) order.gone_permille = order.nosy_permille = 0;
+    clients_->add(std::move(order), Duration::millis(prng.between(0, 60'000)));
+  }
+  constexpr Way kLast[] = {{"/live/", true, true},
+                           {"/plain-live/", true, true},
+                           {"/asked-live/", true, false},
+                           {"/llm/", false, false}};
+  for (std::size_t i = 0; i < std::size(kLast); ++i) {
+    Order order;
+    order.name = "last-" + std::to_string(i);
+    order.target = kLast[i].path + order.name;
+    order.keyed = kLast[i].keyed;
+    order.repeatable = !order.keyed;
+    if (kLast[i].header_key) order.header_key = "key-" + order.name;
+    order.fresh_keys = order.keyed && order.header_key.empty();
+    order.must_succeed_within = Duration::minutes(2);
+    clients_->add(std::move(order), kWellAgain);
+  }
+  verdict_.calls = count + std::size(kLast);
+}
+
+void World::place_few(Prng& prng) {
+  constexpr Way kWays[] = {
+      {"/pay/", true, false},       {"/live/", true, true},   {"/plain/", true, false},
+      {"/plain-live/", true, true}, {"/async/", true, false}, {"/unstable/", true, true},
+      {"/unstable/", true, true},   {"/made/", false, false}, {"/stream/", false, false},
+      {"/llm/", false, false},      {"/pay/", true, false}};
+  constexpr Way kAsked[] = {{"/asked/", true, false},
+                            {"/asked/", true, false},
+                            {"/asked-live/", true, false},
+                            {"/async/", true, false}};
+  Prng more = prng.fork("asking");
+  const auto count = static_cast<std::size_t>(prng.between(20, 50));
+  for (std::size_t i = 0; i < count; ++i) {
+    Order order = draw_order(prng, kWays[prng.below(std::size(kWays))], i);
+    if (order.keyed) ask_more(more, order);
+    clients_->add(std::move(order), Duration::millis(prng.between(0, 60'000)));
+  }
+  const std::size_t asked = asking_ ? more.below(30) : 0;
+  for (std::size_t i = count; i < count + asked; ++i) {
+    Order order = draw_order(more, kAsked[more.below(std::size(kAsked))], i);
+    if (order.keyed) ask_more(more, order);
+    clients_->add(std::move(order), Duration::millis(more.between(0, 60'000)));
+  }
+  verdict_.calls = count + asked;
+}
+
+Order World::draw_order(Prng& prng, const Way& way, std::size_t number) const {
+  Order order;
+  order.name = "order-" + std::to_string(number);
+  // A lookup may ask by the path.
+  order.target = std::string(way.path) + (way.keyed && asking_ ? order.name : "charges");
+  order.keyed = way.keyed;
+  order.repeatable = order.target.starts_with("/llm/");
+  if (way.header_key) order.header_key = "key-" + order.name;
+  // The business key replaces what the SDK invents.
+  order.fresh_keys = way.keyed && !way.header_key;
+  if (prng.chance(1, 12)) {
+    order.method = "GET";
+    order.keyed = false;
+  }
+  if (way.keyed && prng.chance(1, 3)) {
+    const std::string wait = "wait=" + std::to_string(prng.between(0, 8));
+    const std::string prefers[] = {"respond-async", wait, "respond-async, " + wait};
+    order.prefer = prefers[prng.below(3)];
+  }
+  order.gone_permille = plan_.client_gone_permille;
+  order.twin_permille = order.keyed ? plan_.duplicate_permille : 0;
+  order.nosy_permille = plan_.nosy_permille;
+  return order;
+}
+
+// What a caller may ask of a call that Holdfast keeps.
+void World::ask_more(Prng& prng, Order& order) const {
+  const auto chance = [&prng](int permille) {
+    return prng.chance(static_cast<std::uint64_t>(permille), 1000);
+  };
+  // A line is of one upstream.
+  const bool asked = order.target.starts_with("/asked");
+  const bool plain = order.target.starts_with("/plain");
+  const std::string upstream = asked ? "asked" : plain ? "plain" : "keyed";
+  if (chance(plan_.line_permille)) {
+    order.line = upstream + "-" + std::to_string(prng.between(0, 2));
+  }
+  if (chance(plan_.timed_permille)) order.urgency = static_cast<int>(prng.between(0, 7));
+  const bool live = order.target.find("live") != std::string::npos;
+  if (chance(plan_.timed_permille) && !live && !order.target.starts_with("/unstable/")) {
+    order.not_before = Duration::seconds(prng.between(1, 120));
+  }
+  if (chance(plan_.timed_permille)) {
+    // One that is asked for again would get a new deadline, so it is asked for once.
+    const std::int64_t least = order.not_before ? order.not_before->ceil_seconds() + 1 : 1;
+    order.deadline = Duration::seconds(prng.between(least, least + 120));
+    order.twin_permille = 0;
+    order.nosy_permille = 0;
+  }
+}
+
+}  // namespace hf::sim
