@@ -20,6 +20,7 @@ using ports::JournalHealth;
 namespace {
 
 constexpr std::int64_t kSlowPickup = 400'000;  // microseconds
+constexpr Duration kNoticeable = Duration::millis(300);
 
 bool is_commit(const Command& command) {
   return std::holds_alternative<CommitCommand>(command);
@@ -119,6 +120,8 @@ SimJournal::Crash SimJournal::crash() {
   group_.clear();
   unsynced_.clear();
   turn_ += 1;
+  took_at_.reset();
+  lagged_ = schedule_.now();
   open_ = false;
   events_ = nullptr;
   return out;
@@ -163,6 +166,7 @@ void SimJournal::take() {
     finish(fate);
     return;
   }
+  took_at_ = schedule_.now();
   schedule_.after(busy, [this, fate, turn = turn_] {
     if (turn == turn_) finish(fate);
   });
@@ -199,7 +203,15 @@ bool SimJournal::staged() const {
   });
 }
 
+bool SimJournal::lagged(Instant since) const {
+  if (lagged_ && *lagged_ >= since) return true;
+  if (!health().accepting || (health_at_ && *health_at_ >= since)) return true;
+  return !open_ || broken_ || (took_at_ && schedule_.now() - *took_at_ > kNoticeable);
+}
+
 void SimJournal::finish(CommitFate fate) {
+  if (took_at_ && schedule_.now() - *took_at_ > kNoticeable) lagged_ = schedule_.now();
+  took_at_.reset();
   const bool wrote = staged();
   if (!wrote || fate == CommitFate::as_it_should) {
     // A disk that says that it has synced, and has not.
@@ -291,6 +303,7 @@ void SimJournal::tell_health() {
   const JournalHealth now = health();
   if (now.accepting == told_.accepting) return;
   told_ = now;
+  health_at_ = schedule_.now();
   events_->on_health(now);
 }
 
@@ -298,6 +311,7 @@ void SimJournal::set_health(JournalHealth health) {
   HF_CHECK(events_ != nullptr);
   set_ = health;
   told_ = health;
+  health_at_ = schedule_.now();
   events_->on_health(std::move(health));
 }
 

@@ -94,6 +94,8 @@ class SimJournal final : public adapters::CommandJournal {
   Result<std::uint64_t> sweep(std::size_t limit = 256);
 
   [[nodiscard]] bool waits() const { return !queue_.empty() || !group_.empty(); }
+  // Whether something has waited for it noticeably long since then, or does now.
+  [[nodiscard]] bool lagged(Instant since) const;
   // A commit of this life was made to fail.
   [[nodiscard]] bool made_to_fail() const { return made_to_fail_; }
 
@@ -153,8 +155,11 @@ class SimJournal final : public adapters::CommandJournal {
   ports::JournalEvents* events_ = nullptr;
   ports::JournalHealth set_;  // by the owner
   ports::JournalHealth told_;
-  std::uint64_t turn_ = 0;  // timers of an earlier one are void
-  bool awake_ = false;      // a turn is coming
+  std::uint64_t turn_ = 0;            // timers of an earlier one are void
+  bool awake_ = false;                // a turn is coming
+  std::optional<Instant> took_at_;    // of the turn that is under way
+  std::optional<Instant> lagged_;     // the end of the last turn that was long
+  std::optional<Instant> health_at_;  // when something was told of its health
   bool open_ = false;
   bool broken_ = false;
   bool failing_ = true;

@@ -17,6 +17,8 @@ void SimOperator::look(runtime::Driver& driver) {
     command.what = prng_.chance(1, 2) ? What::pause : What::resume;
     command.upstream = kUpstreams[prng_.below(4)];
     command.pause_for = Duration::seconds(prng_.between(1, 60));
+    if (command.what == What::pause) paused_.insert(command.upstream);
+    if (command.what == What::resume) witness_.operator_resumed(command.upstream);
     say(driver, std::move(command), nullptr);
     return;
   }

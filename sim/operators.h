@@ -34,6 +34,10 @@ class SimOperator {
     waits_ = false;
   }
   [[nodiscard]] bool waits() const { return waits_; }
+  // Somebody has paused it, at some time.
+  [[nodiscard]] bool paused(const std::string& upstream) const {
+    return paused_.contains(upstream);
+  }
   [[nodiscard]] std::uint64_t done() const { return done_; }
 
  private:
@@ -46,6 +50,7 @@ class SimOperator {
   Witness& witness_;
   SimClients& clients_;
   std::function<void(std::string)> violation_;
+  std::set<std::string> paused_;
   std::uint64_t life_ = 0;
   bool waits_ = false;
   std::uint64_t done_ = 0;

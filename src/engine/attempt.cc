@@ -201,7 +201,8 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   start.url = url;
   start.request = call.request;
   start.per_attempt = active.per_attempt;
-  if (HF_BUG("resend-another-byte")) start.per_attempt.push_back({"Try", call.id.text()});
+  if (HF_BUG("resend-another-byte"))
+    start.per_attempt.push_back({"Try", std::to_string(call.attempts)});
   start.stream_of = active.stream_of;
   start.host_keep = active.route->host_keep;
   start.careful_reuse = column == call::Column::none || column == call::Column::verify;

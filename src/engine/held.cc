@@ -99,8 +99,8 @@ bool Core::start_held(UpstreamState& upstream, const std::shared_ptr<const call:
     expect_due(upstream, *stored, *stored->asked.not_before);
     return true;
   }
-  const auto paused = upstream.gate->paused_until(stored->limit_key, now_.wall);
-  const bool all_paused = upstream.gate->paused_until("", now_.wall).has_value();
+  const auto paused = upstream.gate->paused_until(stored->limit_key, now_);
+  const bool all_paused = upstream.gate->paused_until("", now_).has_value();
   if (paused && !all_paused) {
     // One client's pause: it steps aside so that the others are not kept waiting.
     Active& active = activate(stored);

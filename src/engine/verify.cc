@@ -247,7 +247,7 @@ void Core::on_looked_up(Active& active, const call::AttemptOutcome& outcome) {
     return;
   }
   WallTime next = now_.wall + verify_pause(active, call.doubt.lookups);
-  const auto paused = upstream_of(active).gate->paused_until(call.limit_key, now_.wall);
+  const auto paused = upstream_of(active).gate->paused_until(call.limit_key, now_);
   verify_next(active, std::max(next, paused.value_or(next)));
 }
 
@@ -299,7 +299,8 @@ void Core::saw_absence(Active& active) {
     active.verifying = false;
     upstream_of(active).stats.verified_absent += 1;
     if (call.held) call.state = call::State::waiting;
-    if (active.expiring && active.exchanges.empty()) {
+    // One that its client has cancelled goes on to be cancelled, whoever waits.
+    if (active.expiring && active.exchanges.empty() && !call.no_more_attempts) {
       die(active, "verified-absent");
       return;
     }

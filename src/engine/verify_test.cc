@@ -442,6 +442,31 @@ TEST(Verify, an_open_call_in_doubt_is_asked_about_before_its_key_goes) {
   }
 }
 
+// Found by the simulator (docs/simulation.md): it died instead, and its key brought it back to
+// life.
+TEST(Verify, a_call_cancelled_while_it_is_asked_about_at_its_end_is_cancelled) {
+  Bench bench([](auto& upstream, auto& route) {
+    verified(upstream, route);
+    route.wait = Duration::seconds(2);
+  });
+  const auto client = bench.arrive({.key = "k1"});
+  bench.end(lost());
+  while (bench.unanswered(client)) {
+    if (bench.pass_to_attempt(Duration::seconds(5))) say(bench, kNothing);
+  }
+  bench.crash();
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::hours(48)));
+  ASSERT_TRUE(looks_up(bench));
+  EXPECT_EQ(bench.status(bench.ask(call::CallAsk::What::cancel, bench.only()->id)), 202);
+  for (int i = 0; i < 60 && bench.only()->state == call::State::open; ++i) {
+    if (!bench.running.empty() || bench.pass_to_attempt(Duration::minutes(10)))
+      say(bench, kNothing);
+  }
+  EXPECT_EQ(bench.only()->state, call::State::cancelled);
+  EXPECT_TRUE(bench.is_code(bench.arrive({.key = "k1"}), "cancelled"));
+  EXPECT_EQ(bench.only()->attempts, 1);
+}
+
 // An outage leaves many in doubt whose keys go at the same time.
 TEST(Verify, only_so_many_are_asked_about_at_their_end_at_once) {
   Bench bench([](auto& upstream, auto& route) {
