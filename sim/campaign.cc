@@ -15,6 +15,7 @@
 #include <cstring>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base/check.h"
 #include "base/planted.h"
@@ -28,7 +29,8 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr rlim_t kWorldMemory = rlim_t{1} << 31;
 
 // What a worker says, a line each: "w SEED" a world begins, "v TEXT" a violation in it, "c N.." the
-// counts of the world that has ended, "p N.." the hits of all probes so far.
+// counts of the world that has ended, "p N.." the hits of all probes so far, "h N" the harm that a
+// planted bug has done so far.
 void say(int to, const std::string& line) {
   std::string_view rest = line;
   while (!rest.empty()) {
@@ -79,6 +81,8 @@ class Worker {
 
   [[nodiscard]] int from() const { return from_; }
   [[nodiscard]] bool done() const { return pid_ < 0 && finished_; }
+  // All seeds below this one that are its own have been run.
+  [[nodiscard]] std::uint64_t next() const { return next_; }
 
   void start() {
     int ends[2];
@@ -126,11 +130,14 @@ class Worker {
  private:
   [[noreturn]] void work(int to) {
     const std::uint64_t end = options_.start + options_.worlds;
+    if (options_.bug != nullptr) HF_CHECK_MSG(plant(options_.bug->name), options_.bug->name);
     for (std::uint64_t seed = next_; options_.lasts || seed < end; seed += step_) {
       say(to, "w " + std::to_string(seed) + '\n');
       const Verdict verdict = run_world(seed, options_.edition);
       for (const std::string& violation : verdict.violations)
         say(to, "v " + violation + '\n');
+      if (options_.bug != nullptr)
+        say(to, "h " + std::to_string(harm_done(options_.bug->name)) + '\n');
       say(to, counts_line(verdict));
       if ((seed / step_) % 16 == 0) say(to, probes_line());
     }
@@ -153,8 +160,13 @@ class Worker {
         HF_CHECK(found.size() == std::size(kCounts));
         for (std::size_t i = 0; i < found.size(); ++i)
           outcome.counts.*kCounts[i].second += found[i];
-        if (!wrong_.empty()) outcome.violated.push_back({seed_, wrong_});
+        if (!wrong_.empty()) went_wrong({seed_, wrong_}, outcome);
         next_ = seed_ + step_;
+        break;
+      }
+      case 'h': {
+        const std::uint64_t harm = std::stoull(rest);
+        outcome.harm += harm - std::exchange(harm_, harm);
         break;
       }
       case 'p': {
@@ -172,6 +184,21 @@ class Worker {
     }
   }
 
+  void went_wrong(Violated world, Outcome& outcome) const {
+    const PlantedBug* bug = options_.bug;
+    const bool lower = !outcome.caught || world.seed < outcome.caught->seed;
+    for (const std::string& violation : world.what) {
+      const std::string oracle = oracle_of(violation);
+      if (bug == nullptr || !lower ||
+          std::ranges::find(bug->caught_by, oracle) == bug->caught_by.end())
+        continue;
+      outcome.caught = world;
+      outcome.caught_by = oracle;
+      break;
+    }
+    outcome.violated.push_back(std::move(world));
+  }
+
   // A worker that ended before its work did was ended by a check in the world it was running.
   void ended(Outcome& outcome) {
     int status = 0;
@@ -179,12 +206,13 @@ class Worker {
     ::close(from_);
     pid_ = -1;
     probes_.clear();
+    harm_ = 0;
     heard_.clear();
     finished_ = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (finished_) return;
     const std::string how = WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
                                                 : fmt::format("exit code {}", WEXITSTATUS(status));
-    outcome.violated.push_back({seed_, {"check: the process ended by " + how}});
+    went_wrong({seed_, {"check: the process ended by " + how}}, outcome);
     outcome.counts.worlds += 1;
     next_ = seed_ + step_;
   }
@@ -199,7 +227,18 @@ class Worker {
   std::uint64_t seed_ = 0;
   std::vector<std::string> wrong_;
   std::vector<std::uint64_t> probes_;
+  std::uint64_t harm_ = 0;
 };
+
+// Whether there is nothing more to be learnt.
+bool enough(const CampaignOptions& options, const Outcome& outcome,
+            const std::vector<std::unique_ptr<Worker>>& workers) {
+  if (options.bug == nullptr) return outcome.violated.size() >= options.violations_max;
+  // Another process may be about to catch it in a lower seed.
+  return outcome.caught && std::all_of(workers.begin(), workers.end(), [&](const auto& worker) {
+           return worker->done() || worker->next() > outcome.caught->seed;
+         });
+}
 
 }  // namespace
 
@@ -240,7 +279,7 @@ Outcome run_campaign(const CampaignOptions& options,
       waits.push_back({worker->from(), POLLIN, 0});
       whose.push_back(worker.get());
     }
-    if (waits.empty() || outcome.violated.size() >= options.violations_max) break;
+    if (waits.empty() || enough(options, outcome, workers)) break;
     if (::poll(waits.data(), waits.size(), 200) < 0 && errno != EINTR) break;
     for (std::size_t i = 0; i < waits.size(); ++i) {
       if (waits[i].revents == 0) continue;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "sim/bugs.h"
 #include "sim/edition.h"
 #include "sim/verdict.h"
 
@@ -24,6 +25,9 @@ struct CampaignOptions {
   Edition edition = Edition::full;
   unsigned jobs = 1;                  // processes
   std::uint64_t violations_max = 10;  // worlds that go wrong until it stops
+  // Planted in every process (not in the caller's): it stops with the first world in which an
+  // oracle speaks that this bug names, however many go wrong otherwise.
+  const PlantedBug* bug = nullptr;
 };
 
 struct Violated {
@@ -35,6 +39,9 @@ struct Outcome {
   Counts counts;
   std::map<std::string, std::uint64_t> probes;  // hits, also those that are zero
   std::vector<Violated> violated;               // by seed
+  std::optional<Violated> caught;  // the planted bug, by one of its oracles, in the lowest seed
+  std::string caught_by;           // that oracle
+  std::uint64_t harm = 0;          // times that the planted bug did its harm
 };
 
 // Blocking. `on_progress` hears of every world that has ended, at most a few times a second.

@@ -31,14 +31,18 @@ struct Wishes {
   std::string edition = "full";
 };
 
+constexpr const char* kAllBugs = "all";
 constexpr const char* kAbout =
     "Runs the real engine and driver in simulated, hostile worlds, and judges them by what the\n"
-    "clients and the upstreams saw. Exit code 1: something did not hold.\n\n"
+    "clients and the upstreams saw. Exit code 1: something did not hold. With --bug it is the "
+    "other\n"
+    "way round: 0 when an oracle that the bug names has caught it, 1 when none has.\n\n"
     "  holdfast-sim --seeds 1000              worlds 1 to 1000\n"
     "  holdfast-sim --minutes 2               fresh worlds, for two minutes\n"
     "  holdfast-sim --seed 42 --trace         one world, every event\n"
     "  holdfast-sim --list-bugs               bugs that can be planted, and who must see them\n"
-    "  holdfast-sim --bug retry-an-unknown    worlds until that one is caught";
+    "  holdfast-sim --bug retry-an-unknown    worlds until that one is caught\n"
+    "  holdfast-sim --bug all                 ... for each of them";
 
 void print_violations(const Outcome& outcome, const Wishes& wishes) {
   const std::string options = (wishes.edition == "full" ? "" : " --edition " + wishes.edition) +
@@ -127,6 +131,37 @@ int run_many(Wishes wishes) {
   return outcome.violated.empty() && probed ? 0 : 1;
 }
 
+// One bug after another, each until it is caught; a line each.
+int hunt(const Wishes& wishes) {
+  int missed = 0;
+  const char* comma = "[";
+  for (const hf::sim::PlantedBug& bug : hf::sim::planted_bugs()) {
+    if (wishes.bug != kAllBugs && wishes.bug != bug.name) continue;
+    CampaignOptions campaign = wishes.campaign;
+    campaign.bug = &bug;
+    const Outcome outcome = hf::sim::run_campaign(campaign, [](const Outcome&) {});
+    missed += outcome.caught ? 0 : 1;
+    const std::uint64_t seed = outcome.caught ? outcome.caught->seed : 0;
+    const std::uint64_t needed = seed - std::min(seed, campaign.start - 1);
+    if (wishes.json) {
+      fmt::print(R"({}{{"bug":"{}","oracle":"{}","seed":{},"worlds":{},"harm":{}}})", comma,
+                 bug.name, outcome.caught_by, seed, outcome.caught ? needed : outcome.counts.worlds,
+                 outcome.harm);
+      comma = ",\n ";
+    } else if (outcome.caught) {
+      fmt::print("{:<34} caught in world {} (the {}.) by {}\n", bug.name, seed, needed,
+                 outcome.caught_by);
+    } else {
+      fmt::print("{:<34} not caught in {} worlds; it did its harm {} times\n", bug.name,
+                 outcome.counts.worlds, outcome.harm);
+    }
+    std::fflush(stdout);
+    if (wishes.bug != kAllBugs && !wishes.json) print_violations(outcome, wishes);
+  }
+  if (wishes.json) fmt::print("]\n");
+  return missed == 0 ? 0 : 1;
+}
+
 int run_one(const Wishes& wishes, Edition edition) {
   hf::sim::Trace trace;
   if (wishes.trace) {
@@ -167,7 +202,8 @@ int main(int argc, char** argv) {
       ->excludes(seeds)
       ->excludes(seed);
   app.add_flag("--trace", wishes.trace, "with --seed: print every event")->needs(seed);
-  app.add_option("--bug", wishes.bug, "plant this bug first");
+  app.add_option("--bug", wishes.bug,
+                 "plant this bug: worlds until one of its oracles catches it; `all`: each of them");
   app.add_flag("--list-bugs", wishes.list_bugs, "the bugs, what they do, and who must see them");
   app.add_option("--jobs", wishes.campaign.jobs, "processes")->check(CLI::Range(1, 64));
   app.add_option("--edition", wishes.edition, "worlds as they were drawn once")
@@ -176,8 +212,8 @@ int main(int argc, char** argv) {
   app.add_flag("--json", wishes.json, "for scripts");
   CLI11_PARSE(app, argc, argv);
   if (wishes.list_bugs) return list_bugs();
-  if (!wishes.bug.empty() &&
-      (hf::sim::find_bug(wishes.bug) == nullptr || !hf::sim::plant(wishes.bug))) {
+  const bool all = wishes.bug == kAllBugs && !*seed;
+  if (!wishes.bug.empty() && !all && hf::sim::find_bug(wishes.bug) == nullptr) {
     fmt::print(stderr, "there is no bug '{}'; --list-bugs shows them\n", wishes.bug);
     return 2;
   }
@@ -185,6 +221,14 @@ int main(int argc, char** argv) {
                           : wishes.edition == "asking" ? Edition::asking
                                                        : Edition::full;
   wishes.campaign.edition = edition;
-  if (*seed) return run_one(wishes, edition);
+  if (*seed) {
+    if (!wishes.bug.empty()) hf::sim::plant(wishes.bug);
+    return run_one(wishes, edition);
+  }
+  if (!wishes.bug.empty()) {
+    if (!*seeds) wishes.campaign.worlds = hf::sim::kCaughtWithin;
+    wishes.campaign.start = std::max<std::uint64_t>(wishes.campaign.start, 1);
+    return hunt(wishes);
+  }
   return run_many(wishes);
 }

@@ -170,6 +170,26 @@ void draw_callbacks(Prng prng, call::Settings& settings) {
   }
 }
 
+// Limits so small that worlds of this size reach them.
+void draw_limits(Prng prng, call::Settings& settings) {
+  if (prng.chance(1, 3)) {
+    const auto waiters = static_cast<int>(prng.between(0, 2));
+    for (auto& route : settings.routes) {
+      auto narrow = std::make_shared<call::RouteSettings>(*route);
+      narrow->limits.waiters = waiters;
+      route = narrow;
+    }
+  }
+  if (prng.chance(1, 3)) {
+    const Duration longest = Duration::seconds(prng.between(1, 10));
+    for (auto& [name, upstream] : settings.upstreams) {
+      auto brisk = std::make_shared<call::UpstreamSettings>(*upstream);
+      brisk->max_pause = longest;
+      upstream = brisk;
+    }
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
@@ -236,6 +256,7 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
     calm->urls = {{false, calm->name + ".test", 80, ""}};
     settings->upstreams.emplace(calm->name, std::move(calm));
     route("/calm/", std::string(kCalm), call::Hold::never)->key.from = business;
+    draw_limits(prng.fork("limits"), *settings);
   }
   draw_callbacks(prng.fork("callbacks"), *settings);
   return settings;

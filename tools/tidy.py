@@ -339,7 +339,25 @@ def decisions(tree):
             yield path, 1, f"not linked from {index}"
 
 
-TREE_RULES = (fuzz_targets, decisions)
+def planted_points(tree):
+    """A point elsewhere would be compiled without its bug, and never be seen; one in a header would
+    differ between two sources of one program."""
+    folders = ["sim/"]
+    lists = tree.get("CMakeLists.txt", "")
+    for name, rest in re.findall(r"(?m)^hf_planted\((\w+)([^)]*)\)", lists):
+        sources = rest.partition("SOURCES")[2].split() or [f"{name}/*.cc"]
+        folders += ["src/" + source.removesuffix("*.cc") for source in sources]
+    for path, text in tree.items():
+        if not path.endswith(CPP) or path == "src/base/planted.h":
+            continue
+        home = path.startswith(tuple(folders)) and path.endswith(".cc") and not is_test(path)
+        for match in re.finditer(r"\bHF_(?:BUG|PROBE)\(", blank(text)):
+            if not home:
+                yield path, line_of(text, match.start()), (
+                    f"{match[0]}): only in .cc files, not tests, of what is compiled planted")
+
+
+TREE_RULES = (fuzz_targets, decisions, planted_points)
 
 
 def check_file(path, text, allowed):

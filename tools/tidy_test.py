@@ -164,6 +164,19 @@ class Tree(unittest.TestCase):
         tree["docs/adr/0001-b.md"] = "# B\n"
         self.assertIn("is taken", str(list(tidy.decisions(tree))))
 
+    def test_points_are_where_they_are_compiled(self):
+        def found(path, text='if (HF_BUG("a")) f();\n'):
+            tree = {"CMakeLists.txt": "hf_planted(engine LINK x)\n"
+                    "hf_planted(journal LINK x SOURCES adapters/memory/*.cc)\n", path: text}
+            return list(tidy.planted_points(tree))
+        for path in ("src/engine/a.cc", "src/adapters/memory/a.cc", "sim/a.cc"):
+            self.assertEqual([], found(path))
+        for path in ("src/engine/a.h", "src/engine/a_test.cc", "src/adapters/http/a.cc",
+                     "src/journal/a.cc", "src/app/a.cc", "sim/a.h"):
+            self.assertEqual(1, len(found(path)), path)
+        self.assertEqual([2], [line for _, line, _ in found("src/app/a.cc", '\nHF_PROBE("a");\n')])
+        self.assertEqual([], found("src/app/a.cc", '// HF_PROBE("a")\n'))
+
 
 if __name__ == "__main__":
     unittest.main()

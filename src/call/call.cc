@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/planted.h"
-
 namespace hf::call {
 
 Duration elapsed_at_most(const Stamp& since, const Now& now) {
@@ -65,7 +63,6 @@ Effect effect_of(const Call& call) {
     case State::answered:
       return Effect::applied;
     case State::dead:
-      return HF_BUG("dead-told-as-applied") ? Effect::applied : Effect::none;
     case State::cancelled:
       return Effect::none;
     case State::unknown:

@@ -54,7 +54,7 @@ std::shared_ptr<call::Call> make_call(const Arrival& arrival, const Now& now) {
   if (fresh.not_before && !HF_BUG("come-too-early")) {
     made->asked.not_before = fresh.not_before->from(now.wall);
   }
-  if (fresh.deadline) {
+  if (fresh.deadline && !HF_BUG("outstay-a-deadline")) {
     made->asked.deadline = true;
     made->deadline = std::min(made->deadline, fresh.deadline->from(now.wall) - now.wall);
   }
@@ -69,6 +69,7 @@ void Core::on(CallArrived&& event) {
   Arrival arrival{event.exchange, std::move(event.call), event.fresh_id};
   stats_.requests_by_route[arrival.call.route->path] += 1;
   if (draining_) {
+    HF_PROBE("arrived-during-a-drain");
     call::ProblemSpec spec;
     spec.code = call::Code::draining;
     // An earlier copy under its key may be in doubt: it was not looked up.
@@ -96,6 +97,7 @@ void Core::on(CallArrived&& event) {
   }
   const bool first = slot.waiting.empty();
   if (slot.waiting.size() >= static_cast<std::size_t>(arrival.call.route->limits.waiters) + 1) {
+    HF_PROBE("too-many-wait-for-a-keys-read");
     call::ProblemSpec spec;
     spec.code = call::Code::in_progress;
     spec.effect = call::Effect::unknown;
@@ -118,6 +120,7 @@ void Core::on(KeyRead&& found) {
   const bool stale = found.entry && reads_.stale(slot->second.read, found.entry->call);
   reads_.end(slot->second.read);
   if (stale && !found.failed) {
+    HF_PROBE("key-read-again");
     slot->second.read = reads_.begin();
     act(FindKey{found.identity}, false);
     return;
@@ -130,6 +133,7 @@ void Core::on(KeyRead&& found) {
     if (!found.failed && out_->writes.calls.size() != writes_before &&
         !keys_.contains(found.identity)) {
       // One of them has changed the call, which is gone from memory again: the others ask anew.
+      HF_PROBE("the-others-ask-for-the-key-anew");
       KeySlot& anew = keys_[found.identity];
       anew.waiting.assign(std::make_move_iterator(waiting.begin() + static_cast<std::ptrdiff_t>(i)),
                           std::make_move_iterator(waiting.end()));
@@ -138,6 +142,7 @@ void Core::on(KeyRead&& found) {
       return;
     }
     if (found.failed) {
+      HF_PROBE("key-not-readable");
       call::ProblemSpec spec;
       spec.code = call::Code::journal_unavailable;
       spec.effect = call::Effect::unknown;  // of an earlier copy under its key
@@ -195,6 +200,7 @@ void Core::begin_call(Arrival arrival) {
     return;
   }
   if (journaled && (!accepting_ || !journal_)) {
+    HF_PROBE("refused-before-a-write");
     refused.code = call::Code::journal_unavailable;
     refused.retry_after = Duration::seconds(10);
     refused.detail = refusing_why_;
@@ -249,6 +255,7 @@ void Core::start_fresh(Active& active, ExchangeId first) {
   const Exchange exchange = exchanges_.at(first);
   const bool held_at_once = active.may_hold && wants_hold_now(active);
   if (must_verify(active)) {
+    HF_PROBE("asked-before-it-is-resumed");
     if (!active.call->doubt.since) {
       active.call->doubt.since = call::Stamp::of(now_);
       active.call->doubt.absent_since.reset();
@@ -378,6 +385,7 @@ void Core::meet_active(Active& active, Arrival arrival) {
   stats_.joined += 1;
   const auto waiters = static_cast<std::size_t>(active.route->limits.waiters);
   if (active.exchanges.size() > waiters && !HF_BUG("no-end-of-waiters")) {
+    HF_PROBE("one-waiter-too-many");
     call::ProblemSpec spec;
     spec.code = call::Code::in_progress;
     spec.effect = call::Effect::unknown;
@@ -399,6 +407,7 @@ void Core::meet_stored(const KeyRead& found, Arrival arrival) {
   call::ProblemSpec spec;
   spec.call = entry.call;
   if (entry.tombstone || !found.call) {
+    HF_PROBE("met-a-tombstone");
     if (entry.owner != arrival.call.owner) {
       refuse_stranger(entry.owner, entry.fingerprint, entry.call, arrival);
       return;
@@ -439,6 +448,10 @@ void Core::meet_stored(const KeyRead& found, Arrival arrival) {
       return;
     case call::State::open:
     case call::State::dead:
+      if (call.state == call::State::dead && HF_BUG("dead-told-as-applied")) {
+        replay(call, arrival);
+        return;
+      }
       if (find_upstream(call.upstream) == nullptr) {
         spec.code = call::Code::dead;
         send_problem(arrival.exchange, spec, true);
@@ -449,6 +462,7 @@ void Core::meet_stored(const KeyRead& found, Arrival arrival) {
     case call::State::waiting:
     case call::State::sending:
     case call::State::verifying: {
+      HF_PROBE("met-a-held-call-on-disk");
       Active& active = activate(found.call);
       meet_active(active, std::move(arrival));
       if (active.phase == Phase::idle) {
@@ -472,6 +486,7 @@ void Core::replay(const call::Call& call, const Arrival& arrival) {
     send(arrival.exchange, call::upstream_answer(*call.answer, marks), true);
     return;
   }
+  HF_PROBE("replay-without-a-body");
   send_problem(arrival.exchange, no_body_word(call), true);
 }
 
@@ -483,6 +498,7 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
       !revived && stored->no_more_attempts && stored->unresolved && !HF_BUG("reopen-the-cancelled");
   if (cancelled || (!revived && !may_resume(*stored, *arrival.call.upstream))) {
     if (cancelled || (key_over(*stored, *arrival.call.upstream) && stored->unresolved)) {
+      HF_PROBE("resumed-too-late");
       Active& over = activate(stored);
       over.phase = Phase::idle;
       become_unknown(over, cancelled ? "cancelled-unresolved" : "key-lifetime-over");
@@ -503,9 +519,11 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
   active.ready_since = now_.mono;
   active.may_hold = arrival.call.may_hold;
   call::Call& call = *active.call;
+  if (HF_BUG("send-the-repeat-instead")) call.request = arrival.call.request;
   // Proven not applied: the upstream cannot have begun to count the key's lifetime.
   if (!call.unresolved) call.first_sent.reset();
   if (revived) {
+    HF_PROBE("a-dead-call-revived");
     // Every attempt of it is proven not applied, so its deadline and its key begin anew.
     call.accepted = call::Stamp::of(now_);
     call.first_sent.reset();
@@ -516,6 +534,7 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
     call.state = call::State::open;  // until its attempt, or its hold, is written
     if (call.has_body && !call.request->body) {
       // Its body was retired; the fingerprint says that this one is the same.
+      HF_PROBE("a-repeat-brings-the-body-back");
       call.request = arrival.call.request;
       active.body_is_new = true;
     }

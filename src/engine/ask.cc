@@ -87,6 +87,7 @@ void Core::cancel_by_owner(ExchangeId id, Active& active) {
   record(active, call::Happening::cancel_asked, call::Actor::client);
   if (active.attempt || active.phase == Phase::loading || active.verifying) {
     // A lookup under way settles it; until then nobody could say "cancelled".
+    HF_PROBE("cancel-noted");
     active.call->no_more_attempts = true;
     write(active);
     act(SendReply{id, call::cancel_noted(*active.call)}, true);
@@ -129,6 +130,7 @@ void Core::run_command(const OperatorCommand& command, Active& active) {
     if (!active.attempt && active.phase == Phase::idle) unload_if_idle(active);
   };
   if (active.attempt || active.phase != Phase::idle) {
+    HF_PROBE("a-command-meets-an-attempt");
     refuse("an attempt is being made; ask again when it has ended");
     return;
   }
@@ -152,6 +154,7 @@ void Core::run_command(const OperatorCommand& command, Active& active) {
       if (call.state == call::State::dead && call.body_bytes > 0 && !call.request->body &&
           !HF_BUG("send-without-the-body")) {
         // Sent without it, it would be another request under the same key.
+        HF_PROBE("a-retry-without-a-body");
         refuse("its request's body is no longer kept; the client's own repeat brings it again");
         return;
       }

@@ -43,6 +43,7 @@ void Core::wait_for_gate(Active& active, const Entry& entry) {
   active.hurdle = entry.hurdle;
   UpstreamState& upstream = upstream_of(active);
   if (entry.not_before && *entry.not_before >= active.patience_until) {
+    HF_PROBE("not-worth-waiting-for-the-gate");
     const WallTime until = now_.wall + (*entry.not_before - now_.mono);
     stop_waiting(active, until);
     return;
@@ -119,7 +120,10 @@ void Core::pump(UpstreamState& upstream) {
       queue.pop_front();
       continue;
     }
-    if (end_if_over(*active)) continue;  // its key's time ran out in the queue
+    if (end_if_over(*active)) {  // its key's time ran out in the queue
+      HF_PROBE("over-while-it-queued");
+      continue;
+    }
     const Entry entry = upstream.gate->try_enter(policy::Lane::live, active->call->attempts > 0,
                                                  active->call->limit_key, now_);
     if (entry.hurdle == Hurdle::none) {
@@ -149,7 +153,9 @@ std::size_t Core::choose_url(const Active& active) const {
   // Several urls are several key stores unless declared one: an unresolved call stays.
   if (call.unresolved && !upstream.one_key_store && !HF_BUG("go-to-another-store")) {
     for (std::size_t i = 0; i < count; ++i) {
-      if (upstream.urls[i].authority() == call.first_sent_authority) return i;
+      if (upstream.urls[i].authority() != call.first_sent_authority) continue;
+      HF_PROBE("kept-to-its-authority");
+      return i;
     }
   }
   return static_cast<std::size_t>(call.attempts) % count;
@@ -167,6 +173,7 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   const AttemptId id{next_attempt_++};
   upstream.stats.attempts += 1;
   if (call.attempts > 0) upstream.stats.retries += 1;
+  if (call.attempts > 0 && call.callback_of) HF_PROBE("a-callback-tried-again");
   call.attempts += 1;
   if (lane == policy::Lane::held) {
     call.held_attempts += 1;
@@ -249,11 +256,13 @@ void Core::on(AnswerHeadSeen&& event) {
                          decision.ruling == call::Ruling::again_not_before ||
                          decision.ruling == call::Ruling::again_later;
   if (once_more && !event.overflow && can_try_again_live(active, true)) {
+    HF_PROBE("an-error-read-before-another-try");
     act(CaptureAnswer{event.attempt, kRetryPeek}, active.journaled);
     return;
   }
   if (active.journaled && decision.ruling != call::Ruling::final_answer) {
     // Too large to keep, and not an end: what counts is its status.
+    HF_PROBE("an-error-too-large-to-keep");
     act(CancelAttempt{event.attempt}, true);
     return;
   }
@@ -261,6 +270,7 @@ void Core::on(AnswerHeadSeen&& event) {
   const auto primary = std::find_if(active.exchanges.begin(), active.exchanges.end(),
                                     [&](ExchangeId id) { return exchanges_.at(id).primary; });
   if (primary == active.exchanges.end()) {
+    HF_PROBE("nobody-left-to-forward-to");
     act(DiscardAnswer{event.attempt}, active.journaled);
     return;
   }
@@ -308,6 +318,7 @@ void Core::on(AttemptEnded&& event) {
   upstream.stats.attempts_by_row[static_cast<std::size_t>(decision.row)] += 1;
   feed_policies(active, event.outcome, decision.row);
   if (active.abandoned) {
+    HF_PROBE("its-client-left-during-the-attempt");
     drop(id);
     pump(upstream);
     return;
@@ -395,11 +406,13 @@ std::optional<WallTime> Core::pause_from(Active& active, const call::AttemptOutc
   if (!asked && status == 429) asked = Duration::seconds(1);
   if (!asked || asked->ns <= 0) return std::nullopt;
   const Duration pause = policy::clamp_pause(*asked, active.upstream->max_pause);
+  if (pause < *asked) HF_PROBE("pause-clamped");
   const WallTime until = now_.wall + pause;
   UpstreamState& upstream = upstream_of(active);
   const std::string whose = HF_BUG("pause-everybody") ? "" : active.call->limit_key;
   if (upstream.gate->pause(whose, until, now_)) {
     upstream.stats.pauses += 1;
+    HF_PROBE("pause-extended");
     // Short ones are over before a restart is.
     if (journal_ && pause > Duration::seconds(5)) {
       out_->writes.pauses.push_back({active.call->upstream, active.call->limit_key, until});

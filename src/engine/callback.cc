@@ -30,6 +30,7 @@ void Core::tell_end(Active& active, bool settled_by_operator) {
   if (!awaited || HF_BUG("tell-nobody-the-end")) return;
   const auto place = call::callback_place(settings_->callbacks, call.asked.callback);
   const UpstreamState* receiver = place.ok() ? find_upstream(place->upstream) : nullptr;
+  if (settled_by_operator) HF_PROBE("a-persons-word-is-told");
   if (receiver == nullptr) {
     note(active, Note::Level::error, "callback_not_allowed", {});
     return;

@@ -165,6 +165,7 @@ void Core::unload_if_idle(Active& active) {
     drop(call.id);
     return;
   }
+  HF_PROBE("a-due-call-keeps-its-place-in-memory");
   const auto snapshot = std::make_shared<const call::Call>(call);
   drop(call.id);
   upstream.ready.of(which).push_back(snapshot);
@@ -250,6 +251,7 @@ void Core::on(ClientGone&& event) {
   if (!active->exchanges.empty()) return;
   if (active->attempt) {
     active->abandoned = true;
+    HF_PROBE("its-client-left-it-is-given-up");
     act(CancelAttempt{*active->attempt}, false);
     return;
   }
@@ -315,6 +317,7 @@ void Core::run_alarm(const Alarm& alarm) {
       Active* active = find_active(alarm.call);
       if (active == nullptr) return;
       if (active->phase == Phase::backing_off && active->in_line && !active->has_turn) {
+        HF_PROBE("patience-over-in-a-line");
         stop_waiting(*active, std::nullopt);  // its patience is over, its turn has not come
       } else if (active->phase == Phase::backing_off) {
         active->phase = Phase::idle;
@@ -340,6 +343,7 @@ void Core::out_of_patience(ExchangeId id) {
     return;
   }
   if (!found->second.primary) {
+    HF_PROBE("a-waiter-runs-out-of-patience");
     call::ProblemSpec spec;
     spec.code = call::Code::in_progress;
     spec.effect = call::Effect::unknown;

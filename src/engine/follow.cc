@@ -98,6 +98,7 @@ void Core::follow(Active& active, const call::Decision& decision, bool replayabl
   active.phase = Phase::idle;
   if (was_forwarding && !active.journaled) {
     const bool complete = active.last->evidence == call::Evidence::answer_complete;
+    if (!complete) HF_PROBE("cut-after-it-was-forwarded");
     if (!complete) note(active, Note::Level::warning, "answer_cut", decision.rule);
     close_forwarding(active, complete);
     drop(active.call->id);
@@ -126,6 +127,7 @@ void Core::follow(Active& active, const call::Decision& decision, bool replayabl
         again(active, false, std::nullopt, decision.rule);
         return;
       }
+      HF_PROBE("waits-for-credentials");
       note(active, Note::Level::error, "credentials_refused", decision.rule);
       hold(active, call::WaitReason::credentials, paused_until);
       return;
@@ -154,8 +156,10 @@ void Core::again(Active& active, bool replayable, std::optional<WallTime> not_be
     if (call.unresolved && can_verify(active)) {
       begin_verify(active, "cancelled-unresolved");
     } else if (call.unresolved) {
+      HF_PROBE("cancelled-during-an-attempt-that-may-have-applied");
       become_unknown(active, "cancelled-unresolved");
     } else {
+      HF_PROBE("cancelled-during-an-attempt-that-did-not-apply");
       become_cancelled(active, call::Actor::client);
     }
     return;
@@ -267,6 +271,7 @@ void Core::pass_on(Active& active) {
     return;
   }
   if (active.call->held) {
+    HF_PROBE("a-held-call-waits-for-anothers-request");
     hold(active, call::WaitReason::backoff, std::nullopt);
     return;
   }
@@ -383,6 +388,7 @@ void Core::hold(Active& active, call::WaitReason reason, std::optional<WallTime>
   if (call.asked.not_before) due = std::max(due, *call.asked.not_before);
   if (call.crashes >= kCrashesMax) {
     // It was being handled at every one of the last crashes: a person decides.
+    HF_PROBE("set-aside-after-crashes");
     call.reason = call::WaitReason::set_aside;
     record(active, call::Happening::set_aside, call::Actor::holdfast, "crashed-too-often");
     note(active, Note::Level::error, "call_set_aside", "crashed-too-often");
@@ -511,7 +517,10 @@ bool Core::key_over(const call::Call& call, const call::UpstreamSettings& upstre
   // the clock has caught up with the journal: what it jumped over is still missing.
   const bool was_behind = clock_was_behind_ && !HF_BUG("keys-grow-young-again");
   const bool behind = was_behind || clock_suspect_until_ > now_.wall;
-  if (behind && call.first_sent->boot != now_.boot) return true;
+  if (behind && call.first_sent->boot != now_.boot) {
+    HF_PROBE("a-keys-age-is-not-known");
+    return true;
+  }
   const Duration lifetime = *call.idempotency.lifetime;
   const Duration margin = call::key_margin(upstream.timeouts, lifetime);
   const Duration age = call::elapsed_at_most(*call.first_sent, now_);
@@ -519,11 +528,13 @@ bool Core::key_over(const call::Call& call, const call::UpstreamSettings& upstre
 }
 
 bool Core::past_deadline(const call::Call& call) const {
-  if (call.asked.deadline && HF_BUG("outstay-a-deadline")) return false;
   // A caller's own deadline is a promise: where nobody knows how long ago it was given, it is over.
   const bool behind =
       (clock_was_behind_ || clock_suspect_until_ > now_.wall) && !HF_BUG("trust-a-clock-behind");
-  if (behind && call.asked.deadline && call.accepted.boot != now_.boot) return true;
+  if (behind && call.asked.deadline && call.accepted.boot != now_.boot) {
+    HF_PROBE("a-deadlines-age-is-not-known");
+    return true;
+  }
   return call::elapsed_at_most(call.accepted, now_) >= call.deadline;
 }
 
@@ -543,13 +554,17 @@ bool Core::end_if_over(Active& active) {
   if ((call.held || call.asked.deadline) && past_deadline(call)) rule = "deadline";
   if (rule.empty()) {
     if (may_resume(call, *active.upstream)) return false;
+    HF_PROBE("its-place-is-gone");
     rule = "no-longer-matches";
   } else if (rule == "key-lifetime-over" && must_verify(active)) {
     // Nothing more under this key, but the upstream can still be asked.
     if (active.verifying) return false;
+    HF_PROBE("its-key-is-over-and-it-can-be-asked-about");
     begin_verify(active, rule);
     return true;
   }
+  if (rule == "key-lifetime-over" && call.held) HF_PROBE("key-over-while-held");
+  if (rule == "deadline" && call.held) HF_PROBE("deadline-over-while-held");
   if (call.held && rule != "no-longer-matches") {
     upstream_of(active).stats.exhausted += 1;
   }

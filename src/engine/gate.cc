@@ -47,6 +47,7 @@ Entry Gate::try_enter(policy::Lane lane, bool retry, std::string_view limit_key,
   }
   const bool held = lane == policy::Lane::held;
   if (held && concurrency_.in_use(lane) >= ramp_.allowed(now.mono)) {
+    HF_PROBE("held-back-by-the-ramp");
     return {Hurdle::ramp, false, ramp_.next_change(now.mono)};
   }
   if (!concurrency_.try_take(lane)) return {Hurdle::concurrency, false, std::nullopt};
@@ -55,6 +56,8 @@ Entry Gate::try_enter(policy::Lane lane, bool retry, std::string_view limit_key,
     return {Hurdle::rate, false, rate_.next_free(now.mono)};
   }
   if (retry && !budget_.try_take(now.mono) && !HF_BUG("retries-are-free")) {
+    if (held) HF_PROBE("no-token-for-a-held-attempt");
+    if (!held) HF_PROBE("no-token-for-a-live-attempt");
     rate_.give_back();
     concurrency_.release(lane);
     return {Hurdle::budget, false, budget_.next_token(now.mono)};
@@ -68,13 +71,15 @@ Entry Gate::try_enter(policy::Lane lane, bool retry, std::string_view limit_key,
       break;
   }
   // Half open with its probe on the way: its end will tell.
+  HF_PROBE("behind-the-breakers-probe");
   rate_.give_back();
   concurrency_.release(lane);
   return {Hurdle::breaker, false, std::nullopt};
 }
 
 void Gate::record(bool ok, bool probe, bool counts, policy::Lane lane, Instant now, Prng& prng) {
-  if (counts || probe) {
+  if (probe && !ok) HF_PROBE("breakers-probe-lost");
+  if (counts || (probe && !HF_BUG("lose-the-probe"))) {
     breaker_.record(ok, probe, now, prng);
     if (breaker_.state(now) == policy::BreakerState::open) ramp_.on_trouble(now);
   }

@@ -43,6 +43,7 @@ void Core::on(DuePageRead&& event) {
   auto& ready = upstream->ready.of(event.which);
   backlog.paging = false;
   if (event.failed) {
+    HF_PROBE("page-not-readable");
     reads_.end(backlog.page_read);
     expect_due(*upstream, event.which, now_.wall + Duration::seconds(1));
     return;
@@ -51,6 +52,7 @@ void Core::on(DuePageRead&& event) {
   for (auto& stored : event.calls) {
     if (active_.contains(stored->id)) continue;  // fresher in memory, with an alarm of its own
     if (reads_.stale(backlog.page_read, stored->id)) {
+      HF_PROBE("a-pages-call-left-memory-meanwhile");
       expect_due(*upstream, event.which, now_.wall);
       continue;
     }
@@ -103,6 +105,7 @@ bool Core::start_held(UpstreamState& upstream, const std::shared_ptr<const call:
   const bool all_paused = upstream.gate->paused_until("", now_).has_value();
   if (paused && !all_paused) {
     // One client's pause: it steps aside so that the others are not kept waiting.
+    HF_PROBE("steps-aside-at-its-own-pause");
     Active& active = activate(stored);
     active.phase = Phase::idle;
     if (verifying) {
@@ -170,6 +173,7 @@ void Core::on(CallRead&& event) {
   const bool stale = reads_.stale(pending->second.read, event.id) && !active_.contains(event.id);
   reads_.end(pending->second.read);
   if (stale && !event.failed) {
+    HF_PROBE("call-read-again");
     pending->second.read = reads_.begin();
     act(ReadCall{event.id}, false);
     return;
@@ -195,6 +199,7 @@ void Core::on(CallRead&& event) {
     } else {
       upstream_of(*active).gate->leave(policy::Lane::held);
       if (active->probe) upstream_of(*active).gate->abandon_probe(now_.mono);
+      HF_PROBE("a-held-calls-body-is-not-there");
       note(*active, Note::Level::error, "call_unreadable", {});
       if (active->verifying) {
         hold_verifying(*active, now_.wall + Duration::hours(1));
@@ -213,11 +218,13 @@ void Core::answer_asks(const CallRead& event, const std::vector<PendingAsk>& ask
     Active* active = find_active(event.id);
     if (active == nullptr && !event.failed && out_->writes.calls.size() != writes_before) {
       // An earlier one has changed the call: what was read is old.
+      HF_PROBE("two-asked-for-one-call");
       read_call(event.id, ask);
       continue;
     }
     if (active == nullptr && event.failed) {
       // Nobody knows whether there is such a call: "no such call" would be a lie.
+      HF_PROBE("call-not-readable");
       refuse_unread(ask);
       continue;
     }
@@ -270,8 +277,10 @@ void Core::expire(Active& active) {
   if (call.unresolved && can_verify(active) && same_place(call, *active.upstream)) {
     verify_at_the_end(active);
   } else if (call.unresolved) {
+    HF_PROBE("an-open-call-in-doubt-expires");
     become_unknown(active, "key-lifetime-over");
   } else {
+    HF_PROBE("an-open-call-without-doubt-expires");
     die(active, "key-retention-over");
   }
 }

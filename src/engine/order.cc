@@ -54,6 +54,7 @@ void Core::on(LineRead&& event) {
     return;
   }
   if (stale || (line.peek && !line.joining.empty())) {
+    HF_PROBE("line-read-again");
     read_line(event.line);
     return;
   }
@@ -133,9 +134,11 @@ void Core::wait_for_turn(Active& active) {
     return;
   }
   if (nobody_waits) {
+    HF_PROBE("left-its-line-with-its-client");
     end_live(active, "behind-another-in-order");
     return;
   }
+  HF_PROBE("waits-in-its-line-with-its-client");
   active.phase = Phase::backing_off;
   alarms_.arm({AlarmKind::call, {}, active.call->id, {}}, active.patience_until);
 }
@@ -219,6 +222,7 @@ void Core::offer_turn(const CallId& first) {
 void Core::give_turn(Active* active, const std::shared_ptr<const call::Call>& stored) {
   const call::Call* call = active != nullptr ? active->call.get() : stored.get();
   if (call == nullptr || !call->asked.order) return;
+  if (call->state == call::State::unknown) HF_PROBE("a-line-stands-behind-an-unknown-call");
   const bool waits =
       call->state == call::State::waiting && call->held && call->reason == call::WaitReason::order;
   if (!waits) {
@@ -227,6 +231,7 @@ void Core::give_turn(Active* active, const std::shared_ptr<const call::Call>& st
   }
   if (active == nullptr) {
     if (find_upstream(call->upstream) == nullptr) return;
+    HF_PROBE("the-turn-of-a-call-on-disk");
     active = &activate(stored);
     active->phase = Phase::idle;
   }

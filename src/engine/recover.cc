@@ -9,6 +9,7 @@ namespace hf::engine {
 
 void Core::recover(const call::Recovered& recovered) {
   clock_was_behind_ = clock_suspect_until_ > now_.wall;
+  if (clock_was_behind_) HF_PROBE("the-clock-is-behind-the-journal");
   if (recovered.fresh) {
     Note line;
     line.level = Note::Level::warning;
@@ -19,10 +20,12 @@ void Core::recover(const call::Recovered& recovered) {
   for (const call::PauseWrite& pause : recovered.pauses) {
     UpstreamState* upstream = find_upstream(pause.upstream);
     if (upstream == nullptr || !pause.until || *pause.until <= now_.wall) continue;
+    HF_PROBE("a-pause-outlives-the-process");
     if (HF_BUG("pauses-end-with-the-process")) continue;
     upstream->gate->pause(pause.limit_key, *pause.until, now_);
   }
   for (const auto& stored : recovered.sending) {
+    HF_PROBE("a-crash-cut-an-attempt");
     if (find_upstream(stored->upstream) == nullptr) {
       Note line;
       line.level = Note::Level::error;

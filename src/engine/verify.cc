@@ -96,6 +96,7 @@ void Core::stop_verifying(Active& active) {
     return;
   }
   if (active.expiring) {
+    HF_PROBE("expired-without-an-answer");
     give_up_verifying(active, "key-lifetime-over");
     return;
   }
@@ -105,9 +106,11 @@ void Core::stop_verifying(Active& active) {
     return;
   }
   if (active.call->no_more_attempts && !HF_BUG("reopen-the-cancelled")) {
+    HF_PROBE("cancelled-while-it-was-verified-live");
     give_up_verifying(active, "cancelled-unresolved");
     return;
   }
+  HF_PROBE("open-before-it-was-verified");
   end_live(active, "not-verified-yet");
 }
 
@@ -162,6 +165,7 @@ bool Core::try_look_up(Active& active, policy::Lane lane) {
   }
   const Entry entry = upstream.gate->try_enter(lane, false, call.limit_key, now_);
   if (entry.hurdle != Hurdle::none) {
+    HF_PROBE("a-lookup-waits-at-the-gate");
     active.hurdle = entry.hurdle;
     const Instant soon = now_.mono + Duration::millis(200);
     const Instant when = std::max(entry.not_before.value_or(soon), now_.mono + Duration::millis(1));
@@ -243,6 +247,7 @@ void Core::on_looked_up(Active& active, const call::AttemptOutcome& outcome) {
       break;
   }
   if (call.held && asked_enough(active)) {
+    HF_PROBE("lookups-say-nothing");
     give_up_verifying(active, "lookup-inconclusive");
     return;
   }
@@ -284,6 +289,7 @@ void Core::saw_absence(Active& active) {
   const bool rebooted =
       call.doubt.absent_since && call.doubt.absent_since->boot != active.asked_at.boot;
   if (!call.doubt.absent_since || (rebooted && !HF_BUG("absences-of-two-boots"))) {
+    if (rebooted) HF_PROBE("absence-of-an-earlier-boot");
     call.doubt.absent_since = call::Stamp::of(active.asked_at);
   }
   const Now& seen = HF_BUG("absent-when-answered") ? now_ : active.asked_at;
@@ -291,6 +297,7 @@ void Core::saw_absence(Active& active) {
   const bool settled = passed >= settle || HF_BUG("absent-before-it-settles");
   if ((settled && call.doubt.lookups > 1) || HF_BUG("one-absence-is-enough")) {
     call.unresolved = false;
+    HF_PROBE("absent-twice");
     call.proof = call::Proof::verify_absent;
     call.doubt = {};
     // The upstream has nothing of it: its key's lifetime begins with the next attempt.
@@ -301,6 +308,7 @@ void Core::saw_absence(Active& active) {
     if (call.held) call.state = call::State::waiting;
     // One that its client has cancelled goes on to be cancelled, whoever waits.
     if (active.expiring && active.exchanges.empty() && !call.no_more_attempts) {
+      HF_PROBE("absent-when-its-key-was-over");
       die(active, "verified-absent");
       return;
     }
@@ -308,6 +316,7 @@ void Core::saw_absence(Active& active) {
     return;
   }
   // Looking earlier than `settle` proves nothing, but may find it.
+  HF_PROBE("absent-and-not-settled");
   const Duration age = call::elapsed_at_least(*call.doubt.absent_since, now_);
   const Duration rest = std::max(settle - age, Duration::millis(1));
   verify_next(active, now_.wall + std::min(rest, verify_pause(active, call.doubt.lookups)));
@@ -318,6 +327,7 @@ void Core::finish_found(Active& active, const call::AttemptOutcome& outcome,
                         const call::LookupVerdict& verdict) {
   call::Call& call = *active.call;
   upstream_of(active).stats.verified_found += 1;
+  if (call.doubt.absent_since) HF_PROBE("found-after-an-absence");
   upstream_of(active).stats.answered += 1;
   call::Answer answer;
   answer.by_lookup = true;

@@ -162,7 +162,9 @@ void Driver::perform(engine::ActionKind& what) {
 }
 
 void Driver::perform(engine::StartAttempt& start) {
-  if (start.not_after && clock_.read().mono >= *start.not_after && !HF_BUG("outstay-a-deadline")) {
+  if (start.not_after && clock_.read().mono >= *start.not_after &&
+      !HF_BUG("too-late-is-not-late")) {
+    HF_PROBE("the-intent-was-written-too-late");
     call::AttemptOutcome outcome;
     outcome.cause = call::Cause::cancelled;
     post(engine::AttemptEnded{start.id, std::move(outcome), false});
@@ -205,6 +207,7 @@ void Driver::perform(engine::ForwardAnswer& forward) {
   if (sink) {
     upstream_.forward(forward.id, std::move(sink));
   } else {
+    HF_PROBE("forwarded-to-a-client-that-has-left");
     upstream_.cancel(forward.id);  // the client has gone meanwhile
   }
 }
@@ -304,6 +307,7 @@ void Driver::on_attempt_done(AttemptId id, call::AttemptOutcome outcome) {
   if (const auto node = stream_of_.extract(id); !node.empty()) {
     const auto stream = streams_.find(node.mapped());
     replayable = stream != streams_.end() && stream->second.body->replayable();
+    if (!replayable) HF_PROBE("a-streamed-body-cannot-be-sent-again");
   }
   post(engine::AttemptEnded{id, std::move(outcome), replayable});
 }
@@ -311,6 +315,9 @@ void Driver::on_attempt_done(AttemptId id, call::AttemptOutcome outcome) {
 void Driver::on_commit(CommitId id, ports::CommitResult result) {
   if (broken_) return;
   if (result != ports::CommitResult::ok && !HF_BUG("carry-on-after-a-failed-commit")) {
+    if (result == ports::CommitResult::conflict) HF_PROBE("commit-conflicted");
+    if (result == ports::CommitResult::failed) HF_PROBE("commit-failed");
+    if (result == ports::CommitResult::unknown) HF_PROBE("commit-unknown");
     break_off(result == ports::CommitResult::conflict  ? "a commit met another writer's state"
               : result == ports::CommitResult::unknown ? "a commit's outcome is unknown"
                                                        : "a commit failed");

@@ -90,6 +90,7 @@ Result<bool> Retention::retire_call(const Entry& entry, Duration age, const Now&
   call::Stamp since;
   HF_TRY(const auto call, ended_call(entry, since));
   if (!call) {  // the entry outlived its reason
+    HF_PROBE("a-revived-call-was-not-swept");
     turn.ops.push_back({entry.key, std::nullopt});
     return true;
   }
@@ -97,9 +98,11 @@ Result<bool> Retention::retire_call(const Entry& entry, Duration age, const Now&
   if (call::elapsed_at_least(since, now) < age) return false;
   switch (entry.parsed.what) {
     case Retire::bodies:
+      HF_PROBE("swept-bodies");
       HF_TRY_VOID(drop_bodies(call->id, turn));
       break;
     case Retire::key:
+      HF_PROBE("swept-a-key");
       HF_TRY_VOID(bury_key(*call, now, turn));
       break;
     case Retire::timeline:
@@ -126,6 +129,7 @@ Result<void> Retention::drop_tombstone(const Entry& entry, RetentionTurn& turn) 
     HF_TRY(const call::KeyEntry found, codec_.open_key_entry(entry.value, *value));
     // A revived call has taken its key back; it will be buried again in its time.
     if (found.tombstone && found.call == entry.parsed.call) {
+      HF_PROBE("swept-a-tombstone");
       HF_TRY_VOID(drop(entry.value, turn));
       ++turn.retired;
     }
@@ -139,6 +143,7 @@ Result<void> Retention::drop_pause(const Entry& entry, RetentionTurn& turn) cons
   if (value) {
     HF_TRY(const call::PauseWrite pause, codec_.open_pause(entry.value, *value));
     if (pause.until == entry.parsed.since) {
+      HF_PROBE("swept-a-pause");
       HF_TRY_VOID(drop(entry.value, turn));
       ++turn.retired;
     }
@@ -176,7 +181,10 @@ Result<void> Retention::sweep_kind(Retire what, Duration age, const Now& now, st
 Result<RetentionTurn> Retention::sweep(const Now& now, std::optional<WallTime> newest,
                                        std::size_t limit) const {
   RetentionTurn turn;
-  if (newest && now.wall < *newest) return turn;
+  if (newest && now.wall < *newest) {
+    HF_PROBE("no-sweep-behind-the-journals-time");
+    return turn;
+  }
   // A head is needed as long as its key or its bodies are.
   const Duration head = std::max({ages_.timeline, ages_.keys, ages_.bodies});
   const struct {
