@@ -88,6 +88,7 @@ void SimJournal::attach(ports::JournalEvents& events) {
 
 void SimJournal::close() {
   pump();
+  if (!broken_) write_through(unsynced_.size());
   turn_ += 1;
   open_ = false;
   events_ = nullptr;
@@ -269,7 +270,9 @@ std::size_t SimJournal::commits_queued() const {
 // --- its faults ---
 
 SimJournal::CommitFate SimJournal::draw_fate() {
-  if (commits_queued() == 0 || !failing_) return CommitFate::as_it_should;
+  if (commits_queued() == 0) return CommitFate::as_it_should;
+  if (next_fate_) return *std::exchange(next_fate_, std::nullopt);
+  if (!failing_) return CommitFate::as_it_should;
   if (writes_fail()) {
     constexpr CommitFate kUnwritten[] = {CommitFate::failed, CommitFate::unknown_lost};
     constexpr CommitFate kPerhaps[] = {CommitFate::failed, CommitFate::unknown_lost,
@@ -320,6 +323,17 @@ void SimJournal::set_health(JournalHealth health) {
 Result<std::uint64_t> SimJournal::sweep(std::size_t limit) {
   if (!group_.empty()) return std::uint64_t{0};
   HF_TRY(adapters::RetentionTurn turn, store_.sweep(limit));
+  return retire(std::move(turn));
+}
+
+Result<std::uint64_t> SimJournal::evict(std::uint64_t bytes, std::size_t limit) {
+  if (!group_.empty()) return std::uint64_t{0};
+  HF_TRY(adapters::RetentionTurn turn, store_.evict(bytes, limit));
+  return retire(std::move(turn));
+}
+
+// Nobody waits for it to be synced.
+std::uint64_t SimJournal::retire(adapters::RetentionTurn turn) {
   unsynced_.push_back({std::move(turn.ops), false});
   if (!faults_.sweeps_unsynced) write_through(unsynced_.size());
   return turn.retired;

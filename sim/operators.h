@@ -28,10 +28,13 @@ class SimOperator {
 
   // One look, and perhaps one command, at the process that lives now.
   void look(runtime::Driver& driver);
-  // The process died: what it was asked is never answered.
+  // The process is dead from this instant on: what it still says is said to nobody.
+  void hang_up() { hung_up_ = true; }
+  // It is gone: what it was asked is never answered.
   void forget() {
     life_ += 1;
     waits_ = false;
+    hung_up_ = false;
   }
   [[nodiscard]] bool waits() const { return waits_; }
   // Somebody has paused it, at some time.
@@ -53,6 +56,7 @@ class SimOperator {
   std::set<std::string> paused_;
   std::uint64_t life_ = 0;
   bool waits_ = false;
+  bool hung_up_ = false;
   std::uint64_t done_ = 0;
 };
 

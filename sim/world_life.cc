@@ -203,7 +203,7 @@ void World::step_clock() {
 void World::die() {
   verdict_.deaths += 1;
   trace("death");
-  operator_->forget();
+  operator_->hang_up();
 }
 
 runtime::Driver& World::driver() {

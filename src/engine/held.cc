@@ -197,12 +197,13 @@ void Core::on(CallRead&& event) {
       active->call->request = event.call->request;
       launch(*active, policy::Lane::held, active->probe);
     } else {
-      upstream_of(*active).gate->leave(policy::Lane::held);
+      upstream_of(*active).gate->leave(active->lane);
       if (active->probe) upstream_of(*active).gate->abandon_probe(now_.mono);
       HF_PROBE("a-held-calls-body-is-not-there");
+      active->probe = false;
       note(*active, Note::Level::error, "call_unreadable", {});
       if (active->verifying) {
-        hold_verifying(*active, now_.wall + Duration::hours(1));
+        put_off_verifying(*active);
       } else {
         hold(*active, call::WaitReason::set_aside, now_.wall + Duration::hours(24));
       }

@@ -114,6 +114,21 @@ void Core::stop_verifying(Active& active) {
   end_live(active, "not-verified-yet");
 }
 
+// What it would ask with cannot be read. A held call comes back later, and so does one whose key
+// goes; one that its client waits for ends as if nobody had the time.
+void Core::put_off_verifying(Active& active) {
+  const WallTime later = now_.wall + Duration::hours(1);
+  if (active.call->held) {
+    hold_verifying(active, later);
+  } else if (active.expiring && active.exchanges.empty()) {
+    active.call->next_attempt_at = later;
+    write(active);
+    unload_if_idle(active);
+  } else {
+    stop_verifying(active);
+  }
+}
+
 Duration Core::verify_pause(const Active& active, int asked) const {
   if (active.call->held) {
     const policy::Schedule schedule{active.route->retry.held};
