@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "http1/hop.h"
 #include "http1/keepalive.h"
+#include "policy/reuse.h"
 
 namespace hf::adapters {
 
@@ -224,9 +225,10 @@ void UpstreamAttempt::complete_answer(bool clean) {
   taken_ = taken();
   const auto link = std::exchange(link_, nullptr);
   link->keep_alive_hint = keep_alive_hint_;
-  // A connection on which a request was left half-way, or an answer was not the only thing that
-  // came, has no known place to go on from.
-  if (clean && keep_alive_ && request_sent_ && !write_dead_) {
+  const policy::LastExchange exchange{.request_whole = request_sent_ && !write_dead_,
+                                      .nothing_behind = clean,
+                                      .persists = keep_alive_};
+  if (policy::leaves_reusable(exchange)) {
     core_.pool().give(link, core_.now());
   } else {
     link->close(request_sent_);
