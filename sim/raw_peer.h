@@ -117,10 +117,11 @@ inline std::string read_head_only(int fd) {
   return out;
 }
 
-// Until the other side's socket has all that was sent.
+// Until the other side's socket has all that was sent, or is gone.
 inline void await_taken(int fd) {
   int left = 0;
-  while (::ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0)
+  pollfd state{fd, 0, 0};  // an error or the end of both directions is told without being asked
+  while (::ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0 && ::poll(&state, 1, 0) == 0)
     std::this_thread::yield();
 }
 
