@@ -83,7 +83,7 @@ struct LedgerEntry {
 
 class SimUpstream final : public ports::Upstream, private SimPeer {
  public:
-  // Told the body of every request before anything of it is done.
+  // Told the body of every request when its attempt begins, of a streamed one when it is there.
   using Watch = std::function<void(const ports::AttemptSpec&, const std::string& order)>;
   SimUpstream(Schedule& schedule, Prng prng, UpstreamFaults faults, Watch watch);
 
@@ -150,7 +150,6 @@ class SimUpstream final : public ports::Upstream, private SimPeer {
   // upstream_wire.cc
   Passage pass(const ports::AttemptSpec& spec) override;
   void pass_by_connection(const ports::AttemptSpec& spec, Passage& passage);
-  void on_sent(const ports::AttemptSpec& spec) override;
   void on_request(const Arrival& arrival) override;
   std::shared_ptr<void> begin(const std::string& order);
   [[nodiscard]] Arrived arrived(const Arrival& arrival);

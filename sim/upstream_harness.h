@@ -133,7 +133,6 @@ class SimHarness : public Harness, private SimPeer {
     }
     return passage;
   }
-  void on_sent(const ports::AttemptSpec&) override {}
   void on_request(const Arrival& arrival) override {
     requests_.push_back(*arrival.body);
     wire_.act(arrival.exchange, take());

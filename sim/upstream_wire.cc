@@ -42,13 +42,15 @@ Passage SimUpstream::pass(const ports::AttemptSpec& spec) {
   Passage passage;
   const bool order = !is_lookup(spec) && !is_callback(spec);
   // The name of a streamed one is known when it is there.
-  if (order && !spec.body) passage.token = begin(std::string(view(spec.request->body)));
+  if (order && !spec.body) {
+    const std::string name(view(spec.request->body));
+    passage.token = begin(name);
+    watch_(spec, name);
+  }
   const bool calm = spec.upstream->name == kCalm;
   if (!calm && (down_ || hit(faults_.refuse_connect))) {
     passage.door = Passage::Door::refuses;
     passage.dial = Duration::micros(200);
-    // Tried, and that alone may have been wrong.
-    on_sent(spec);
     return passage;
   }
   passage.way = Duration::micros(prng_.between(100, 5000));
@@ -75,11 +77,6 @@ void SimUpstream::pass_by_connection(const ports::AttemptSpec& spec, Passage& pa
     early.body = "too busy to read it";
   }
   passage.early = std::move(early);
-}
-
-void SimUpstream::on_sent(const ports::AttemptSpec& spec) {
-  if (spec.body || is_lookup(spec) || is_callback(spec)) return;
-  watch_(spec, std::string(view(spec.request->body)));
 }
 
 SimUpstream::Arrived SimUpstream::arrived(const Arrival& arrival) {
@@ -176,7 +173,9 @@ void SimUpstream::spoil(PeerAct& act) {
     act.framing = prng_.chance(1, 2) ? PeerAct::Framing::chunked : PeerAct::Framing::until_close;
     if (act.framing == PeerAct::Framing::until_close) act.then = Then::closes;
   }
-  if (sometimes(faults_.streamed)) {
+  // Only what took effect: a refusal that was not kept is told as applied when it is asked for
+  // again.
+  if (act.answer.status / 100 == 2 && sometimes(faults_.streamed)) {
     std::erase_if(act.answer.fields,
                   [](const Field& field) { return same_name(field.name, "content-type"); });
     act.answer.fields.push_back({"Content-Type", "text/event-stream"});

@@ -112,7 +112,6 @@ void SimWire::send(const Held& exchange) {
   reader_[connection] = exchange;
   exchange->first_byte_at = schedule_.now();
   exchange->bytes_sent += kHeadBytes;
-  peer_.on_sent(*exchange->spec);
   const Passage& passage = exchange->passage;
   if (exchange->reused) {
     const bool ended = exchange->connection->ends_at <= schedule_.now() + passage.way;

@@ -32,15 +32,15 @@ struct Passage {
     silent,  // nobody says anything: the connect timeout ends it
   };
   Door door = Door::open;
-  Duration dial;  // until a new connection is there, or is refused
-  Duration way;   // from the last byte written until it has arrived
+  Duration dial = {};  // until a new connection is there, or is refused
+  Duration way = {};   // from the last byte written until it has arrived
   // What the other end does without waiting for the whole request. Its `reads` is not `all`.
-  std::optional<PeerAct> early;
+  std::optional<PeerAct> early = {};
   // If it goes over a connection that was used before: the other end is closing that one, and will
   // not read the request.
   bool meets_the_end = false;
   // Held while the request may still arrive or its attempt has not ended.
-  std::shared_ptr<void> token;
+  std::shared_ptr<void> token = {};
 };
 
 // A request at the other end, or on its way there when its sender went.
@@ -58,8 +58,6 @@ class SimPeer {
   virtual ~SimPeer() = default;
   // An attempt begins; nothing of it is sent yet.
   virtual Passage pass(const ports::AttemptSpec& spec) = 0;
-  // The first byte leaves now. The body is known unless it is streamed.
-  virtual void on_sent(const ports::AttemptSpec& spec) = 0;
   // The whole request is there. To a sender that waits the peer acts, now or later, once.
   virtual void on_request(const Arrival& arrival) = 0;
 };

@@ -131,6 +131,7 @@ void SimWire::begin_answer(const Held& exchange) {
   if (!body) {
     act.body.clear();
     act.framing = PeerAct::Framing::length;
+    act.spoils_framing = false;
   }
   HF_CHECK(!act.spoils_framing || act.framing == PeerAct::Framing::chunked);
   const bool known = body && act.framing == PeerAct::Framing::length;

@@ -237,8 +237,8 @@ void UpstreamAttempt::complete_answer(bool clean) {
 }
 
 void UpstreamAttempt::on_peer_gone(UpstreamLink::Io what) {
-  // A write that failed has taken the reset with it: the read that follows sees a mere end, which is
-  // not a clean one.
+  // A write that failed has taken the reset with it: the read that follows sees a mere end, which
+  // is not a clean one.
   if (what == UpstreamLink::Io::failed || write_dead_) return finish(Cause::reset);
   // Only a clean end can end an answer that has no length; on TLS a FIN alone may be forged.
   if (what == UpstreamLink::Io::end && decoder_ && decoder_->on_eof()) {
