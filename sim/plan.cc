@@ -179,8 +179,8 @@ std::string FaultPlan::text() const {
              reboot_permille, big_step_back, slow_journal, refusing_journal, unauthorized,
              client_gone_permille, duplicate_permille, nosy_permille, operator_permille,
              up.listed_failed, up.listed_pending, up.latest, up.lookup_fails, up.lookup_slow,
-             up.lookup_lags, line_permille, timed_permille, wall_steps,
-             drift_ppm, reload_permille, up.forgets) +
+             up.lookup_lags, line_permille, timed_permille, wall_steps, drift_ppm, reload_permille,
+             up.forgets) +
          " journal: " + journal.text();
 }
 

@@ -1,6 +1,6 @@
 // The simulated way out: ports::Upstream in virtual time, over connections that are reused, closed
 // and lost. It says of an exchange what the real adapter says when the other end does the same;
-// upstream_contract_test.cc holds the two against each other. What stands at the other end is a
+// sim/contract holds the two against each other. What stands at the other end is a
 // SimPeer.
 #pragma once
 

@@ -1,5 +1,5 @@
-// The way out: attempts at upstreams. I/O thread only. sim/upstream_contract_test.cc and its
-// neighbours hold every implementation to what is said here.
+// The way out: attempts at upstreams. I/O thread only. sim/contract holds every implementation to
+// what is said here.
 #pragma once
 
 #include <functional>

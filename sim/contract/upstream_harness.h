@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "adapters/http/upstream_testing.h"
-#include "sim/raw_peer.h"
+#include "sim/contract/raw_peer.h"
 #include "sim/wire.h"
 
 namespace hf::sim::testing {

@@ -1,8 +1,8 @@
 // What the driver may rely on from ports::Upstream, the same for the simulated way out and the real
 // one: how requests get there, and what is known when they do not.
-#include "sim/upstream_contract.h"
-
 #include <gmock/gmock.h>
+
+#include "sim/contract/upstream_contract.h"
 
 namespace hf::sim::testing {
 namespace {

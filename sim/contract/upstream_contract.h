@@ -6,7 +6,7 @@
 #include <memory>
 #include <utility>
 
-#include "sim/upstream_harness.h"
+#include "sim/contract/upstream_harness.h"
 
 namespace hf::sim::testing {
 

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "sim/upstream_harness.h"
+#include "sim/contract/upstream_harness.h"
 
 namespace hf::sim::testing {
 namespace {

@@ -1,6 +1,6 @@
 // The contract of ports::Upstream: the way of an answer to its owner, and which connections are
 // used again.
-#include "sim/upstream_contract.h"
+#include "sim/contract/upstream_contract.h"
 
 namespace hf::sim::testing {
 namespace {
