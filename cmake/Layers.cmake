@@ -1,14 +1,17 @@
 include(GoogleTest)
 
-# hf_layer(NAME [DIR dir] LINK libs...): hf_NAME from every .cc below the directory except tests and
-# mains, and hf_NAME_test from every *_test.cc. Globbed with CONFIGURE_DEPENDS so that no file can be
-# forgotten by a hand-kept list.
+# hf_layer(NAME [DIR dir] [EXCEPT dir] LINK libs...): hf_NAME from every .cc below the directory except
+# tests and mains, and hf_NAME_test from every *_test.cc. Globbed with CONFIGURE_DEPENDS so that no
+# file can be forgotten by a hand-kept list.
 function(hf_layer name)
-  cmake_parse_arguments(ARG "" "DIR" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "DIR;EXCEPT" "LINK" ${ARGN})
   if(NOT ARG_DIR)
     set(ARG_DIR src/${name})
   endif()
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${ARG_DIR}/*.cc)
+  if(ARG_EXCEPT)
+    list(FILTER sources EXCLUDE REGEX "/${ARG_EXCEPT}/")
+  endif()
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")

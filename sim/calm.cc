@@ -6,23 +6,16 @@
 
 namespace hf::sim {
 
-void SimUpstream::start_calm(ports::AttemptSpec spec) {
-  const AttemptId id = spec.id;
-  Live fresh;
-  Arrived& request = fresh.request;
-  request.safe = spec.request->method == "GET";
-  request.order = std::string(view(spec.request->body));
-  watch_(spec, request.order);
-  starts_[request.order] += 1;
-  fresh.spec = std::move(spec);
-  const Arrived arrived = request;
-  live_.emplace(std::pair{generation_, id}, std::move(fresh));
-  schedule_.after(Duration::micros(prng_.between(100, 5000)),
-                  [this, id, life = generation_, arrived] {
-                    const std::string receipt = receipt_of(arrived);
-                    if (!arrived.safe) apply(arrived, receipt);
-                    if (life == generation_) answer(id, 200, receipt, {}, false);
-                  });
+void SimUpstream::serve_calm(const Arrival& arrival) {
+  Arrived request;
+  request.order = *arrival.body;
+  const std::string receipt = receipt_of(request);
+  if (arrival.spec->request->method != "GET") apply(request, receipt);
+  if (arrival.sender != Arrival::Sender::waits) return;
+  PeerAct act;
+  act.body = receipt;
+  act.at_once = arrival.spec->whole_if_ready && hit(500);
+  wire_.act(arrival.exchange, std::move(act));
 }
 
 }  // namespace hf::sim

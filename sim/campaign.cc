@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,8 @@ namespace hf::sim {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
+
+constexpr rlim_t kWorldMemory = rlim_t{1} << 31;
 
 // What a worker says, a line each: "w SEED" a world begins, "v TEXT" a violation in it, "c N.." the
 // counts of the world that has ended, "p N.." the hits of all probes so far, "h N" the harm that a
@@ -62,6 +65,12 @@ std::vector<std::uint64_t> numbers(std::string_view text) {
   return out;
 }
 
+// A world that grows without end is a violation, and must not take the machine with it.
+void limit_memory() {
+  const rlimit most{kWorldMemory, kWorldMemory};
+  ::setrlimit(RLIMIT_AS, &most);
+}
+
 class Worker {
  public:
   Worker(const CampaignOptions& options, std::uint64_t first, std::uint64_t step)
@@ -83,6 +92,7 @@ class Worker {
     HF_CHECK_MSG(pid_ >= 0, std::strerror(errno));
     if (pid_ == 0) {
       ::close(ends[0]);
+      limit_memory();
       work(ends[1]);
       ::_exit(0);
     }

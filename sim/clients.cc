@@ -42,7 +42,7 @@ class SimClients::Body final : public ports::BodySource {
       deliver(What::data, text_.substr(from, at_ - from));
     }
   }
-  void stop() override { aborted_ = true; }
+  void stop() override {}  // every ask is answered at once
   [[nodiscard]] bool replayable() const override { return kept_ && !aborted_; }
   void rewind() override { at_ = 0; }
   [[nodiscard]] std::int64_t length() const override {
@@ -129,6 +129,8 @@ void SimClients::ask(std::size_t index) {
   }
   if (!orders_[index].first_asked) orders_[index].first_asked = true_now();
   orders_[index].tries += 1;
+  orders_[index].asked_at = schedule_.now();
+  if (orders_[index].crowd) come_as_a_crowd(index);
   orders_[index].last_told_none.clear();  // what becomes of this one may be told to nobody
   go(index, Kind::order);
 }
@@ -151,7 +153,7 @@ call::IncomingHead SimClients::head_of(Order& order, Kind kind, const std::strin
   head.target = order.target;
   head.client_address = "127.0.0.1:1";
   head.fields = {{"Host", "holdfast.test"},
-                 {"Authorization", stranger ? "Bearer other" : "Bearer shop"}};
+                 {"Authorization", "Bearer " + (stranger ? std::string("other") : order.owner)}};
   if (kind != Kind::order && kind != Kind::changed_body && kind != Kind::other_owner) {
     const bool cancels = kind == Kind::cancel || kind == Kind::stranger_cancel;
     head.method = cancels ? "DELETE" : "GET";
@@ -193,6 +195,9 @@ void SimClients::go(std::size_t index, Kind kind, bool must_be_answered) {
   open.kind = kind;
   open.body_sent = body;
   open.since = schedule_.now();
+  open.prefers_async = order.prefer.find("respond-async") != std::string::npos;
+  open.had_final = order.final_answer.has_value();
+  open.had_cancelled = order.told_cancelled;
   open.must_be_answered = must_be_answered;
   order.open_exchanges += 1;
   call::HeadVerdict verdict = intake_->on_head(head);

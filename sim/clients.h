@@ -26,7 +26,11 @@ struct Order {
   bool keyed = true;        // a repeat is recognised: it is the same order, else another one
   bool repeatable = false;  // doing it twice only costs money
   bool fresh_keys = false;  // an SDK that makes a new header key for every request
-  bool careful = false;     // without a key: repeats only what it was told to be safe to repeat
+  std::string owner = "shop";
+  std::optional<Duration> comes_back;  // asks again so long after its final answer
+  bool crowd = false;                  // many of it at once, all at the same instant
+  bool agreed_202 = false;             // its route, or what it prefers, makes 202 an answer to it
+  bool careful = false;  // without a key: repeats only what it was told to be safe to repeat
   // Everything is well again: it must be answered with success, within this time.
   std::optional<Duration> must_succeed_within;
   std::string header_key;
@@ -56,7 +60,11 @@ struct Order {
   std::optional<Now> first_sent;    // seen at the upstream
   std::optional<Instant> left_at;   // last left a request behind
   Instant done_at;                  // has its answer
+  Instant asked_at;                 // last
 };
+
+// The upstream that a route of sim/plan.cc leads to.
+std::string upstream_of_target(const std::string& target);
 
 class SimClients final : public ports::Clients {
  public:
@@ -68,6 +76,21 @@ class SimClients final : public ports::Clients {
   void attach(ports::ClientEvents* events) { events_ = events; }
   // The process has another configuration.
   void use(const call::Intake& intake) { intake_ = &intake; }
+  // What is asked of the world: whether its process and journal have been well since then; and of
+  // what is durable, for each reply.
+  struct Questions {
+    std::function<bool(Instant)> well_since = {};
+    std::function<std::string(const CallId&, const std::string& code, int status)> not_durable = {};
+    std::function<bool(const Order&)> pause_asked = {};
+    // The upstream's answer to it was not a success: that is what stands as its effect then.
+    std::function<bool(const std::string& body)> rejected = {};
+  };
+  void ask_of(Questions questions) { questions_ = std::move(questions); }
+  // A call became unknown, and somebody was told.
+  void note_alert(const CallId& call) { alerted_.insert(call); }
+  [[nodiscard]] const std::set<CallId>& alerted() const { return alerted_; }
+  // The attempt of an order starts: nobody who waits is passed by for ever.
+  void note_turn(const std::string& body);
   void trace_to(std::function<void(const std::string&)> trace) { trace_ = std::move(trace); }
   void add(Order order, Duration starts_after);
   // The process died: every open connection breaks.
@@ -114,6 +137,10 @@ class SimClients final : public ports::Clients {
     Kind kind = Kind::order;
     std::string body_sent;
     Instant since;
+    bool prefers_async = false;
+    // What its order had been told when this was asked.
+    bool had_final = false;
+    bool had_cancelled = false;
     bool must_be_answered = false;  // response, after the status said so
     bool streaming = false;
     int status = 0;
@@ -142,6 +169,13 @@ class SimClients final : public ports::Clients {
   void told_of_aside(const Told& told);
   void told_status(const Told& told);
   void told_final(Order& order, const Told& told);
+  void told_final_of_key(const Order& order, const Told& told);
+  void check_key_table(const Order& order, const Told& told);
+  void check_durable(const Told& told);
+  void come_back(std::size_t order);
+  void check_calm(const Order& order, const Told& told);
+  void come_as_a_crowd(std::size_t order);
+  void count_crowd(std::size_t order);
   void check_effect(Order& order, const Told& told);
   void learn_call(Order& order, const Told& told);
   [[nodiscard]] Now true_now() const { return {schedule_.now(), wall_(), {}}; }
@@ -162,6 +196,9 @@ class SimClients final : public ports::Clients {
   std::uint64_t next_ = 1;
   std::uint64_t asides_ = 0;
   std::uint64_t found_ = 0;
+  Questions questions_;
+  std::set<CallId> alerted_;
+  std::map<std::string, int> held_in_a_row_;  // by the route's upstream, since a live one
   bool leaving_ = true;
   bool asks_ = true;
   bool retires_ = false;

@@ -76,7 +76,10 @@ void SimClients::check_effect(Order& order, const Told& told) {
     violation_("attribution: " + order.name + " was told effect none (" + told.code +
                ") but the upstream has it");
   }
-  if (told.effect == "applied" && effects_of_(told.open.body_sent) == 0 &&
+  // DESIGN section 3: an answer that is gone counts as applied, with its status beside it.
+  const bool gone = told.code == "key-expired" || told.code == "answer-not-kept";
+  const bool rejected = gone && questions_.rejected && questions_.rejected(told.open.body_sent);
+  if (told.effect == "applied" && effects_of_(told.open.body_sent) == 0 && !rejected &&
       !order.operator_touched) {
     violation_("attribution: " + order.name + " was told effect applied (" + told.code +
                ") and the upstream does not have it");
@@ -101,6 +104,9 @@ void SimClients::told_of_order(const Told& told) {
   const std::size_t index = told.open.order;
   Order& order = orders_[index];
   check_effect(order, told);
+  check_key_table(order, told);
+  if (order.target.starts_with("/calm/")) check_calm(order, told);
+  check_durable(told);
   const bool by_lookup = told.status == 200 && told.effect == "applied";
   const bool final = told.code.empty() && (told.effect.empty() || by_lookup) && told.status < 500 &&
                      told.status != 429 && told.status != 409;
@@ -117,6 +123,7 @@ void SimClients::told_of_order(const Told& told) {
     } else {
       order.done = true;
     }
+    if (first && order.comes_back) come_back(index);
     return;
   }
   const bool ended = told.code == "cancelled" || told.code == "key-expired" ||
@@ -142,6 +149,32 @@ void SimClients::told_of_order(const Told& told) {
     return;
   }
   again(index);
+}
+
+// Much later somebody has the same order sent once more.
+void SimClients::come_back(std::size_t index) {
+  schedule_.after(*orders_[index].comes_back, [this, index] {
+    orders_[index].done = false;
+    ask(index);
+  });
+}
+
+// What was told is synced: no crash makes it untrue.
+void SimClients::check_durable(const Told& told) {
+  auto call = CallId::parse(value_of(told.fields, "Holdfast-Call"));
+  if (!call.ok() || !questions_.not_durable) return;
+  // What is not plainly final promises nothing.
+  if (told.code.empty() && told.status != 202 && !told.effect.empty()) return;
+  const std::string why = questions_.not_durable(*call, told.code, told.status);
+  if (!why.empty()) {
+    violation_("durable-before-visible: " + orders_[told.open.order].name + " was told " +
+               std::to_string(told.status) + " " + told.code + ", and " + why);
+  }
+  if (told.code == "paused" && questions_.pause_asked &&
+      !questions_.pause_asked(orders_[told.open.order])) {
+    violation_("isolation: " + orders_[told.open.order].name +
+               " was paused, and nobody had asked that of its owner");
+  }
 }
 
 void SimClients::told_final(Order& order, const Told& told) {
@@ -213,7 +246,7 @@ void SimClients::told_of_aside(const Told& told) {
   if (told.open.kind == Kind::response) {
     if (told.code.empty() && (told.effect.empty() || told.effect == "applied")) {
       told_final(order, told);
-    } else if (told.open.must_be_answered && told.code != "answer-not-kept" &&
+    } else if (told.open.must_be_answered && !busy(told.code) && told.code != "answer-not-kept" &&
                told.code != "outcome-applied") {
       wrong("its status was answered and its response is not");
     } else if (told.code == "answer-not-kept" && !retires_ && !order.operator_touched) {

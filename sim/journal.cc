@@ -20,6 +20,7 @@ using ports::JournalHealth;
 namespace {
 
 constexpr std::int64_t kSlowPickup = 400'000;  // microseconds
+constexpr Duration kNoticeable = Duration::millis(300);
 
 bool is_commit(const Command& command) {
   return std::holds_alternative<CommitCommand>(command);
@@ -87,6 +88,7 @@ void SimJournal::attach(ports::JournalEvents& events) {
 
 void SimJournal::close() {
   pump();
+  if (!broken_) write_through(unsynced_.size());
   turn_ += 1;
   open_ = false;
   events_ = nullptr;
@@ -119,6 +121,8 @@ SimJournal::Crash SimJournal::crash() {
   group_.clear();
   unsynced_.clear();
   turn_ += 1;
+  took_at_.reset();
+  lagged_ = schedule_.now();
   open_ = false;
   events_ = nullptr;
   return out;
@@ -163,6 +167,7 @@ void SimJournal::take() {
     finish(fate);
     return;
   }
+  took_at_ = schedule_.now();
   schedule_.after(busy, [this, fate, turn = turn_] {
     if (turn == turn_) finish(fate);
   });
@@ -199,7 +204,15 @@ bool SimJournal::staged() const {
   });
 }
 
+bool SimJournal::lagged(Instant since) const {
+  if (lagged_ && *lagged_ >= since) return true;
+  if (!health().accepting || (health_at_ && *health_at_ >= since)) return true;
+  return !open_ || broken_ || (took_at_ && schedule_.now() - *took_at_ > kNoticeable);
+}
+
 void SimJournal::finish(CommitFate fate) {
+  if (took_at_ && schedule_.now() - *took_at_ > kNoticeable) lagged_ = schedule_.now();
+  took_at_.reset();
   const bool wrote = staged();
   if (!wrote || fate == CommitFate::as_it_should) {
     // A disk that says that it has synced, and has not.
@@ -257,7 +270,9 @@ std::size_t SimJournal::commits_queued() const {
 // --- its faults ---
 
 SimJournal::CommitFate SimJournal::draw_fate() {
-  if (commits_queued() == 0 || !failing_) return CommitFate::as_it_should;
+  if (commits_queued() == 0) return CommitFate::as_it_should;
+  if (next_fate_) return *std::exchange(next_fate_, std::nullopt);
+  if (!failing_) return CommitFate::as_it_should;
   if (writes_fail()) {
     constexpr CommitFate kUnwritten[] = {CommitFate::failed, CommitFate::unknown_lost};
     constexpr CommitFate kPerhaps[] = {CommitFate::failed, CommitFate::unknown_lost,
@@ -291,6 +306,7 @@ void SimJournal::tell_health() {
   const JournalHealth now = health();
   if (now.accepting == told_.accepting) return;
   told_ = now;
+  health_at_ = schedule_.now();
   events_->on_health(now);
 }
 
@@ -298,6 +314,7 @@ void SimJournal::set_health(JournalHealth health) {
   HF_CHECK(events_ != nullptr);
   set_ = health;
   told_ = health;
+  health_at_ = schedule_.now();
   events_->on_health(std::move(health));
 }
 
@@ -306,6 +323,17 @@ void SimJournal::set_health(JournalHealth health) {
 Result<std::uint64_t> SimJournal::sweep(std::size_t limit) {
   if (!group_.empty()) return std::uint64_t{0};
   HF_TRY(adapters::RetentionTurn turn, store_.sweep(limit));
+  return retire(std::move(turn));
+}
+
+Result<std::uint64_t> SimJournal::evict(std::uint64_t bytes, std::size_t limit) {
+  if (!group_.empty()) return std::uint64_t{0};
+  HF_TRY(adapters::RetentionTurn turn, store_.evict(bytes, limit));
+  return retire(std::move(turn));
+}
+
+// Nobody waits for it to be synced.
+std::uint64_t SimJournal::retire(adapters::RetentionTurn turn) {
   unsynced_.push_back({std::move(turn.ops), false});
   if (!faults_.sweeps_unsynced) write_through(unsynced_.size());
   return turn.retired;

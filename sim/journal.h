@@ -66,7 +66,7 @@ class SimJournal final : public adapters::CommandJournal {
   // Fails now and then where nothing can be written: the next try may do better.
   Result<call::Recovered> open() override;
   void attach(ports::JournalEvents& events) override;
-  // Serves what waits and syncs it, at once and without a fault.
+  // Serves what waits and syncs all, at once and without a fault.
   void close() override;
 
   // Its thread takes what waits, or has a look when `idle`. The owner calls this whenever something
@@ -90,10 +90,17 @@ class SimJournal final : public adapters::CommandJournal {
   void set_slow(bool slow) { slow_ = slow; }
   void set_health(ports::JournalHealth health);
 
-  // One turn of retention by age; entries taken away. None while a sync is under way.
+  // The next turn with a commit comes to this, for tests of the journal itself.
+  void fail_next(adapters::CommitFate fate) { next_fate_ = fate; }
+
+  // One turn of retention by age, and one of making room; entries taken away. None while a sync is
+  // under way.
   Result<std::uint64_t> sweep(std::size_t limit = 256);
+  Result<std::uint64_t> evict(std::uint64_t bytes, std::size_t limit = 256);
 
   [[nodiscard]] bool waits() const { return !queue_.empty() || !group_.empty(); }
+  // Whether something has waited for it noticeably long since then, or does now.
+  [[nodiscard]] bool lagged(Instant since) const;
   // A commit of this life was made to fail.
   [[nodiscard]] bool made_to_fail() const { return made_to_fail_; }
 
@@ -123,6 +130,7 @@ class SimJournal final : public adapters::CommandJournal {
   ports::CommitResult stage(const call::Batch& batch, CommitFate& fate);
   void finish(CommitFate fate);
   void write_through(std::size_t entries);
+  std::uint64_t retire(adapters::RetentionTurn turn);
   void tell(std::optional<ports::CommitResult> instead);
   [[nodiscard]] ports::JournalHealth health() const;
   void tell_health();
@@ -153,8 +161,12 @@ class SimJournal final : public adapters::CommandJournal {
   ports::JournalEvents* events_ = nullptr;
   ports::JournalHealth set_;  // by the owner
   ports::JournalHealth told_;
-  std::uint64_t turn_ = 0;  // timers of an earlier one are void
-  bool awake_ = false;      // a turn is coming
+  std::optional<CommitFate> next_fate_;
+  std::uint64_t turn_ = 0;            // timers of an earlier one are void
+  bool awake_ = false;                // a turn is coming
+  std::optional<Instant> took_at_;    // of the turn that is under way
+  std::optional<Instant> lagged_;     // the end of the last turn that was long
+  std::optional<Instant> health_at_;  // when something was told of its health
   bool open_ = false;
   bool broken_ = false;
   bool failing_ = true;

@@ -1,12 +1,20 @@
 // The oracles at the end of a world; those that judge a moment stand beside what happens in it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "sim/world.h"
 
 namespace hf::sim {
+namespace {
+
+// A slow sync lies between the decision and the word of it.
+constexpr Duration kToldWithin = Duration::seconds(60);
+
+}  // namespace
 
 void World::judge() {
   judge_orders();
@@ -78,7 +86,8 @@ void World::judge_lines() {
     const LedgerEntry* effect = upstream_->entry_of(first.name);
     if (effect == nullptr) continue;
     for (const Order& later : clients_->orders()) {
-      if (&later == &first || later.line != first.line || !later.first_asked || !later.first_sent ||
+      if (&later == &first || later.line != first.line || later.owner != first.owner ||
+          !later.first_asked || !later.first_sent ||
           later.first_asked->mono <= first.acknowledged->mono) {
         continue;
       }
@@ -155,6 +164,24 @@ void World::judge_told(const call::Call& call) {
   violation("callback: " + call.id.text() + " ended " + state + ", and nobody was told");
 }
 
+// That a call became unknown was told, unless the process died just then.
+void World::judge_alert(const call::Call& call) {
+  if (clients_->alerted().contains(call.id)) return;
+  std::optional<WallTime> when;
+  driver().detail(call.id, [&when](const Result<ports::CallDetail>& detail) {
+    HF_CHECK(detail.ok());
+    for (const call::TimelineEvent& event : detail->timeline) {
+      if (event.what == call::Happening::became_unknown) when = event.at;
+    }
+  });
+  journal_->pump();
+  if (!when) return;  // that part of its timeline is gone
+  const bool died = std::any_of(crashed_at_.begin(), crashed_at_.end(), [&](WallTime crash) {
+    return crash >= *when && crash - *when <= kToldWithin;
+  });
+  if (!died) violation("alerts: nobody was told that " + call.id.text() + " became unknown");
+}
+
 void World::judge_call(const call::Call& call) {
   if (call.callback_of) {
     judge_callback(call);
@@ -181,15 +208,16 @@ void World::judge_call(const call::Call& call) {
       }
       return;
     case call::State::unknown:
+      judge_alert(call);
       // Once the lookups are well again, one that settles nothing is of a charge that failed; but a
       // clock that was set ahead ends the asking early.
       if (verdict_.reboots == 0 && inconclusive_.contains(call.id) &&
           !upstream_->listed_failed(order)) {
         violation("unknown-has-a-cause: " + who + " could have been settled by a lookup");
       }
-      // Somebody sent it, or died when about to.
-      if (call.attempts == 0 || (upstream_->starts_of(order) == 0 && verdict_.crashes == 0)) {
-        violation("unknown-has-a-cause: " + who + " was never sent");
+      // Somebody sent it and could not know what became of it, or died when about to.
+      if (call.attempts == 0 || (!witness_->ambiguous(order) && !witness_->was_cut(call.id))) {
+        violation("unknown-has-a-cause: every copy of " + who + " is proven not applied");
       }
       return;
     case call::State::waiting:

@@ -17,6 +17,8 @@ void SimOperator::look(runtime::Driver& driver) {
     command.what = prng_.chance(1, 2) ? What::pause : What::resume;
     command.upstream = kUpstreams[prng_.below(4)];
     command.pause_for = Duration::seconds(prng_.between(1, 60));
+    if (command.what == What::pause) paused_.insert(command.upstream);
+    if (command.what == What::resume) witness_.operator_resumed(command.upstream);
     say(driver, std::move(command), nullptr);
     return;
   }
@@ -27,7 +29,7 @@ void SimOperator::look(runtime::Driver& driver) {
   filter.limit = 4;
   waits_ = true;
   driver.list(filter, [this, &driver, life = life_](Result<ports::CallPage> page) {
-    if (life != life_) return;
+    if (hung_up_ || life != life_) return;
     waits_ = false;
     if (!page.ok() || page->calls.empty()) return;
     judge(driver, *page->calls[prng_.below(page->calls.size())]);
@@ -67,6 +69,7 @@ void SimOperator::say(runtime::Driver& driver, engine::OperatorCommand command, 
   auto answered = std::make_shared<bool>(false);
   driver.command(std::move(command), [this, life = life_, answered, cancels, order](
                                          bool ok, const std::string& message) {
+    if (hung_up_) return;
     if (std::exchange(*answered, true)) violation_("operator: a command was answered twice");
     if (life != life_) {
       violation_("operator: a command was answered by a later process");

@@ -28,12 +28,19 @@ class SimOperator {
 
   // One look, and perhaps one command, at the process that lives now.
   void look(runtime::Driver& driver);
-  // The process died: what it was asked is never answered.
+  // The process is dead from this instant on: what it still says is said to nobody.
+  void hang_up() { hung_up_ = true; }
+  // It is gone: what it was asked is never answered.
   void forget() {
     life_ += 1;
     waits_ = false;
+    hung_up_ = false;
   }
   [[nodiscard]] bool waits() const { return waits_; }
+  // Somebody has paused it, at some time.
+  [[nodiscard]] bool paused(const std::string& upstream) const {
+    return paused_.contains(upstream);
+  }
   [[nodiscard]] std::uint64_t done() const { return done_; }
 
  private:
@@ -46,8 +53,10 @@ class SimOperator {
   Witness& witness_;
   SimClients& clients_;
   std::function<void(std::string)> violation_;
+  std::set<std::string> paused_;
   std::uint64_t life_ = 0;
   bool waits_ = false;
+  bool hung_up_ = false;
   std::uint64_t done_ = 0;
 };
 

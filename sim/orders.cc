@@ -44,6 +44,14 @@ void World::place_all_kinds(Prng& prng) {
     if (order.keyed && !calm) ask_more(prng, order);
     order.careful = !order.keyed && !order.repeatable && prng.chance(1, 2);
     if (calm) order.gone_permille = order.nosy_permille = 0;
+    if (prng.chance(1, 4)) order.owner = "market";
+    if (order.keyed && prng.chance(1, 5)) {
+      order.comes_back = Duration::seconds(prng.between(10, 2400));
+    }
+    order.agreed_202 = order.target.starts_with("/async/") ||
+                       settings_->routes.front()->held_answer == call::HeldAnswer::accepted;
+    const bool live = order.target.starts_with("/live/") || order.target.starts_with("/pay/");
+    order.crowd = live && order.method == "POST" && i < 40 && prng.chance(1, 40);
     clients_->add(std::move(order), Duration::millis(prng.between(0, 60'000)));
   }
   constexpr Way kLast[] = {{"/live/", true, true},

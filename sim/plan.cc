@@ -131,6 +131,36 @@ FaultPlan FaultPlan::draw(Prng& prng, Edition edition) {
   return plan;
 }
 
+void draw_wire_faults(Prng prng, UpstreamFaults& faults) {
+  faults.connections = true;
+  faults.slow_dial = draw_permille(prng, 200);
+  faults.silent_dial = draw_permille(prng, 80);
+  faults.failed_dial = draw_permille(prng, 100);
+  faults.closing_reused = draw_permille(prng, 200);
+  faults.early = draw_permille(prng, 100);
+  faults.closes = draw_permille(prng, 800);
+  faults.interims = draw_permille(prng, 400);
+  faults.foreign = draw_permille(prng, 60);
+  faults.half_head = draw_permille(prng, 60);
+  faults.broken_head = draw_permille(prng, 60);
+  faults.broken_framing = draw_permille(prng, 60);
+  faults.stalled = draw_permille(prng, 80);
+  faults.streamed = draw_permille(prng, 100);
+  faults.chunked = draw_permille(prng, 700);
+  faults.given_up_arrives = draw_permille(prng, 800);
+}
+
+std::string text_of_wire(const UpstreamFaults& faults) {
+  return fmt::format(
+      "connections={} slow_dial={} silent_dial={} failed_dial={} closing_reused={} early={} "
+      "closes={} interims={} foreign={} half_head={} broken_head={} broken_framing={} stalled={} "
+      "streamed={} chunked={} given_up_arrives={}",
+      faults.connections, faults.slow_dial, faults.silent_dial, faults.failed_dial,
+      faults.closing_reused, faults.early, faults.closes, faults.interims, faults.foreign,
+      faults.half_head, faults.broken_head, faults.broken_framing, faults.stalled, faults.streamed,
+      faults.chunked, faults.given_up_arrives);
+}
+
 std::string FaultPlan::text() const {
   const UpstreamFaults& up = upstream;
   return fmt::format(

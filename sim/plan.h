@@ -40,6 +40,10 @@ struct FaultPlan {
 // What a disk can do to a journal, and when a process dies in the midst of what it does. Replaces
 // what was drawn of the journal before.
 void draw_journal_faults(Prng prng, JournalFaults& faults);
+// The faults of the wire, each off in half of the worlds. Without them there are no connections, as
+// in the editions plain and asking.
+void draw_wire_faults(Prng prng, UpstreamFaults& faults);
+std::string text_of_wire(const UpstreamFaults& faults);
 
 // Upstreams keyed, plain, asked (it has a lookup and no keys) and llm (repeatable), and the routes
 // that lead there.

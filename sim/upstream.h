@@ -18,6 +18,7 @@
 #include "base/prng.h"
 #include "ports/upstream.h"
 #include "sim/schedule.h"
+#include "sim/wire.h"
 
 namespace hf::sim {
 
@@ -52,6 +53,24 @@ struct UpstreamFaults {
   int lookup_slow = 0;        // per lookup: seconds until the answer arrives
   bool lookup_lags = false;   // shows what was true up to kLongestLag ago
   int forgets = 0;            // a key that it has an answer for: what it never should
+
+  // Of the wire; drawn by draw_wire_faults (plan.h).
+  bool connections = false;  // they are kept, reused, closed when idle; making one takes time
+  int slow_dial = 0;         // of new connections: up to the connect timeout
+  int silent_dial = 0;       // nobody answers: the connect timeout ends it
+  int failed_dial = 0;       // taken up and dropped before a byte is written
+  int closing_reused = 0;    // a reused connection ends under a request that is not careful
+  int early = 0;             // refused or dropped before the whole request was read
+  int closes = 0;            // of the connections that die: by FIN
+  int interims = 0;          // of the connections that die, and of answers: 1xx before it
+  int foreign = 0;           // of answers: no HTTP
+  int half_head = 0;         // of answers: the status, then the connection dies or is silent
+  int broken_head = 0;       // of answers: a status and fields that cannot be trusted
+  int broken_framing = 0;    // of answers: a body whose framing breaks
+  int stalled = 0;           // of answers: half a body, then silence
+  int streamed = 0;          // of answers: an event stream, which nobody captures
+  int chunked = 0;           // of answers: without a declared length
+  int given_up_arrives = 0;  // of requests given up on their way: they take effect all the same
 };
 
 struct LedgerEntry {
@@ -62,24 +81,28 @@ struct LedgerEntry {
   std::string answer;
 };
 
-class SimUpstream final : public ports::Upstream {
+class SimUpstream final : public ports::Upstream, private SimPeer {
  public:
-  // Told the body of every request before anything of it is done.
+  // Told the body of every request when its attempt begins, of a streamed one when it is there.
   using Watch = std::function<void(const ports::AttemptSpec&, const std::string& order)>;
   SimUpstream(Schedule& schedule, Prng prng, UpstreamFaults faults, Watch watch);
 
-  void attach(ports::UpstreamEvents* events) { events_ = events; }
+  void attach(ports::UpstreamEvents* events) { wire_.attach(events); }
   // The process died: nobody hears the ends of its attempts; the work here goes on.
-  void forget_attempts();
+  void forget_attempts() { wire_.forget(); }
   void heal();
-  void set_down(bool down) { down_ = down; }
+  void set_down(bool down);
   void set_unauthorized(bool unauthorized) { unauthorized_ = unauthorized; }
   void ignore_keys() { keys_ignored_ = true; }
+  // A planted mistake of the way out, not of the upstream.
+  void reuse_abandoned() { wire_.reuse_abandoned(); }
 
   void start(ports::AttemptSpec spec) override;
-  void cancel(AttemptId id) override;
-  void forward(AttemptId id, std::shared_ptr<ports::AnswerSink> sink) override;
-  void capture(AttemptId id, std::uint64_t max) override;
+  void cancel(AttemptId id) override { wire_.cancel(id); }
+  void forward(AttemptId id, std::shared_ptr<ports::AnswerSink> sink) override {
+    wire_.forward(id, std::move(sink));
+  }
+  void capture(AttemptId id, std::uint64_t max) override { wire_.capture(id, max); }
 
   // What receivers of callbacks have taken: the body by its webhook-id, which never changes.
   [[nodiscard]] const std::map<std::string, std::string>& told() const { return told_; }
@@ -95,6 +118,7 @@ class SimUpstream final : public ports::Upstream {
   [[nodiscard]] std::size_t starts_of(const std::string& order) const;
   // Nothing of this order is on its way or being worked on: the ledger tells the last word.
   [[nodiscard]] bool settled(const std::string& order) const;
+  [[nodiscard]] const SimWire& wire() const { return wire_; }
   std::uint64_t attempts = 0;
   std::uint64_t lookups = 0;
 
@@ -106,69 +130,76 @@ class SimUpstream final : public ports::Upstream {
     std::string body;
     Instant born;
   };
-  // One attempt as it arrived, which its sender's death does not change.
+  // One request as it arrived, which its sender's death does not change.
   struct Arrived {
+    ExchangeNumber exchange{};
     std::string order;
     StoreKey key;  // second empty: none is honoured
     bool safe = false;
     Duration lifetime = Duration::max();
-    std::shared_ptr<int> token;  // held while anything may still happen
+    Duration patience;            // of its sender, for the head of an answer
+    bool whole_if_ready = false;  // its sender takes small answers at once
+    std::shared_ptr<void> token;  // held while anything may still happen
   };
   // What a lookup asks for: an order by name, or what came under a key.
   struct Question {
     std::string order;
     StoreKey key;
   };
-  struct Live {
-    ports::AttemptSpec spec;
-    Arrived request;
-    std::optional<call::AnswerHead> head;  // waits for a word
-    std::string body;
-    bool cut = false;
-  };
+
+  // upstream_wire.cc
+  Passage pass(const ports::AttemptSpec& spec) override;
+  void pass_by_connection(const ports::AttemptSpec& spec, Passage& passage);
+  void on_request(const Arrival& arrival) override;
+  std::shared_ptr<void> begin(const std::string& order);
+  [[nodiscard]] Arrived arrived(const Arrival& arrival);
+  void answer(const Arrived& request, int status, std::string body, Fields fields, bool cut);
+  void spoil(PeerAct& act);
+  void keep(PeerAct& act);
+  void say_nothing(const Arrived& request, const std::string& receipt);
+  void die(ExchangeNumber number);
+  void die_later(ExchangeNumber number, Duration delay);
+
+  // lookups.cc
+  void arrive_lookup(const Arrived& request, const Question& question);
+  bool lookup_failed(const Arrived& request);
+  [[nodiscard]] static Question question_of(const ports::AttemptSpec& spec);
+  [[nodiscard]] std::string found_of(const Question& question);
 
   // calm.cc
-  void start_calm(ports::AttemptSpec spec);
+  void serve_calm(const Arrival& arrival);
+
   // receiver.cc
-  void start_callback(ports::AttemptSpec spec);
-  void receive(AttemptId id, const std::string& webhook, const std::string& body);
+  void receive(const Arrived& request, const std::string& webhook);
   void take_callback(const std::string& webhook, const std::string& body);
 
   bool hit(int permille) { return prng_.chance(static_cast<std::uint64_t>(permille), 1000); }
-  void arrive(AttemptId id);
-  bool answered_at_the_door(AttemptId id, const Arrived& request);
-  bool answered_by_key(AttemptId id, const Arrived& request);
-  void work(AttemptId id, const Arrived& request);
-  bool start_lookup(ports::AttemptSpec& spec);
-  void arrive_lookup(AttemptId id, const Question& question);
-  bool lookup_failed(AttemptId id);
-  [[nodiscard]] std::string found_of(const Question& question);
+  // Draws nothing for a fault that is off.
+  bool sometimes(int permille) { return permille > 0 && hit(permille); }
+  void arrive(const Arrived& request);
+  bool answered_at_the_door(const Arrived& request);
+  bool answered_by_key(const Arrived& request);
+  void work(const Arrived& request);
   void apply(const Arrived& request, const std::string& answer);
   void apply_orphan(const Arrived& request);
   Stored& memory_of(const Arrived& request);
   std::string receipt_of(const Arrived& request) const;
-  void answer(AttemptId id, int status, std::string body, Fields fields, bool cut);
-  void end(AttemptId id, call::AttemptOutcome outcome);
-  void end_later(AttemptId id, Duration delay, call::Evidence evidence, call::Cause cause);
-  Live* live(AttemptId id);
 
   Schedule& schedule_;
   Prng prng_;
   UpstreamFaults faults_;
   Watch watch_;
-  ports::UpstreamEvents* events_ = nullptr;
+  SimWire wire_;
   bool down_ = false;
   bool unauthorized_ = false;
   bool keys_ignored_ = false;
-  std::uint64_t generation_ = 0;
-  std::map<std::pair<std::uint64_t, AttemptId>, Live> live_;
   std::map<StoreKey, Stored> keys_;
   std::vector<LedgerEntry> ledger_;
   std::map<std::string, std::vector<std::size_t>> entries_;
   std::map<std::string, std::size_t> starts_;
   std::map<std::string, std::string> told_;
   bool told_two_ways_ = false;
-  std::map<std::string, std::weak_ptr<int>> under_way_;
+  std::map<std::string, std::weak_ptr<void>> under_way_;
   std::map<std::string, int> pending_;  // listed, and still to come
   std::map<std::string, int> failed_;
   std::set<std::string> forgot_;

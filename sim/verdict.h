@@ -36,26 +36,16 @@ struct Counts {
 };
 
 inline constexpr std::pair<const char*, std::uint64_t Counts::*> kCounts[] = {
-    {"worlds", &Counts::worlds},
-    {"orders", &Counts::calls},
-    {"effects", &Counts::effects},
-    {"crashes", &Counts::crashes},
-    {"reboots", &Counts::reboots},
-    {"reconfigured", &Counts::reconfigured},
-    {"deaths", &Counts::deaths},
-    {"failed boots", &Counts::failed_boots},
-    {"unknown", &Counts::unknown},
-    {"dead", &Counts::dead},
-    {"cancelled", &Counts::cancelled},
-    {"asides", &Counts::asides},
-    {"commands", &Counts::commands},
-    {"retired", &Counts::retired},
-    {"lookups", &Counts::lookups},
-    {"found", &Counts::found},
-    {"in line", &Counts::in_line},
-    {"told", &Counts::told},
-    {"repeated", &Counts::repeated},
-    {"events", &Counts::events},
+    {"worlds", &Counts::worlds},       {"orders", &Counts::calls},
+    {"effects", &Counts::effects},     {"crashes", &Counts::crashes},
+    {"reboots", &Counts::reboots},     {"reconfigured", &Counts::reconfigured},
+    {"deaths", &Counts::deaths},       {"failed boots", &Counts::failed_boots},
+    {"unknown", &Counts::unknown},     {"dead", &Counts::dead},
+    {"cancelled", &Counts::cancelled}, {"asides", &Counts::asides},
+    {"commands", &Counts::commands},   {"retired", &Counts::retired},
+    {"lookups", &Counts::lookups},     {"found", &Counts::found},
+    {"in line", &Counts::in_line},     {"told", &Counts::told},
+    {"repeated", &Counts::repeated},   {"events", &Counts::events},
 };
 
 inline Counts& operator+=(Counts& sum, const Counts& more) {

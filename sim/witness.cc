@@ -17,8 +17,7 @@ using call::Evidence;
 
 // Of the design: no attempt starts so shortly before its key's end.
 constexpr Duration kKeyMargin = Duration::seconds(10);
-// A slow journal writes what was decided within this time.
-constexpr Duration kWrittenWithin = Duration::seconds(2);
+constexpr Duration kPauseEdge = Duration::millis(600);
 
 std::uint64_t mix(std::uint64_t sum, std::string_view text) {
   for (const char c : text)
@@ -28,11 +27,22 @@ std::uint64_t mix(std::uint64_t sum, std::string_view text) {
 
 // All that must be the same in every copy under one key: method, target, body, and every field that
 // is not of one attempt only.
-std::uint64_t bytes_of(const call::Request& request, const std::string& body) {
+std::uint64_t bytes_of(const ports::AttemptSpec& spec, const std::string& body) {
+  const call::Request& request = *spec.request;
   std::uint64_t sum = mix(mix(mix(1469598103934665603ULL, request.method), request.target), body);
   for (const Field& field : request.fields)
     sum = mix(mix(sum, field.name), field.value);
+  for (const Field& field : spec.per_attempt) {
+    const bool own = same_name(field.name, "traceparent") || same_name(field.name, "tracestate") ||
+                     same_name(field.name, "Via") || same_name(field.name, "Forwarded");
+    if (!own) sum = mix(mix(sum, field.name), field.value);
+  }
   return sum;
+}
+
+std::string owner_of(const call::Request& request) {
+  const Field* field = find_field(request.fields, "Authorization");
+  return field == nullptr ? std::string() : field->value;
 }
 
 bool among(const std::vector<int>& statuses, int status) {
@@ -75,7 +85,10 @@ bool Witness::ambiguous(const std::string& order) const {
 
 void Witness::start(ports::AttemptSpec spec) {
   judge_limits(spec);
+  const std::string owner = owner_of(*spec.request);
+  judge_pause(spec.upstream->name, owner);
   UnderWay under_way;
+  under_way.owner = owner;
   under_way.upstream = spec.upstream->name;
   under_way.refused = spec.upstream->idempotency.refused;
   const std::string& target = spec.request->target;
@@ -104,7 +117,8 @@ void Witness::arrived(const ports::AttemptSpec& spec, const std::string& order) 
   fresh.safe = spec.request->method == "GET" || fresh.mode == call::Mode::repeatable;
   const Field* key = find_field(spec.request->fields, spec.upstream->idempotency.header);
   if (fresh.mode == call::Mode::key && key != nullptr) fresh.key = key->value;
-  fresh.bytes = bytes_of(*spec.request, order);
+  fresh.bytes = bytes_of(spec, order);
+  fresh.owner = owner_of(*spec.request);
   fresh.life = life_;
   fresh.at = world_.now();
   judge_again(spec, order, fresh);
@@ -130,7 +144,8 @@ void Witness::on_attempt_done(AttemptId id, call::AttemptOutcome outcome) {
     Upstream& upstream = upstreams_[over.upstream];
     upstream.running -= 1;
     const bool complete = outcome.evidence == Evidence::answer_complete;
-    if (complete && outcome.head.status < 500) upstream.successes += 1;
+    if (complete && outcome.head.status < 500) upstream.successes.push_back(world_.now().mono);
+    note_pause(over, outcome);
     if (over.lookup) {
       LookupSeen& seen = lookups_[*over.lookup];
       if (complete && outcome.head.status == 200) {
@@ -153,7 +168,7 @@ void Witness::on_attempt_done(AttemptId id, call::AttemptOutcome outcome) {
 void Witness::judge_again(const ports::AttemptSpec& spec, const std::string& order,
                           const Copy& fresh) {
   const auto& before = copies_of(order);
-  if (!before.empty()) judge_budget(spec, fresh, before.back().call == fresh.call);
+  if (!before.empty()) judge_budget(spec, before.back().call == fresh.call);
   if (fresh.safe || before.empty()) return;
   const std::string why = why_not(spec, order, fresh);
   if (!why.empty()) {
@@ -166,7 +181,7 @@ void Witness::judge_again(const ports::AttemptSpec& spec, const std::string& ord
 std::string Witness::why_not(const ports::AttemptSpec& spec, const std::string& order,
                              const Copy& fresh) {
   std::vector<Copy> doubtful;
-  bool other_lives = false;
+  bool other_lives = cut_.contains(fresh.call);
   const auto proved = proved_.find(order);
   std::size_t by_person = proved == proved_.end() ? 0 : proved->second;
   for (const Copy& copy : copies_of(order)) {
@@ -226,7 +241,7 @@ std::string Witness::why_not_key(const ports::AttemptSpec& spec, const Copy& fre
 }
 
 // Two questions of one boot, both after the attempt's end, found nothing, and a settle lies between
-// that end (or the first of them) and the second.
+// that end (or the boot) and the second.
 bool Witness::verified_absent(const ports::AttemptSpec& spec, const std::string& order,
                               const Copy& last) const {
   const Duration settle = spec.upstream->idempotency.settle;
@@ -246,8 +261,9 @@ bool Witness::verified_absent(const ports::AttemptSpec& spec, const std::string&
     if (lookup->absent == false) return false;
     if (!lookup->absent) continue;
     if (first && first->boot == at.boot) {
-      // A question counts from when it was decided, and leaves when that is written.
-      const Instant from = since.boot == at.boot ? since.mono : first->mono - kWrittenWithin;
+      // After a reboot nothing is known but how long this boot has lasted. (A question counts from
+      // when it was decided, and leaves when that is written, which may be much later.)
+      const Instant from = since.boot == at.boot ? since.mono : Instant{};
       if (at.mono - from >= settle) return true;
     } else {
       first = at;
@@ -261,7 +277,6 @@ void Witness::judge_limits(const ports::AttemptSpec& spec) {
   const call::UpstreamSettings& settings = *spec.upstream;
   Upstream& upstream = upstreams_[settings.name];
   upstream.running += 1;
-  upstream.most = std::max(upstream.most, upstream.running);
   if (upstream.running > settings.concurrency) {
     world_.violation(fmt::format("bounds: {} attempts at once at {}, of at most {}",
                                  upstream.running, settings.name, settings.concurrency));
@@ -284,20 +299,62 @@ void Witness::judge_limits(const ports::AttemptSpec& spec) {
 }
 
 // Second and later attempts are paid for by successes, and a floor.
-void Witness::judge_budget(const ports::AttemptSpec& spec, const Copy& fresh, bool again) {
+void Witness::judge_budget(const ports::AttemptSpec& spec, bool again) {
   if (!again) return;
   Upstream& upstream = upstreams_[spec.upstream->name];
-  upstream.again += 1;
+  const Instant now = world_.now().mono;
   const policy::BudgetConfig config;
-  const Duration alive = fresh.at.mono - born_;
-  const auto floor = static_cast<std::uint64_t>(
-      config.floor.count + config.floor.count * (alive.ns / 1000) / (config.floor.per.ns / 1000));
-  const auto most =
-      floor + 1 + upstream.successes * static_cast<std::uint64_t>(world_.budget_permille) / 1000;
-  if (upstream.again > most) {
-    world_.violation(fmt::format("budget: {} repeats at {} within {} ms, of at most {}",
-                                 upstream.again, spec.upstream->name, alive.ms(), most));
+  upstream.again.push_back(now);
+  std::erase_if(upstream.again, [&](Instant at) { return now - at > Duration::seconds(5); });
+  const Duration credit = config.credit_life * 2 + Duration::seconds(5);
+  std::erase_if(upstream.successes, [&](Instant at) { return now - at > credit; });
+  const auto earned =
+      static_cast<std::int64_t>(upstream.successes.size()) * world_.budget_permille / 1000 + 1;
+  for (const Duration window :
+       {Duration::millis(200), Duration::seconds(1), Duration::seconds(5)}) {
+    if (world_.lagged(world_.true_now() - window - Duration::seconds(2))) continue;
+    const auto within = std::count_if(upstream.again.begin(), upstream.again.end(),
+                                      [&](Instant at) { return now - at <= window; });
+    const std::int64_t most =
+        config.floor.count + earned + config.floor.count * window.ms() / config.floor.per.ms();
+    if (within > most) {
+      world_.violation(fmt::format("budget: {} repeats at {} within {} ms, of at most {}", within,
+                                   spec.upstream->name, window.ms(), most));
+    }
   }
+}
+
+// A 429, or any answer that says when to come back, asks everybody with that credential to wait.
+void Witness::note_pause(const UnderWay& over, const call::AttemptOutcome& outcome) {
+  if (outcome.evidence < Evidence::answer_begun) return;
+  const Field* asked = find_field(outcome.head.fields, "Retry-After");
+  if (asked == nullptr) return;
+  const Instant now = world_.true_now();
+  Pause& pause = paused_[{over.upstream, over.owner}];
+  const Instant until = now + Duration::seconds(std::stoll(asked->value));
+  if (until <= pause.until) return;
+  pause = {now, until, life_};
+}
+
+void Witness::operator_resumed(const std::string& upstream) {
+  for (auto& [whose, pause] : paused_) {
+    if (whose.first == upstream) pause.until = world_.true_now();
+  }
+}
+
+void Witness::judge_pause(const std::string& upstream, const std::string& owner) {
+  const auto found = paused_.find({upstream, owner});
+  if (found == paused_.end()) return;
+  const Pause& pause = found->second;
+  const Instant now = world_.true_now();
+  // What was decided before it may leave a little later, or much later where the journal is slow.
+  if (now >= pause.until - kPauseEdge || now < pause.from + kPauseEdge) return;
+  if (world_.lagged(pause.from - kPauseEdge)) return;
+  // A short one is over before a restart is; and what was told to a dying process is lost.
+  if (pause.life != life_) return;
+  world_.violation(
+      fmt::format("pause: {} was sent to {} ms after it had asked for a pause of {} ms", upstream,
+                  (now - pause.from).ms(), (pause.until - pause.from).ms()));
 }
 
 }  // namespace hf::sim

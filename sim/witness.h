@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,7 @@ struct Copy {
   std::uint64_t bytes = 0;  // hash of all that must be the same in every copy
   call::Mode mode = call::Mode::none;
   bool safe = false;
+  std::string owner;       // the credential it carries
   std::uint64_t life = 0;  // of the process that sent it
   Now at;
   std::optional<Now> ended;  // reported; none: under way, or its process has died
@@ -50,10 +52,13 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
  public:
   struct World {
     std::function<Now()> now;
+    std::function<Instant()> true_now;  // which no reboot begins anew
     std::function<void(std::string)> violation;
     // The call whose attempt is being started.
     std::function<std::optional<CallId>()> handling;
     int budget_permille = 0;
+    // The journal has kept somebody waiting since then: what was decided earlier leaves only now.
+    std::function<bool(Instant)> lagged;
     std::function<void(const std::string&)> trace;  // empty: nobody listens
   };
   Witness(ports::Upstream& below, World world);
@@ -63,12 +68,21 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
   void attach(ports::UpstreamEvents* above, std::uint64_t life);
   // The body of the attempt that is being started, read to its end: it stands for its order.
   void arrived(const ports::AttemptSpec& spec, const std::string& order);
+  // A person has lifted the pauses of an upstream.
+  void operator_resumed(const std::string& upstream);
+  // The upstream has asked for a pause from somebody with this credential, at some time.
+  [[nodiscard]] bool paused_once(const std::string& upstream, const std::string& owner) const {
+    return paused_.contains({upstream, owner});
+  }
+  // A process found this call as being sent by one that died: it cannot know how far that got.
+  void cut(const CallId& call) { cut_.insert(call); }
   // A person has seen that the order did not take effect.
   void operator_proved(const std::string& order) { proved_[order] = copies_of(order).size(); }
 
   [[nodiscard]] const std::vector<Copy>& copies_of(const std::string& order) const;
   // Whether some copy may have taken effect as far as its sender was told.
   [[nodiscard]] bool ambiguous(const std::string& order) const;
+  [[nodiscard]] bool was_cut(const CallId& call) const { return cut_.contains(call); }
   [[nodiscard]] std::uint64_t copies() const { return count_; }
 
   void start(ports::AttemptSpec spec) override;
@@ -83,20 +97,25 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
   void on_attempt_done(AttemptId id, call::AttemptOutcome outcome) override;
 
  private:
+  // What an upstream has asked for, of everybody with one credential.
+  struct Pause {
+    Instant from;  // of the world's own time
+    Instant until;
+    std::uint64_t life = 0;
+  };
   struct UnderWay {
     std::string upstream;
+    std::string owner;
     std::string order;  // empty: none of ours
     std::size_t copy = 0;
     std::optional<std::size_t> lookup;
     std::vector<int> refused;
   };
-  struct Upstream {
+  struct Upstream {  // in this life
     int running = 0;
-    int most = 0;
-    std::vector<Instant> starts;  // of this life
-    std::uint64_t again = 0;      // second and later copies in this life
-    std::uint64_t successes = 0;
-    Instant since;
+    std::vector<Instant> starts;
+    std::vector<Instant> again;  // second and later copies
+    std::vector<Instant> successes;
   };
 
   void judge_again(const ports::AttemptSpec& spec, const std::string& order, const Copy& fresh);
@@ -107,7 +126,9 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
   [[nodiscard]] bool verified_absent(const ports::AttemptSpec& spec, const std::string& order,
                                      const Copy& last) const;
   void judge_limits(const ports::AttemptSpec& spec);
-  void judge_budget(const ports::AttemptSpec& spec, const Copy& fresh, bool again);
+  void judge_pause(const std::string& upstream, const std::string& owner);
+  void note_pause(const UnderWay& over, const call::AttemptOutcome& outcome);
+  void judge_budget(const ports::AttemptSpec& spec, bool again);
 
   ports::Upstream& below_;
   World world_;
@@ -119,8 +140,10 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
   std::map<std::string, std::vector<std::size_t>> lookups_about_;
   std::map<std::string, std::size_t> proved_;  // how many of its copies did not apply
   std::map<std::uint64_t, Now> births_;        // of each life
-  std::map<AttemptId, UnderWay> under_way_;    // of this life
+  std::set<CallId> cut_;
+  std::map<AttemptId, UnderWay> under_way_;  // of this life
   std::map<std::string, Upstream> upstreams_;
+  std::map<std::pair<std::string, std::string>, Pause> paused_;
   std::uint64_t count_ = 0;
 };
 

@@ -54,6 +54,8 @@ World::World(WorldOptions options)
         if (trace_) trace(fmt::format("attempt {} {} '{}'", raw(spec.id), spec.url, body));
         witness_->arrived(spec, body);
         if (spec.request->method != "POST") return;
+        judge_intent(spec, body);
+        clients_->note_turn(body);
         const std::string why = clients_->forbidden(body);
         if (!why.empty()) violation("sent: " + why);
         clients_->note_sent(body);
@@ -62,15 +64,32 @@ World::World(WorldOptions options)
   const auto tell = [this](std::string what) { violation(std::move(what)); };
   witness_ = std::make_unique<Witness>(
       *upstream_, Witness::World{[this] { return now(); },
+                                 [this] { return schedule_.now(); },
                                  tell,
                                  [this] { return handling_; },
                                  settings_->routes.front()->retry.budget_permille,
+                                 [this](Instant since) { return journal_->lagged(since); },
                                  {}});
   if (trace_) witness_->trace_to([this](const std::string& line) { trace(line); });
   clients_ = std::make_unique<SimClients>(
       schedule_, prng_.fork("clients"), *intake_, tell,
       [this](const std::string& order) { return upstream_->effects_of(order); },
       [this] { return now().wall; });
+  clients_->ask_of({[this](Instant since) { return well_since(since); },
+                    [this](const CallId& id, const std::string& code, int status) {
+                      return not_durable(id, code, status);
+                    },
+                    [this](const Order& order) {
+                      const std::string upstream = upstream_of_target(order.target);
+                      return operator_->paused(upstream) ||
+                             witness_->paused_once(upstream, "Bearer " + order.owner);
+                    },
+                    [this](const std::string& body) {
+                      const auto& copies = witness_->copies_of(body);
+                      return std::any_of(copies.begin(), copies.end(), [](const Copy& copy) {
+                        return copy.outcome.head.status >= 300;
+                      });
+                    }});
   if (trace_) clients_->trace_to([this](const std::string& line) { trace(line); });
   if (settings_->journal.retention.bodies < Duration::hours(24)) clients_->expect_retired();
   if (options.asks_unsent) clients_->forget_to_ask();

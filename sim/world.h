@@ -81,7 +81,14 @@ class World {
   // judge.cc
   void judge();
   void judge_orders();
+  // judge_now.cc: at the moment itself
+  void judge_intent(const ports::AttemptSpec& spec, const std::string& body);
+  [[nodiscard]] std::string not_durable(const CallId& id, const std::string& code,
+                                        int status) const;
+  [[nodiscard]] bool well_since(Instant since) const;
+  // judge.cc
   void judge_last(const Order& order);
+  void judge_alert(const call::Call& call);
   void judge_lines();
   bool began_anew(const Order& order);
   void judge_promises();
@@ -124,7 +131,9 @@ class World {
   Duration wall_offset_;
   bool wall_stepped_ = false;  // other than at a reboot
   std::uint64_t reconfigured_ = 0;
-  std::optional<Instant> disturbed_;  // when the process or its journal last was not well
+  std::optional<Instant> disturbed_;  // when the process last began, or began to end
+  bool draining_ = false;
+  std::vector<WallTime> crashed_at_;
   Verdict verdict_;
 };
 

@@ -28,6 +28,7 @@ World::Shell::Shell(World& world, std::uint64_t life)
   hooks.note = [&world](const engine::Note& note) {
     if (world.mortality_->dead()) return;
     if (note.what == "call_unknown") world.verdict_.unknown += 1;
+    if (note.what == "call_unknown" && note.call) world.clients_->note_alert(*note.call);
     if (note.rule == "lookup-inconclusive" && note.call) world.inconclusive_.insert(*note.call);
     if (note.what == "call_unknown" && note.rule.empty()) {
       world.violation("unknown-has-a-cause: " + note.call->text());
@@ -125,12 +126,15 @@ void World::boot() {
     return;
   }
   mortality_->begin_anew();
+  disturbed_ = schedule_.now();
   shell_ = std::make_unique<Shell>(*this, life_);
   journal_->attach(*shell_->driver);
   upstream_->attach(witness_.get());
   witness_->attach(shell_->driver.get(), life_);
   clients_->attach(shell_->driver.get());
   trace(fmt::format("boot {} with {} cut calls", life_, recovered->sending.size()));
+  for (const auto& call : recovered->sending)
+    witness_->cut(call->id);
   shell_->driver->start(*recovered);
   if (refusing_) journal_->set_health({false, "the disk is full"});
   journal_->wake(true);
@@ -144,6 +148,7 @@ void World::fall(bool drained) {
     return;
   }
   trace("drain");
+  draining_ = true;
   shell_->driver->drain();
   schedule_.after(Duration::millis(prng_.between(1, 20'000)), [this, life = life_] {
     if (life == life_ && shell_) crash();
@@ -151,6 +156,9 @@ void World::fall(bool drained) {
 }
 
 void World::crash() {
+  disturbed_ = schedule_.now();
+  draining_ = false;
+  crashed_at_.push_back(now().wall);
   verdict_.crashes += 1;
   const SimJournal::Crash cut = journal_->crash();
   trace(fmt::format("crash: {} commits under way, {} survive", cut.under_way, cut.survived));
@@ -195,7 +203,7 @@ void World::step_clock() {
 void World::die() {
   verdict_.deaths += 1;
   trace("death");
-  operator_->forget();
+  operator_->hang_up();
 }
 
 runtime::Driver& World::driver() {

@@ -289,7 +289,7 @@ void Core::pause_or_resume(const OperatorCommand& command) {
     act(CommandDone{command.id, true, "paused"}, true);
     return;
   }
-  for (const std::string& key : upstream->gate->lift_all(now_.wall)) {
+  for (const std::string& key : upstream->gate->lift_all(now_.mono)) {
     write.limit_key = key;
     if (journal_) out_->writes.pauses.push_back(write);
   }

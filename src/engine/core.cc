@@ -389,9 +389,9 @@ const Stats& Core::refresh_stats(const Now& now) {
     }
     out.paused_keys = 0;
     out.paused_until_ms = 0;
-    for (const policy::Pause& pause : upstream.gate->pauses(now.wall)) {
+    for (const policy::Pause& pause : upstream.gate->pauses(now.mono)) {
       out.paused_keys += 1;
-      out.paused_until_ms = std::max(out.paused_until_ms, pause.until.ms);
+      out.paused_until_ms = std::max(out.paused_until_ms, (now.wall + (pause.until - now.mono)).ms);
     }
     stats_.upstreams[name] = out;
   }

@@ -344,6 +344,7 @@ class Core {
   void verify_next(Active& active, WallTime when);
   void wait_verifying(Active& active, Instant at);
   void stop_verifying(Active& active);
+  void put_off_verifying(Active& active);
   Duration verify_pause(const Active& active, int asked) const;
   void hold_verifying(Active& active, WallTime when);
   [[nodiscard]] bool asked_enough(const Active& active) const;

@@ -311,7 +311,7 @@ call::Reply Core::last_word(const Active& active, std::string_view rule) const {
   if (may_repeat) spec.retry_after = Duration::seconds(1);
   if (!active.last && active.hurdle == Hurdle::paused) {
     const auto found = upstreams_.find(call.upstream);
-    const auto until = found->second.gate->paused_until(call.limit_key, now_.wall);
+    const auto until = found->second.gate->paused_until(call.limit_key, now_);
     if (until) spec.retry_after = *until - now_.wall;
   }
   if (!active.last && active.hurdle == Hurdle::breaker) {
@@ -376,7 +376,7 @@ void Core::hold(Active& active, call::WaitReason reason, std::optional<WallTime>
   if (not_before && reason == call::WaitReason::paused) {
     // A pause can be lifted. One of the whole upstream is waited for at the gate; one of a limit
     // key aside, looking again every few minutes.
-    const bool everybodys = upstream.gate->paused_until("", now_.wall).has_value();
+    const bool everybodys = upstream.gate->paused_until("", now_).has_value();
     not_before = everybodys ? now_.wall : std::min(*not_before, now_.wall + kPauseLook);
   }
   if (not_before) {
@@ -439,7 +439,7 @@ void Core::reply_held(ExchangeId id, Active& active) {
   spec.safe_to_retry = true;
   spec.call = active.call->id;
   spec.attempts = active.call->attempts;
-  const auto paused = upstream_of(active).gate->paused_until(active.call->limit_key, now_.wall);
+  const auto paused = upstream_of(active).gate->paused_until(active.call->limit_key, now_);
   const Duration until =
       std::max(active.call->next_attempt_at, paused.value_or(now_.wall)) - now_.wall;
   spec.retry_after = std::clamp(until, Duration::seconds(1), Duration::seconds(30));

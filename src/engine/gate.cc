@@ -7,6 +7,9 @@
 namespace hf::engine {
 namespace {
 
+// The wall clock has milliseconds: what is told is never before the pause's end.
+constexpr Duration kRoundUp{999'999};
+
 policy::BreakerConfig breaker_config(const call::BreakerSettings& settings) {
   policy::BreakerConfig config;
   config.failure_permille = settings.failure_permille;
@@ -34,7 +37,7 @@ Gate::Gate(const call::UpstreamSettings& settings, int budget_permille)
       rate_(settings.rate) {}
 
 Entry Gate::try_enter(policy::Lane lane, bool retry, std::string_view limit_key, const Now& now) {
-  const auto until = paused_until(limit_key, now.wall);
+  const auto until = paused_until(limit_key, now);
   if (until && !HF_BUG("ignore-a-pause")) {
     return {Hurdle::paused, false, now.mono + (*until - now.wall)};
   }
@@ -84,20 +87,20 @@ void Gate::record(bool ok, bool probe, bool counts, policy::Lane lane, Instant n
 }
 
 bool Gate::pause(std::string_view limit_key, WallTime until, const Now& now) {
-  const bool changed = pauses_.extend(limit_key, until, now.wall);
+  const bool changed = pauses_.extend(limit_key, now.mono + (until - now.wall), now.mono);
   if (changed) ramp_.on_trouble(now.mono);
   return changed;
 }
 
-std::optional<WallTime> Gate::paused_until(std::string_view limit_key, WallTime now) const {
-  auto until = pauses_.until("", now);
-  if (limit_key.empty()) return until;
-  const auto own = pauses_.until(limit_key, now);
+std::optional<WallTime> Gate::paused_until(std::string_view limit_key, const Now& now) const {
+  auto until = pauses_.until("", now.mono);
+  const auto own = pauses_.until(limit_key, now.mono);
   if (own && (!until || *own > *until)) until = own;
-  return until;
+  if (!until) return std::nullopt;
+  return now.wall + ((*until - now.mono) + kRoundUp);
 }
 
-std::vector<std::string> Gate::lift_all(WallTime now) {
+std::vector<std::string> Gate::lift_all(Instant now) {
   std::vector<std::string> lifted;
   for (const auto& pause : pauses_.all(now))
     lifted.push_back(pause.key);

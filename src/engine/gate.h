@@ -48,10 +48,11 @@ class Gate {
   // Pauses a limit key; the empty key is the whole upstream. Returns true when that changed it.
   bool pause(std::string_view limit_key, WallTime until, const Now& now);
   // Lifts every pause; returns the limit keys that were paused.
-  std::vector<std::string> lift_all(WallTime now);
-  std::optional<WallTime> paused_until(std::string_view limit_key, WallTime now) const;
+  std::vector<std::string> lift_all(Instant now);
+  // As the wall clock is now; it may be set meanwhile, and the pause stays as long as it was.
+  std::optional<WallTime> paused_until(std::string_view limit_key, const Now& now) const;
 
-  std::vector<policy::Pause> pauses(WallTime now) const { return pauses_.all(now); }
+  std::vector<policy::Pause> pauses(Instant now) const { return pauses_.all(now); }
 
   // When an open breaker lets its probe through.
   Instant breaker_open_until() const { return breaker_.open_until(); }

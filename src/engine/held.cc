@@ -101,8 +101,8 @@ bool Core::start_held(UpstreamState& upstream, const std::shared_ptr<const call:
     expect_due(upstream, *stored, *stored->asked.not_before);
     return true;
   }
-  const auto paused = upstream.gate->paused_until(stored->limit_key, now_.wall);
-  const bool all_paused = upstream.gate->paused_until("", now_.wall).has_value();
+  const auto paused = upstream.gate->paused_until(stored->limit_key, now_);
+  const bool all_paused = upstream.gate->paused_until("", now_).has_value();
   if (paused && !all_paused) {
     // One client's pause: it steps aside so that the others are not kept waiting.
     HF_PROBE("steps-aside-at-its-own-pause");
@@ -197,12 +197,13 @@ void Core::on(CallRead&& event) {
       active->call->request = event.call->request;
       launch(*active, policy::Lane::held, active->probe);
     } else {
-      upstream_of(*active).gate->leave(policy::Lane::held);
+      upstream_of(*active).gate->leave(active->lane);
       if (active->probe) upstream_of(*active).gate->abandon_probe(now_.mono);
       HF_PROBE("a-held-calls-body-is-not-there");
+      active->probe = false;
       note(*active, Note::Level::error, "call_unreadable", {});
       if (active->verifying) {
-        hold_verifying(*active, now_.wall + Duration::hours(1));
+        put_off_verifying(*active);
       } else {
         hold(*active, call::WaitReason::set_aside, now_.wall + Duration::hours(24));
       }

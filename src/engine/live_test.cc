@@ -180,6 +180,23 @@ TEST(Waiting, a_429_pauses_its_limit_key_only) {
   EXPECT_TRUE(bench.is_code(bench.arrive({.key = "b"}), "paused"));
 }
 
+// Found by the simulator (docs/simulation.md): intervals are monotonic, and whoever sets the clock
+// does not end what the upstream asked for.
+TEST(Waiting, a_pause_outlasts_a_clock_that_is_set_ahead) {
+  Bench bench([](auto& upstream, auto& route) {
+    keyed(upstream);
+    route.retry.live_attempts = 1;
+  });
+  bench.arrive({.key = "a"});
+  bench.end(answer(429, "slow down", {{"Retry-After", "60"}}));
+  bench.step_wall(Duration::minutes(20));
+  EXPECT_TRUE(bench.is_code(bench.arrive({.key = "b"}), "paused"));
+  EXPECT_TRUE(bench.running.empty());
+  bench.pass(Duration::seconds(61));
+  bench.arrive({.key = "c"});
+  EXPECT_EQ(bench.running.size(), 1U) << "and is over in its time";
+}
+
 TEST(Waiting, a_retry_budget_that_is_empty_stops_retries_not_first_attempts) {
   Bench bench([](auto& upstream, auto& route) {
     upstream.idempotency.mode = call::Mode::repeatable;

@@ -317,6 +317,8 @@ class Bench {
     recovered.newest = newest;
     boot(recovered);
   }
+  // Somebody sets the clock.
+  void step_wall(Duration by) { now.wall = now.wall + by; }
   void reload(const Tune& tune) {  // a restart with another configuration
     auto upstream = std::make_shared<call::UpstreamSettings>(*upstream_);
     auto route = std::make_shared<call::RouteSettings>(*route_);

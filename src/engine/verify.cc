@@ -114,6 +114,21 @@ void Core::stop_verifying(Active& active) {
   end_live(active, "not-verified-yet");
 }
 
+// What it would ask with cannot be read. A held call comes back later, and so does one whose key
+// goes; one that its client waits for ends as if nobody had the time.
+void Core::put_off_verifying(Active& active) {
+  const WallTime later = now_.wall + Duration::hours(1);
+  if (active.call->held) {
+    hold_verifying(active, later);
+  } else if (active.expiring && active.exchanges.empty()) {
+    active.call->next_attempt_at = later;
+    write(active);
+    unload_if_idle(active);
+  } else {
+    stop_verifying(active);
+  }
+}
+
 Duration Core::verify_pause(const Active& active, int asked) const {
   if (active.call->held) {
     const policy::Schedule schedule{active.route->retry.held};
@@ -252,7 +267,7 @@ void Core::on_looked_up(Active& active, const call::AttemptOutcome& outcome) {
     return;
   }
   WallTime next = now_.wall + verify_pause(active, call.doubt.lookups);
-  const auto paused = upstream_of(active).gate->paused_until(call.limit_key, now_.wall);
+  const auto paused = upstream_of(active).gate->paused_until(call.limit_key, now_);
   verify_next(active, std::max(next, paused.value_or(next)));
 }
 
@@ -306,7 +321,8 @@ void Core::saw_absence(Active& active) {
     active.verifying = false;
     upstream_of(active).stats.verified_absent += 1;
     if (call.held) call.state = call::State::waiting;
-    if (active.expiring && active.exchanges.empty()) {
+    // One that its client has cancelled goes on to be cancelled, whoever waits.
+    if (active.expiring && active.exchanges.empty() && !call.no_more_attempts) {
       HF_PROBE("absent-when-its-key-was-over");
       die(active, "verified-absent");
       return;

@@ -442,6 +442,31 @@ TEST(Verify, an_open_call_in_doubt_is_asked_about_before_its_key_goes) {
   }
 }
 
+// Found by the simulator (docs/simulation.md): it died instead, and its key brought it back to
+// life.
+TEST(Verify, a_call_cancelled_while_it_is_asked_about_at_its_end_is_cancelled) {
+  Bench bench([](auto& upstream, auto& route) {
+    verified(upstream, route);
+    route.wait = Duration::seconds(2);
+  });
+  const auto client = bench.arrive({.key = "k1"});
+  bench.end(lost());
+  while (bench.unanswered(client)) {
+    if (bench.pass_to_attempt(Duration::seconds(5))) say(bench, kNothing);
+  }
+  bench.crash();
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::hours(48)));
+  ASSERT_TRUE(looks_up(bench));
+  EXPECT_EQ(bench.status(bench.ask(call::CallAsk::What::cancel, bench.only()->id)), 202);
+  for (int i = 0; i < 60 && bench.only()->state == call::State::open; ++i) {
+    if (!bench.running.empty() || bench.pass_to_attempt(Duration::minutes(10)))
+      say(bench, kNothing);
+  }
+  EXPECT_EQ(bench.only()->state, call::State::cancelled);
+  EXPECT_TRUE(bench.is_code(bench.arrive({.key = "k1"}), "cancelled"));
+  EXPECT_EQ(bench.only()->attempts, 1);
+}
+
 // An outage leaves many in doubt whose keys go at the same time.
 TEST(Verify, only_so_many_are_asked_about_at_their_end_at_once) {
   Bench bench([](auto& upstream, auto& route) {
@@ -479,6 +504,44 @@ TEST(Verify, only_so_many_are_asked_about_at_their_end_at_once) {
   }
   EXPECT_EQ(left(), 0);
   EXPECT_LE(most, 80U);
+}
+
+// It was not held, and does not become so because the journal could not be read.
+TEST(Verify, an_open_call_that_cannot_be_read_at_its_end_steps_aside_as_it_is) {
+  Bench bench([](auto& upstream, auto& route) {
+    verified(upstream, route);
+    route.wait = Duration::seconds(2);
+    upstream.concurrency = 1;
+  });
+  const auto client = bench.arrive({.key = "k1"});
+  bench.end(lost());
+  while (bench.unanswered(client)) {
+    if (bench.pass_to_attempt(Duration::seconds(5))) say(bench, kNothing);
+  }
+  ASSERT_EQ(bench.only()->state, call::State::open);
+  bench.hold_reads = true;
+  const auto read_on = [&bench] {
+    int failed = 0;
+    for (int i = 0; i < 100 && !bench.reads.empty(); ++i) {
+      bench.fail_reads = std::holds_alternative<ReadCall>(bench.reads.front());
+      failed += bench.fail_reads ? 1 : 0;
+      bench.answer_read();
+    }
+    bench.fail_reads = false;
+    return failed;
+  };
+  for (int i = 0; i < 1000 && read_on() == 0; ++i)
+    bench.pass(Duration::hours(1));
+  EXPECT_TRUE(bench.noted("call_unreadable"));
+  EXPECT_EQ(bench.only()->state, call::State::open);
+  EXPECT_FALSE(bench.only()->held);
+  EXPECT_GE(bench.only()->next_attempt_at, bench.now.wall + Duration::minutes(30));
+  // Its slot is free, and later it can be read.
+  bench.hold_reads = false;
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::hours(2)));
+  ASSERT_TRUE(looks_up(bench));
+  bench.end(answer(200, kDone));
+  EXPECT_EQ(bench.only()->state, call::State::answered);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ Pauses::Pauses(std::size_t max_keys) : max_keys_(max_keys) {
   HF_CHECK(max_keys > 0);
 }
 
-bool Pauses::extend(std::string_view key, WallTime until, WallTime now) {
+bool Pauses::extend(std::string_view key, Instant until, Instant now) {
   if (until <= now) return false;
   const auto at = by_key_.find(key);
   if (at != by_key_.end()) {
@@ -32,13 +32,13 @@ void Pauses::lift(std::string_view key) {
   if (at != by_key_.end()) erase(at);
 }
 
-std::optional<WallTime> Pauses::until(std::string_view key, WallTime now) const {
+std::optional<Instant> Pauses::until(std::string_view key, Instant now) const {
   const auto at = by_key_.find(key);
   if (at == by_key_.end() || at->second <= now) return std::nullopt;
   return at->second;
 }
 
-std::vector<Pause> Pauses::all(WallTime now) const {
+std::vector<Pause> Pauses::all(Instant now) const {
   std::vector<Pause> out;
   for (const auto& [key, until] : by_key_) {
     if (until > now) out.push_back({key, until});
@@ -46,7 +46,7 @@ std::vector<Pause> Pauses::all(WallTime now) const {
   return out;
 }
 
-void Pauses::expire(WallTime now) {
+void Pauses::expire(Instant now) {
   while (!by_end_.empty() && by_end_.begin()->first <= now) {
     erase(by_key_.find(by_end_.begin()->second));
   }

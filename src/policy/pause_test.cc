@@ -10,10 +10,10 @@
 namespace hf::policy {
 namespace {
 
-constexpr WallTime kNow{1'000'000};
+constexpr Instant kNow{1'000'000};
 
-WallTime in(int ms) {
-  return {kNow.ms + ms};
+Instant in(int ns) {
+  return {kNow.ns + ns};
 }
 
 TEST(Pauses, OnlyEverLengthen) {
@@ -72,15 +72,15 @@ TEST(Pauses, ClampedToTheMaximum) {
 
 RC_GTEST_PROP(PausesModel, AgreeWithAMapOfTheLatestEnds, ()) {
   Pauses pauses;
-  std::map<std::string, WallTime> model;
-  WallTime now = kNow;
+  std::map<std::string, Instant> model;
+  Instant now = kNow;
   for (int i = *rc::gen::inRange(0, 60); i > 0; --i) {
     const auto key = std::string(1, *rc::gen::element('a', 'b', 'c', 'd'));
     const auto live = [&] { return model.count(key) > 0 && model[key] > now; };
     switch (*rc::gen::inRange(0, 5)) {
       case 0:
       case 1: {
-        const WallTime until{now.ms + *rc::gen::inRange(-5, 20)};
+        const Instant until{now.ns + *rc::gen::inRange(-5, 20)};
         const bool longer = until > now && (!live() || until > model[key]);
         RC_ASSERT(pauses.extend(key, until, now) == longer);
         if (longer) model[key] = until;
@@ -96,7 +96,7 @@ RC_GTEST_PROP(PausesModel, AgreeWithAMapOfTheLatestEnds, ()) {
         RC_ASSERT(pauses.size() == model.size());
         break;
       case 4:
-        now.ms += *rc::gen::inRange(0, 8);
+        now.ns += *rc::gen::inRange(0, 8);
         break;
     }
     RC_ASSERT(pauses.until(key, now) == (live() ? std::optional(model[key]) : std::nullopt));
@@ -111,7 +111,7 @@ RC_GTEST_PROP(PausesModel, AgreeWithAMapOfTheLatestEnds, ()) {
 RC_GTEST_PROP(PausesModel, AreBoundedAndKeepTheLongest, ()) {
   const auto room = *rc::gen::inRange<std::size_t>(1, 6);
   Pauses pauses(room);
-  std::vector<WallTime> ends;
+  std::vector<Instant> ends;
   const auto lengths = *rc::gen::unique<std::vector<int>>(rc::gen::inRange(1, 1'000'000));
   for (const int length : lengths) {
     ends.push_back(in(length));
@@ -121,7 +121,7 @@ RC_GTEST_PROP(PausesModel, AreBoundedAndKeepTheLongest, ()) {
   std::sort(ends.rbegin(), ends.rend());
   if (ends.size() > room) ends.resize(room);
   for (const auto end : ends) {
-    RC_ASSERT(pauses.until(std::to_string(end.ms - kNow.ms), kNow) == end);
+    RC_ASSERT(pauses.until(std::to_string(end.ns - kNow.ns), kNow) == end);
   }
 }
 

@@ -18,11 +18,15 @@
 
 namespace hf::ports {
 
+// Of a commit that is not `ok` its owner may rely on one thing only: a later open() finds it whole
+// or not at all, and open() is what tells. After one that is unknown or failed nothing is written,
+// and nothing read, until then.
 enum class CommitResult {
   ok,        // synced: it survives power loss
   conflict,  // a precondition did not hold (key present, another epoch); nothing was written
-  unknown,   // it may or may not have been written
-  failed,    // not written
+  unknown,   // the write was tried: it may be found later, or not
+  failed,    // given up. It may be found later all the same: a log whose sync failed can have it.
+             // (RocksdbJournal says it only of what was never handed to the database.)
 };
 
 enum class ReadId : std::uint64_t {};

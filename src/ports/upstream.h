@@ -1,4 +1,5 @@
-// The way out: attempts at upstreams. I/O thread only.
+// The way out: attempts at upstreams. I/O thread only. sim/contract holds every implementation to
+// what is said here.
 #pragma once
 
 #include <functional>
@@ -35,13 +36,18 @@ struct AttemptSpec {
   bool whole_if_ready = false;
 };
 
+// Never raised from within a call of Upstream, nor of a sink or source that it was given.
 class UpstreamEvents {
  public:
   virtual ~UpstreamEvents() = default;
   // A final status line and its fields are there and the body waits: the attempt was not started
-  // with a capture, or the answer outgrew it (then `overflow`), or it is an event stream.
+  // with a capture, or the answer outgrew it (then `overflow`), or it is an event stream. An answer
+  // that breaks in the bytes that came with its head may end without a word of the owner.
   virtual void on_answer_head(AttemptId id, call::AnswerHead head, bool overflow) = 0;
-  // Exactly once for every start(), also after cancel(). The id is not used again.
+  // Exactly once for every start(), also after cancel(). The id is not used again. Where the status
+  // line came and the rest of the head broke or did not come, the head has its status and no
+  // fields. `forwarded` is true if a sink was given a byte: an answer without body, or cut before
+  // it, was not.
   virtual void on_attempt_done(AttemptId id, call::AttemptOutcome outcome) = 0;
 };
 
@@ -49,14 +55,20 @@ class Upstream {
  public:
   virtual ~Upstream() = default;
   virtual void start(AttemptSpec spec) = 0;
-  // Gives the attempt up and its connection with it; on_attempt_done follows (cause cancelled
-  // unless it had ended by itself). Unknown ids are ignored: the end may have crossed the cancel.
+  // Gives the attempt up, and its connection with it unless the answer had come whole;
+  // on_attempt_done follows (cause cancelled unless it had ended by itself) with the evidence that
+  // there is: nothing_sent while a connection was being made, answer_complete if the answer was
+  // whole and only waited. What was sent may still take effect. Unknown ids are ignored: the end
+  // may have crossed the cancel.
   virtual void cancel(AttemptId id) = 0;
   // After on_answer_head: let the body flow into `sink` with its back-pressure. on_attempt_done
-  // comes when the last byte has been handed over; the sink is not finished by the adapter.
+  // comes when the last byte has been handed over; the sink is not finished by the adapter. A sink
+  // that dies ends the attempt as cancelled, unless the answer had come whole. Ignored for ids
+  // whose end was decided.
   virtual void forward(AttemptId id, std::shared_ptr<AnswerSink> sink) = 0;
   // After on_answer_head: read the body to its end (bounded) and report it by on_attempt_done, as
-  // if captured. Used to look at an answer before a retry.
+  // if captured. An answer that outgrows `max` is reported by on_answer_head once more, as
+  // `overflow`. Used to look at an answer before a retry.
   virtual void capture(AttemptId id, std::uint64_t max) = 0;
 };
 

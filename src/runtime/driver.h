@@ -3,8 +3,9 @@
 //
 // One thread (the I/O thread). Adapters may call it from inside their own calls: facts queue up and
 // are stepped in order, a bounded batch at a time, with one commit a batch. Commits overlap: the
-// journal merges what arrives during a sync. A commit that is not `ok` stops the driver for good;
-// whoever owns it rebuilds engine and driver from the journal. Nothing is rolled back in memory.
+// journal merges what arrives during a sync. A commit that is not `ok` stops the driver for good,
+// with nothing said of what it stood for: it may be found at the next start, or not. Whoever owns
+// the driver rebuilds it and the engine from the journal. Nothing is rolled back in memory.
 #pragma once
 
 #include <deque>

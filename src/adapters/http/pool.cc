@@ -4,16 +4,9 @@
 
 namespace hf::adapters {
 
-// The peer counts from when it sent its last byte, we from when we read it: the margin covers the
-// way there and back.
 bool ConnectionPool::usable(const UpstreamLink& link, bool careful, Instant now) const {
-  const auto idle = now - link.last_used;
-  if (idle >= limits_.idle || now - link.opened() >= limits_.age) return false;
-  if (careful && idle >= limits_.careful_idle) return false;
-  if (!link.keep_alive_hint) return true;
-  const auto hint = *link.keep_alive_hint;
-  const auto margin = std::min(Duration::seconds(1), hint / 2);
-  return idle < hint - margin;
+  return policy::may_carry({link.opened(), link.last_used, link.keep_alive_hint}, careful, now,
+                           limits_.reuse);
 }
 
 void ConnectionPool::forget(Stack& stack, Stack::iterator at, std::uint64_t& counter) {

@@ -1,6 +1,4 @@
-// Idle connections to upstreams, and the rule by which one may be used again (DESIGN section 4,
-// Connection reuse): false unknowns come from requests written into a connection that the peer was
-// closing.
+// Idle connections to upstreams; policy/reuse.h says which of them may be used again.
 #pragma once
 
 #include <map>
@@ -10,17 +8,14 @@
 
 #include "adapters/http/upstream_link.h"
 #include "base/time.h"
+#include "policy/reuse.h"
 
 namespace hf::adapters {
 
 struct PoolLimits {
   std::size_t idle_per_target = 128;
   std::size_t idle_total = 1024;
-  // Below the 60 s after which the common servers and load balancers close.
-  Duration idle = Duration::seconds(55);
-  Duration careful_idle = Duration::seconds(1);
-  // A name's records change while its connections live: none is older than this when it is reused.
-  Duration age = Duration::minutes(5);
+  policy::ReuseLimits reuse;
 };
 
 struct PoolCounters {
@@ -41,7 +36,7 @@ class ConnectionPool {
   // The connection used last that may carry another request, or null. `careful`: a request that
   // must not meet a closing connection. The caller listens to it from now on.
   std::shared_ptr<UpstreamLink> take(const std::string& target, bool careful, Instant now);
-  // Takes a connection back whose exchange is complete; it is watched from now on.
+  // Takes a connection back that its last exchange left reusable; it is watched from now on.
   void give(std::shared_ptr<UpstreamLink> link, Instant now);
   // Drops those that have been idle too long; to be called every second or so.
   void sweep(Instant now);

@@ -64,7 +64,6 @@ class HttpUpstream : public ports::Upstream {
   void start(ports::AttemptSpec spec) override;
   void cancel(AttemptId id) override;
   void forward(AttemptId id, std::shared_ptr<ports::AnswerSink> sink) override;
-  // An answer that outgrows `max` is reported by on_answer_head once more, as `overflow`.
   void capture(AttemptId id, std::uint64_t max) override;
 
   // Gives up all attempts (their ends are still reported) and closes idle connections. Attempts

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "http1/hop.h"
 #include "http1/keepalive.h"
+#include "policy/reuse.h"
 
 namespace hf::adapters {
 
@@ -224,9 +225,10 @@ void UpstreamAttempt::complete_answer(bool clean) {
   taken_ = taken();
   const auto link = std::exchange(link_, nullptr);
   link->keep_alive_hint = keep_alive_hint_;
-  // A connection on which a request was left half-way, or an answer was not the only thing that
-  // came, has no known place to go on from.
-  if (clean && keep_alive_ && request_sent_ && !write_dead_) {
+  const policy::LastExchange exchange{.request_whole = request_sent_ && !write_dead_,
+                                      .nothing_behind = clean,
+                                      .persists = keep_alive_};
+  if (policy::leaves_reusable(exchange)) {
     core_.pool().give(link, core_.now());
   } else {
     link->close(request_sent_);
@@ -235,7 +237,9 @@ void UpstreamAttempt::complete_answer(bool clean) {
 }
 
 void UpstreamAttempt::on_peer_gone(UpstreamLink::Io what) {
-  if (what == UpstreamLink::Io::failed) return finish(Cause::reset);
+  // A write that failed has taken the reset with it: the read that follows sees a mere end, which
+  // is not a clean one.
+  if (what == UpstreamLink::Io::failed || write_dead_) return finish(Cause::reset);
   // Only a clean end can end an answer that has no length; on TLS a FIN alone may be forged.
   if (what == UpstreamLink::Io::end && decoder_ && decoder_->on_eof()) {
     complete_answer(false);

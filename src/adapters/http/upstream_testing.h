@@ -307,10 +307,49 @@ class FakeSink : public ports::AnswerSink {
   bool at_once_;
 };
 
-// One HttpUpstream on a loop that the test's own thread runs.
-class UpstreamTest : public ::testing::Test, public ports::UpstreamEvents {
+// One HttpUpstream, made when it is first used, on a loop that the test's own thread runs.
+class UpstreamLoop {
+ public:
+  explicit UpstreamLoop(ports::UpstreamEvents& events) : events_(events) {
+    options_.clock = &clock_;
+    options_.sweep = Duration::millis(2);
+    options_.warn = [this](const std::string& line) { warnings_.push_back(line); };
+  }
+
+  HttpUpstream& upstream() {
+    if (!upstream_) upstream_ = std::make_unique<HttpUpstream>(io_, options_, &events_);
+    return *upstream_;
+  }
+  // Runs the loop until `done`, at most ten seconds.
+  void run_until(const std::function<bool()>& done) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!done()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << "nothing happened";
+      io_.restart();
+      io_.run_one_for(std::chrono::milliseconds(5));
+    }
+  }
+  // Runs what is ready until nothing is: for things that must not happen.
+  void settle() {
+    io_.restart();
+    while (io_.poll() > 0) {
+    }
+  }
+
  protected:
-  UpstreamTest() {
+  boost::asio::io_context io_;
+  ShiftedClock clock_;
+  UpstreamOptions options_;
+  std::vector<std::string> warnings_;
+  std::unique_ptr<HttpUpstream> upstream_;
+
+ private:
+  ports::UpstreamEvents& events_;
+};
+
+class UpstreamTest : public ::testing::Test, public ports::UpstreamEvents, protected UpstreamLoop {
+ protected:
+  UpstreamTest() : UpstreamLoop(static_cast<ports::UpstreamEvents&>(*this)) {
     settings_->name = "fake";
     settings_->urls.push_back({});
     settings_->urls[0].host = "127.0.0.1";
@@ -319,15 +358,8 @@ class UpstreamTest : public ::testing::Test, public ports::UpstreamEvents {
     request_->target = "/v1/things?x=1";
     request_->fields = {{"X-Kind", "test"}};
     request_->body = make_body("payload");
-    options_.clock = &clock_;
-    options_.sweep = Duration::millis(2);
-    options_.warn = [this](const std::string& line) { warnings_.push_back(line); };
   }
 
-  HttpUpstream& upstream() {
-    if (!upstream_) upstream_ = std::make_unique<HttpUpstream>(io_, options_, this);
-    return *upstream_;
-  }
   ports::AttemptSpec spec(std::uint16_t port, std::uint64_t capture_max = 1 << 20) {
     settings_->urls[0].port = port;
     ports::AttemptSpec out;
@@ -345,26 +377,11 @@ class UpstreamTest : public ::testing::Test, public ports::UpstreamEvents {
     in_call_ = false;
     return id;
   }
-  // Runs the loop until `done`, at most ten seconds.
-  void run_until(const std::function<bool()>& done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!done()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), end) << "nothing happened";
-      io_.restart();
-      io_.run_one_for(std::chrono::milliseconds(5));
-    }
-  }
   call::AttemptOutcome outcome_of(AttemptId id) {
     run_until([&] { return ends_.contains(raw(id)); });
     return ends_[raw(id)];
   }
   call::AttemptOutcome run(ports::AttemptSpec spec) { return outcome_of(begin(std::move(spec))); }
-  // Runs what is ready until nothing is: for things that must not happen.
-  void settle() {
-    io_.restart();
-    while (io_.poll() > 0) {
-    }
-  }
 
   void on_answer_head(AttemptId id, call::AnswerHead head, bool overflow) override {
     EXPECT_FALSE(in_call_);
@@ -377,16 +394,11 @@ class UpstreamTest : public ::testing::Test, public ports::UpstreamEvents {
     EXPECT_TRUE(ends_.emplace(raw(id), std::move(outcome)).second) << "two ends";
   }
 
-  boost::asio::io_context io_;
-  ShiftedClock clock_;
-  UpstreamOptions options_;
   std::shared_ptr<call::UpstreamSettings> settings_ = std::make_shared<call::UpstreamSettings>();
   std::shared_ptr<call::Request> request_ = std::make_shared<call::Request>();
-  std::vector<std::string> warnings_;
   std::map<std::uint64_t, call::AnswerHead> heads_;
   std::map<std::uint64_t, bool> overflows_;
   std::map<std::uint64_t, call::AttemptOutcome> ends_;
-  std::unique_ptr<HttpUpstream> upstream_;
 
  private:
   std::uint64_t last_id_ = 0;

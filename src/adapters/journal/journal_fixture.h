@@ -1,5 +1,5 @@
-// For tests: a recorder of journal answers, calls to write, and one harness a journal, so that the
-// contract is tested once for all of them.
+// For tests: a recorder of journal answers, calls to write, and the harness of the journal in
+// memory. Each journal has such a harness, so that the contract is tested once for all of them.
 #pragma once
 
 #include <unistd.h>
@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "adapters/memory/memory_journal.h"
-#include "adapters/rocksdb/rocksdb_journal.h"
 #include "base/check.h"
 #include "call/record.h"
 #include "ports/journal.h"
@@ -260,6 +259,7 @@ class ScratchDir {
 
 class MemoryHarness {
  public:
+  static constexpr bool kInStep = true;  // nothing happens but in settle() and crash()
   explicit MemoryHarness(call::Retention ages = {})
       : journal_(
             call::Sealer(test_key(), counting_nonces()), [this] { return clock.read(); }, ages) {
@@ -267,9 +267,10 @@ class MemoryHarness {
     journal_.attach(*recorder);
   }
   ports::Journal& journal() { return journal_; }
+  // Until so many answers are there; others may come with them.
   void settle(std::size_t answers) {
-    journal_.pump();
-    HF_CHECK(recorder->order.size() == answers);
+    while (recorder->order.size() < answers)
+      HF_CHECK(journal_.pump_one(std::exchange(fate_, CommitFate::as_it_should)));
   }
   void maintain() {
     while (*journal_.sweep() > 0) {
@@ -279,67 +280,34 @@ class MemoryHarness {
   // As a new process would.
   void reopen() {
     journal_.close();
-    recovered = std::make_unique<Result<call::Recovered>>(journal_.open());
-    recorder = std::make_unique<Recorder>();
-    journal_.attach(*recorder);
+    begin_anew();
+  }
+  // The process dies this instant, and the machine loses what it can; another one opens.
+  void crash(std::uint64_t chance) {
+    journal_.crash(chance % (journal_.pending_commits() + 1));
+    begin_anew();
+  }
+  // The next commit does not go well, in one way or another.
+  void fail_next(std::uint64_t chance) {
+    constexpr CommitFate kWays[] = {CommitFate::failed, CommitFate::failed_written,
+                                    CommitFate::unknown_written, CommitFate::unknown_lost};
+    fate_ = kWays[chance % 4];
   }
 
   TestClock clock;
   std::unique_ptr<Recorder> recorder = std::make_unique<Recorder>();
+  std::unique_ptr<Recorder> before;  // of the life before
   std::unique_ptr<Result<call::Recovered>> recovered;
 
  private:
+  void begin_anew() {
+    recovered = std::make_unique<Result<call::Recovered>>(journal_.open());
+    before = std::exchange(recorder, std::make_unique<Recorder>());
+    journal_.attach(*recorder);
+  }
+
   MemoryJournal journal_;
-};
-
-class RocksdbHarness {
- public:
-  explicit RocksdbHarness(call::Retention ages = {}) {
-    options.path = dir.path() + "/journal";
-    options.retention = ages;
-    // The tests' machine may be full; what they test is not its disk.
-    options.disk = DiskLimits{0, 0, std::uint64_t{1} << 20};
-    make();
-  }
-  RocksdbJournal& journal() { return *journal_; }
-  void settle(std::size_t answers) {
-    mailbox.run_until([&] { return recorder->order.size() >= answers; });
-  }
-  void maintain() {
-    for (int i = 0; i < 3; ++i) {
-      bool done = false;
-      journal_->maintain([&] { done = true; });
-      mailbox.run_until([&] { return done; });
-    }
-  }
-  void evict_all() {
-    options.max_bytes = 1;
-    reopen();
-    maintain();
-  }
-  void reopen() {
-    journal_.reset();
-    make();
-  }
-  void make() {
-    recorder = std::make_unique<Recorder>();
-    journal_ = std::make_unique<RocksdbJournal>(
-        options, call::Sealer(test_key()),
-        [this](std::function<void()> what) { mailbox.post(std::move(what)); },
-        [this] { return clock.read(); });
-    recovered = std::make_unique<Result<call::Recovered>>(journal_->open());
-    if (recovered->ok()) journal_->attach(*recorder);
-  }
-
-  TestClock clock;
-  ScratchDir dir{"journal"};
-  RocksdbOptions options;
-  Mailbox mailbox;
-  std::unique_ptr<Recorder> recorder;
-  std::unique_ptr<Result<call::Recovered>> recovered;
-
- private:
-  std::unique_ptr<RocksdbJournal> journal_;
+  CommitFate fate_ = CommitFate::as_it_should;
 };
 
 }  // namespace hf::adapters::testing

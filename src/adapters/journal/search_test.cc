@@ -4,25 +4,14 @@
 
 #include <set>
 
-#include "adapters/journal/journal_fixture.h"
+#include "adapters/journal/contract_fixture.h"
+#include "adapters/rocksdb/rocksdb_fixture.h"
 #include "base/prng.h"
 
 namespace hf::adapters {
 namespace {
 
 using namespace testing;  // NOLINT: the fixture of this very test
-using ports::CommitResult;
-using ports::ReadId;
-
-call::Retention short_ages() {
-  call::Retention out;
-  out.keys = Duration::hours(1);
-  out.bodies = Duration::minutes(10);
-  out.timeline = Duration::hours(2);
-  out.tombstones = Duration::hours(5);
-  return out;
-}
-
 template <typename Harness>
 class JournalSearch : public ::testing::Test {
  protected:

@@ -169,10 +169,12 @@ Database::~Database() {
 }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path,
-                                                 std::uint64_t write_buffer) {
+                                                 std::uint64_t write_buffer, rocksdb::Env* env) {
   auto impl = std::make_unique<Impl>();
   rocksdb::DB* raw = nullptr;
-  const auto status = rocksdb::DB::Open(options_for(write_buffer, impl->watch), path, &raw);
+  rocksdb::Options options = options_for(write_buffer, impl->watch);
+  if (env != nullptr) options.env = env;
+  const auto status = rocksdb::DB::Open(options, path, &raw);
   if (!status.ok()) {
     const std::string said = status.ToString();
     if (status.IsIOError() && said.find("lock") != std::string::npos) {

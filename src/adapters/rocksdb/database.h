@@ -14,14 +14,18 @@
 #include "adapters/journal/kv.h"
 #include "base/result.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace hf::adapters {
 
 class Database {
  public:
-  // `write_buffer` bytes of newest records stay in memory before they become a table file.
-  // ErrorKind::unavailable when another process has it open.
-  static Result<std::unique_ptr<Database>> open(const std::string& path,
-                                                std::uint64_t write_buffer);
+  // `write_buffer` bytes of newest records stay in memory before they become a table file; `env`
+  // has the files, null: the machine's. ErrorKind::unavailable when another process has it open.
+  static Result<std::unique_ptr<Database>> open(const std::string& path, std::uint64_t write_buffer,
+                                                rocksdb::Env* env);
   ~Database();
 
   // What is stored, with what has been put since the last write() on top.

@@ -127,7 +127,7 @@ Result<void> RocksdbJournal::Impl::open_disk() {
   const DiskLimits limits = options_.disk.value_or(limits_for(room.total));
   const std::uint64_t write_buffer =
       limits.write_buffer > 0 ? limits.write_buffer : limits_for(room.total).write_buffer;
-  HF_TRY(auto database, Database::open(options_.path + "/db", write_buffer));
+  HF_TRY(auto database, Database::open(options_.path + "/db", write_buffer, options_.env));
   upkeep_ =
       std::make_unique<Upkeep>(options_, *database, codec_,
                                DiskSpace(options_.path + "/ballast", limits, options_.disk_probe),

@@ -21,6 +21,10 @@
 #include "call/settings.h"
 #include "ports/journal.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace hf::adapters {
 
 struct RocksdbOptions {
@@ -30,6 +34,7 @@ struct RocksdbOptions {
   std::optional<DiskLimits> disk;  // none: as suits the file system
   DiskSpace::Probe disk_probe;     // empty: statvfs of the path
   std::uint64_t policy = 0;        // hash of the policy in force, noted on each record
+  rocksdb::Env* env = nullptr;     // the files of the database; null: the machine's. Outlives it
 
   Duration disk_every = Duration::millis(200);  // at most so often
   Duration sweep_every = Duration::seconds(5);

@@ -16,7 +16,7 @@
 #include <numeric>
 #include <sstream>
 
-#include "adapters/journal/journal_fixture.h"
+#include "adapters/rocksdb/rocksdb_fixture.h"
 
 extern char** environ;  // NOLINT: POSIX gives it no header
 
@@ -225,6 +225,23 @@ TEST_F(RocksdbJournalTest, AFailedWriteIsTheLast) {
   for (const std::uint64_t kept : acknowledged)
     EXPECT_TRUE(read(kept)) << kept;
   EXPECT_EQ(create_call(300), CommitResult::ok);
+}
+
+// Told `unknown`, and that is all there is to know: the log has it until the power goes.
+TEST_F(RocksdbJournalTest, ACommitWhoseSyncFailedIsFoundOrNot) {
+  harness.fail_next(0);
+  EXPECT_EQ(create_call(1), CommitResult::unknown);
+  harness.reopen();
+  ASSERT_TRUE(harness.recovered->ok()) << harness.recovered->error().context;
+  EXPECT_TRUE(read(1));
+  harness.crash(0);  // what a start has found is as good as told
+  EXPECT_TRUE(read(1));
+  harness.fail_next(0);
+  EXPECT_EQ(create_call(2), CommitResult::unknown);
+  harness.crash(0);
+  ASSERT_TRUE(harness.recovered->ok()) << harness.recovered->error().context;
+  EXPECT_FALSE(read(2));
+  EXPECT_TRUE(read(1));
 }
 
 TEST_F(RocksdbJournalTest, WhatWasPostedDoesNothingAfterItsEnd) {
