@@ -200,23 +200,14 @@ void draw_callbacks(Prng prng, call::Settings& settings) {
   }
 }
 
-// Limits so small that worlds of this size reach them.
-void draw_limits(Prng prng, call::Settings& settings) {
-  if (prng.chance(1, 3)) {
-    const auto waiters = static_cast<int>(prng.between(0, 2));
-    for (auto& route : settings.routes) {
-      auto narrow = std::make_shared<call::RouteSettings>(*route);
-      narrow->limits.waiters = waiters;
-      route = narrow;
-    }
-  }
-  if (prng.chance(1, 3)) {
-    const Duration longest = Duration::seconds(prng.between(1, 10));
-    for (auto& [name, upstream] : settings.upstreams) {
-      auto brisk = std::make_shared<call::UpstreamSettings>(*upstream);
-      brisk->max_pause = longest;
-      upstream = brisk;
-    }
+// In some worlds no upstream is waited for as long as it asks.
+void draw_longest_pause(Prng prng, call::Settings& settings) {
+  if (!prng.chance(1, 3)) return;
+  const Duration longest = Duration::seconds(prng.between(1, 10));
+  for (auto& [name, upstream] : settings.upstreams) {
+    auto brisk = std::make_shared<call::UpstreamSettings>(*upstream);
+    brisk->max_pause = longest;
+    upstream = brisk;
   }
 }
 
@@ -286,7 +277,7 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
     calm->urls = {{false, calm->name + ".test", 80, ""}};
     settings->upstreams.emplace(calm->name, std::move(calm));
     route("/calm/", std::string(kCalm), call::Hold::never)->key.from = business;
-    draw_limits(prng.fork("limits"), *settings);
+    draw_longest_pause(prng.fork("limits"), *settings);
   }
   draw_callbacks(prng.fork("callbacks"), *settings);
   return settings;

@@ -235,7 +235,9 @@ void SimWire::let_go(Exchange& exchange) {
   if (!exchange.connection) return;
   const std::uint64_t id = exchange.connection->id;
   reader_.erase(id);
-  if (options_.reuses_abandoned && exchange.reading == Exchange::Reading::head && !exchange.met) {
+  const policy::LastExchange last{.request_whole = exchange.request_whole, .answer_whole = false};
+  const bool carries_on = options_.reuses_abandoned || policy::leaves_reusable(last);
+  if (carries_on && exchange.reading == Exchange::Reading::head && !exchange.met) {
     exchange.connection->times.last_used = schedule_.now();
     connections_.give(std::move(*exchange.connection));
   } else {

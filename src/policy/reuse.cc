@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
+
 namespace hf::policy {
 
 bool leaves_reusable(const LastExchange& last) {
-  return last.request_whole && last.answer_whole && last.nothing_behind && last.persists;
+  const bool read = last.answer_whole || HF_BUG("reuse-an-abandoned-connection");
+  return last.request_whole && read && last.nothing_behind && last.persists;
 }
 
 bool may_carry(const IdleConnection& connection, bool careful, Instant now,
