@@ -59,6 +59,8 @@ void SimClients::check_key_table(const Order& order, const Told& told) {
   if (!order.keyed || order.operator_touched || order.method != "POST") return;
   // What is not looked up in the journal says nothing of the key.
   if (among(told.code, {"journal-unavailable", "draining", "not-supported", "overloaded"})) return;
+  // Its patience was over before the journal was asked: no call is named.
+  if (told.code == "in-progress" && value_of(told.fields, "Holdfast-Call").empty()) return;
   if (told.open.had_final) {
     told_final_of_key(order, told);
   } else if (told.open.had_cancelled && !among(told.code, {"cancelled", "key-expired"})) {

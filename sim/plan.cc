@@ -58,6 +58,7 @@ void draw_full(Prng prng, FaultPlan& plan) {
   plan.wall_steps = static_cast<int>(prng.chance(1, 2) ? 0 : prng.between(1, 3));
   plan.drift_ppm = static_cast<int>(prng.chance(1, 2) ? 0 : prng.between(-500, 500));
   plan.reload_permille = draw_permille(prng, 800);
+  draw_wire_faults(prng.fork("wire"), plan.upstream);
   plan.upstream.forgets = prng.chance(1, 8) ? static_cast<int>(prng.between(1, 50)) : 0;
 }
 
@@ -181,7 +182,7 @@ std::string FaultPlan::text() const {
              up.listed_failed, up.listed_pending, up.latest, up.lookup_fails, up.lookup_slow,
              up.lookup_lags, line_permille, timed_permille, wall_steps, drift_ppm, reload_permille,
              up.forgets) +
-         " journal: " + journal.text();
+         " " + text_of_wire(up) + " journal: " + journal.text();
 }
 
 namespace {

@@ -89,6 +89,7 @@ void Witness::start(ports::AttemptSpec spec) {
   judge_pause(spec.upstream->name, owner);
   UnderWay under_way;
   under_way.owner = owner;
+  under_way.max_pause = spec.upstream->max_pause;
   under_way.upstream = spec.upstream->name;
   under_way.refused = spec.upstream->idempotency.refused;
   const std::string& target = spec.request->target;
@@ -331,7 +332,8 @@ void Witness::note_pause(const UnderWay& over, const call::AttemptOutcome& outco
   if (asked == nullptr) return;
   const Instant now = world_.true_now();
   Pause& pause = paused_[{over.upstream, over.owner}];
-  const Instant until = now + Duration::seconds(std::stoll(asked->value));
+  const Instant until =
+      now + std::min(Duration::seconds(std::stoll(asked->value)), over.max_pause);
   if (until <= pause.until) return;
   pause = {now, until, life_};
 }

@@ -110,6 +110,7 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
     std::size_t copy = 0;
     std::optional<std::size_t> lookup;
     std::vector<int> refused;
+    Duration max_pause;
   };
   struct Upstream {  // in this life
     int running = 0;

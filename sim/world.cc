@@ -91,7 +91,10 @@ World::World(WorldOptions options)
                       });
                     }});
   if (trace_) clients_->trace_to([this](const std::string& line) { trace(line); });
-  if (settings_->journal.retention.bodies < Duration::hours(24)) clients_->expect_retired();
+  // An event stream is not kept.
+  if (settings_->journal.retention.bodies < Duration::hours(24) || plan_.upstream.streamed > 0) {
+    clients_->expect_retired();
+  }
   if (options.asks_unsent) clients_->forget_to_ask();
   operator_ =
       std::make_unique<SimOperator>(prng_.fork("operator"), *upstream_, *witness_, *clients_, tell);
