@@ -1,0 +1,2 @@
+def campaign(run, wanted, can_mount):
+    pass
