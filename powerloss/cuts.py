@@ -46,12 +46,13 @@ class CutWorld:
         while done < self._cuts and not self._run.over():
             kind = self._rng.choices(*zip(*KINDS))[0]
             # Cuts of a start need something to start from: they follow a cut under load.
-            more = {"start": 1, "mount": 1}.get(kind, 0)
+            more = self._rng.choice((1, 1, 2)) if kind in ("start", "mount") else 0
             self.cut_under_load("tables" if kind == "tables" else "load")
-            for _ in range(more * self._rng.choice((1, 1, 2))):
-                done += 1
-                self.cut_while_starting(kind)
             done += 1
+            while more > 0 and done < self._cuts:
+                self.cut_while_starting(kind)
+                more -= 1
+                done += 1
             self.recover()
         violations = self.world.finish()
         said = self.disk.down()

@@ -94,7 +94,8 @@ def write_config(path, journal, keyed, bare):
 def kind_of(path):
     """What a file of the journal is for."""
     name = path.rsplit("/", 1)[-1].removesuffix(" (deleted)")
-    for pattern, kind in ((r"\d+\.log", "log"), (r"\d+\.sst", "table"), (r"MANIFEST-\d+", "manifest"),
+    for pattern, kind in ((r"\d+\.log", "log"), (r"\d+\.sst", "table"),
+                          (r"MANIFEST-\d+", "manifest"),
                           (r"(CURRENT|IDENTITY|OPTIONS-\d+|\d+\.dbtmp)", "settings"),
                           (r"(db|data)", "folder"), (r"seal\.key.*|admin\.token.*", "key"),
                           (r"ballast", "ballast"), (r"LOG", "infolog")):
@@ -206,6 +207,11 @@ class Holdfast:
                 if flags and int(flags[1], 8) & os.O_ACCMODE != os.O_RDONLY:
                     return True
         return False
+
+    def log_file(self):
+        """The newest log of the journal: what commits are appended to."""
+        found = [_link(f"/proc/{self.pid}/fd/{fd}") for fd in _listed(f"/proc/{self.pid}/fd")]
+        return max(path for path in found if kind_of(path) == "log")
 
     def tid_of(self, role):
         """The thread of a role: "flush", "compaction", or "journal". None: not (yet) there.

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -36,6 +37,8 @@ def run(*argv, check=True):
 class Child:
     """One process. Its output goes to files, so that no full pipe ever stops it."""
 
+    started = []  # all of them, for the end of a run that was interrupted anywhere
+
     def __init__(self, argv, folder, name, env=None):
         self.out_path = folder / f"{name}.out"
         self.err_path = folder / f"{name}.err"
@@ -46,6 +49,7 @@ class Child:
                                             stdout=out, stderr=err, start_new_session=True,
                                             env={**os.environ, **(env or {})})
         self.pid = self.process.pid
+        Child.started = [each for each in Child.started if each.alive()] + [self]
 
     def alive(self):
         return self.process.poll() is None
@@ -80,3 +84,19 @@ class Child:
             return self.process.wait(within)
         except subprocess.TimeoutExpired:
             return self.kill()
+
+
+def leave_nothing(folder):
+    """Ends what still runs and unmounts what is still mounted below a run's folder: nothing, where
+    everything was taken down in its order."""
+    for child in Child.started:
+        with contextlib.suppress(RigError):
+            child.kill()
+    with open("/proc/self/mounts") as table:
+        mounted = [line.split()[1] for line in table if line.split()[1].startswith(f"{folder}/")]
+    for path in reversed(mounted):
+        run("umount", "-l", path, check=False)
+    if shutil.which("losetup"):
+        for line in run("losetup", "-l", "-n", "-O", "NAME,BACK-FILE", check=False).splitlines():
+            if f" {folder}/" in line:
+                run("losetup", "-d", line.split()[0], check=False)

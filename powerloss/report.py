@@ -6,6 +6,9 @@ import threading
 import time
 
 
+SHOWN_A_WORLD = 5
+
+
 class Report:
     """Counts, landings and violations of all parts. Any thread may write."""
 
@@ -39,13 +42,16 @@ class Report:
         with self._lock:
             self.evidence.update(tally)
             self.evidence["worlds"] += 1
-        for violation in violations:
-            self.violate(f"{violation}", name, repeat)
+        for i, violation in enumerate(violations):
+            self.violate(f"{violation}", name, repeat, show=i < SHOWN_A_WORLD)
+        if len(violations) > SHOWN_A_WORLD:
+            self.say(f"          and {len(violations) - SHOWN_A_WORLD} more of this world")
 
-    def violate(self, text, name, repeat):
+    def violate(self, text, name, repeat, show=True):
         self.violations.append({"what": text, "world": name, "repeat": repeat})
-        self.say(f"VIOLATION in {name}: {text}")
-        self.say(f"          to repeat (times will differ): {repeat}")
+        if show:
+            self.say(f"VIOLATION in {name}: {text}")
+            self.say(f"          to repeat (times will differ): {repeat}")
 
     def leave_out(self, what, why):
         self.left_out.append(f"{what}: {why}")

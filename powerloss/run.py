@@ -18,7 +18,7 @@ import disk
 import kills
 import teeth
 import trouble
-from process import RigError
+from process import RigError, leave_nothing
 from report import Report
 from world import Broken
 
@@ -94,6 +94,8 @@ def parse(arguments):
     parser.add_argument("--minutes", type=float, metavar="M", help="begin nothing after M minutes")
     parser.add_argument("--only", choices=PARTS, action="append", help="leave the others out")
     parser.add_argument("--world", metavar="NAME", help="only this world, as a violation names it")
+    parser.add_argument("--short", action="store_true",
+                        help="16 kills that need no mount, and nothing else (ctest)")
     parser.add_argument("--json", metavar="FILE", help="the summary as JSON, too")
     parser.add_argument("--program", default=os.environ.get(
         "HOLDFAST", str(ROOT / "build" / "release" / "holdfast")), help=argparse.SUPPRESS)
@@ -104,6 +106,9 @@ def parse(arguments):
 
 
 def go(run, options):
+    if options.short:
+        kills.short(run)
+        return
     parts = options.only or PARTS
     without = disk.why_not()
     if options.world:
@@ -126,12 +131,16 @@ def go(run, options):
 
 
 def interrupted(*_):
+    # What comes now is the taking down, which a second signal must not cut short.
+    for which in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(which, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def main(arguments):
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, interrupted)
+    for which in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(which, interrupted)
     print(f"powerloss, seed {options.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="holdfast-powerloss-"))
     run = Run(options, folder)
@@ -145,6 +154,7 @@ def main(arguments):
         print("  interrupted")
         code = 130
     finally:
+        leave_nothing(folder)
         shutil.rmtree(folder, ignore_errors=True)
     print(run.report.summary(), flush=True)
     if options.json:
