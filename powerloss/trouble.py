@@ -20,7 +20,7 @@ BY_STRACE = ("one sync fails", "some writes to the log find no space")
 STANDS_SECONDS = 1.5   # before a disk that fails or is full
 RECOVERS_SECONDS = 20.0
 TABLES_UNTIL_MERGED = 4
-ROOM_TO_START = 3 << 20  # beside what the log becomes as a table
+ROOM_TO_START = 2 << 20  # beside what the log becomes as a table
 
 
 class TroubleWorld:
@@ -163,10 +163,10 @@ class OnADisk(TroubleWorld):
     def nearly_full(self):
         """Tables are put together as it starts, and find no room for it: nothing that needs none
         may suffer from that."""
-        for _ in range(TABLES_UNTIL_MERGED):
+        for _ in range(self.rng.randrange(TABLES_UNTIL_MERGED)):
             self.world.kill()
             self.world.start()
-            self.world.wait_load(60)
+            self.world.wait_load(200)
         self.world.shut_out()
         self.world.kill()
         logs = sum(path.stat().st_size for path in (self.disk.mount / "data/db").glob("*.log"))
