@@ -116,7 +116,10 @@ def go(run, options):
         modules = {"cuts": cuts, "kills": kills, "trouble": trouble}
         if part not in modules or not number.isdigit():
             raise RigError(f"there is no world {options.world!r}")
-        modules[part].one_world(run, int(number))
+        more = {} if part == "cuts" else {"can_mount": not without}
+        if part == "cuts" and without:
+            raise RigError(without)
+        modules[part].one_world(run, int(number), **more)
         return
     if without and set(parts) - {"kills"}:
         run.report.leave_out("power cuts, failing and full disks", without)
