@@ -13,7 +13,7 @@ MEGABYTES = 128       # a small disk means small write buffers: 2 MiB until a ta
 # (kind, weight): when the power goes.
 KINDS = (("load", 5), ("tables", 4), ("start", 3), ("mount", 2))
 SHARES = (0.0, 0.0, 0.3, 0.7, 1.0)  # of what was not flushed, how much the disk has kept
-TABLES_SECONDS = 4.0
+TABLES_SECONDS = 8.0
 DYING_SECONDS = 0.1
 OPENING_SECONDS = 0.09
 MOUNTING_SECONDS = 0.05
@@ -64,12 +64,13 @@ class CutWorld:
         world, holdfast = self.world, self.world.holdfast
         world.wait_load(self._rng.randrange(60, 300))
         if kind == "tables":
+            role = self._rng.choice(("flush", "compaction"))
             try:
-                wait_for("a table is being written", holdfast.table_being_written,
+                wait_for(role, lambda: holdfast.busy(role) and holdfast.table_being_written(),
                          TABLES_SECONDS, every=0.0005)
                 time.sleep(self._rng.random() * 0.01)  # sleep: some way into it
             except RigError:
-                self._report.count("cuts: no table was written in time")
+                self._report.count(f"cuts: no {role} came in time")
         dying = self._rng.random() < 0.3
         self.disk.freeze()
         where = self._where(holdfast)
@@ -129,9 +130,9 @@ class CutWorld:
         places = set(found)
         if any(place.startswith("journal: ") and place.endswith(" log") for place in found):
             places.add("IN A COMMIT")
-        if holdfast.table_being_written():
-            compaction = any(place.startswith("compaction: ") for place in found)
-            places.add("IN A COMPACTION" if compaction else "IN A FLUSH OR COMPACTION")
+        for role in ("flush", "compaction"):
+            if holdfast.busy(role):
+                places.add(f"IN A {role.upper()}")
         return places or {"between two writes"}
 
     def close(self):

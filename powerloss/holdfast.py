@@ -77,10 +77,10 @@ SCHEDULE = "[50ms, 100ms, 200ms" + ", 500ms" * 30 + "]"
 # System calls by number, for the machines whose numbers we know.
 CALLS = {
     "x86_64": {1: "write", 18: "pwrite", 74: "fsync", 75: "fdatasync", 77: "ftruncate",
-               82: "rename", 87: "unlink", 257: "openat", 277: "sync_file_range",
+               82: "rename", 87: "unlink", 202: "futex", 257: "openat", 277: "sync_file_range",
                285: "fallocate"},
     "aarch64": {64: "write", 68: "pwrite", 82: "fsync", 83: "fdatasync", 46: "ftruncate",
-                38: "rename", 35: "unlink", 56: "openat", 84: "sync_file_range",
+                38: "rename", 35: "unlink", 98: "futex", 56: "openat", 84: "sync_file_range",
                 47: "fallocate"},
 }.get(os.uname().machine, {})
 ON_A_FILE = {"write", "pwrite", "fsync", "fdatasync", "ftruncate", "sync_file_range", "fallocate"}
@@ -194,7 +194,8 @@ class Holdfast:
             kind = "a name"
             if call in ON_A_FILE:
                 kind = kind_of(_link(f"/proc/{pid}/fd/{int(parts[1], 16)}"))
-            if call and kind != "other":  # no socket, and not the log on stderr
+            # Not a socket, and not the log on stderr.
+            if call not in (None, "futex") and kind != "other":
                 found[int(tid)] = (role, call, kind)
         return found
 
@@ -207,6 +208,12 @@ class Holdfast:
                 if flags and int(flags[1], 8) & os.O_ACCMODE != os.O_RDONLY:
                     return True
         return False
+
+    def busy(self, role):
+        """Whether the thread of "flush" or "compaction" does anything but wait for work."""
+        tid = self.tid_of(role)
+        parts = _read(f"/proc/{self.pid}/task/{tid}/syscall").split() if tid else []
+        return bool(parts) and (parts[0] == "running" or CALLS.get(int(parts[0])) != "futex")
 
     def log_file(self):
         """The newest log of the journal: what commits are appended to."""
