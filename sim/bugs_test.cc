@@ -48,29 +48,25 @@ TEST(Bugs, HaveAPointEachAndEveryPointIsOne) {
 
 // No oracle sees these yet. The list is to become empty; whoever writes the oracle takes the name
 // off.
-const std::set<std::string_view> kUnseen = {"any-answer-settles-the-earlier",
-                                            "a-refused-credential-is-an-answer",
-                                            "resend-another-byte",
-                                            "replay-unmarked",
-                                            "accept-unasked",
-                                            "ignore-a-pause",
-                                            "pauses-end-with-the-process",
-                                            "pause-everybody",
-                                            "retries-are-free",
-                                            "starve-live-traffic",
-                                            "no-end-of-waiters",
+const std::set<std::string_view> kUnseen = {
+    "any-answer-settles-the-earlier",
+    "a-refused-credential-is-an-answer",
+    "resend-another-byte",
+    "replay-unmarked",
+    "accept-unasked",
+    "ignore-a-pause",
+    "pauses-end-with-the-process",
+    "pause-everybody",
+    "retries-are-free",
+    "starve-live-traffic",
+    "no-end-of-waiters",
 
-                                            "refusing-loses-a-due-call",
-                                            "patience-lost-in-line",
-                                            "unknown-in-silence",
-                                            "asking-makes-reads-stale",
-                                            "trust-a-clock-behind",
-                                            "too-late-is-not-late",
-                                            "keys-grow-young-again",
-                                            "pass-by-a-tombstone",
-                                            "reopen-the-cancelled",
-                                            "send-before-the-intent",
-                                            "in-progress-is-an-answer"};
+    "refusing-loses-a-due-call",
+    "patience-lost-in-line",
+    "unknown-in-silence",
+    "asking-makes-reads-stale",
+    "trust-a-clock-behind",
+};
 
 std::vector<std::string_view> names_of_bugs() {
   std::vector<std::string_view> out;
@@ -88,6 +84,7 @@ TEST_P(PlantedBugTest, IsCaughtByAnOracleThatItNames) {
   options.jobs = jobs();
   options.bug = find_bug(GetParam());
   ASSERT_NE(options.bug, nullptr);
+  options.edition = options.bug->worlds;
   const Outcome outcome = run_campaign(options, [](const Outcome&) {});
   ASSERT_TRUE(outcome.caught) << outcome.counts.worlds << " worlds, and it did its harm "
                               << outcome.harm << " times";
