@@ -59,6 +59,7 @@ void draw_full(Prng prng, FaultPlan& plan) {
   plan.drift_ppm = static_cast<int>(prng.chance(1, 2) ? 0 : prng.between(-500, 500));
   plan.reload_permille = draw_permille(prng, 800);
   draw_wire_faults(prng.fork("wire"), plan.upstream);
+  plan.upstream.misrouted = draw_permille(prng, 60);
   plan.upstream.forgets = prng.chance(1, 8) ? static_cast<int>(prng.between(1, 50)) : 0;
 }
 
@@ -173,7 +174,7 @@ std::string FaultPlan::text() const {
              "listed_failed={} listed_pending={} latest={} lookup_fails={} lookup_slow={} "
              "lookup_lags={} "
              "lines={} "
-             "timed={} wall_steps={} drift_ppm={} reloads={} forgets={}",
+             "timed={} wall_steps={} drift_ppm={} reloads={} misrouted={} forgets={}",
              up.refuse_connect, up.reset_before, up.reset_after, up.late_apply, up.hang, up.cut,
              up.error_before, up.error_after, up.stored_error, up.too_many, up.busy_keys,
              up.elsewhere, up.unavailable_after, up.rejects, crashes, drain_permille,
@@ -181,7 +182,7 @@ std::string FaultPlan::text() const {
              client_gone_permille, duplicate_permille, nosy_permille, operator_permille,
              up.listed_failed, up.listed_pending, up.latest, up.lookup_fails, up.lookup_slow,
              up.lookup_lags, line_permille, timed_permille, wall_steps, drift_ppm, reload_permille,
-             up.forgets) +
+             up.misrouted, up.forgets) +
          " " + text_of_wire(up) + " journal: " + journal.text();
 }
 

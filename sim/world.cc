@@ -69,6 +69,10 @@ World::World(WorldOptions options)
                                  [this] { return handling_; },
                                  settings_->routes.front()->retry.budget_permille,
                                  [this](Instant since) { return journal_->lagged(since); },
+                                 [this](const CallId& id) {
+                                   const auto call = journal_->durable_call(id);
+                                   return call && call->held;
+                                 },
                                  {}});
   if (trace_) witness_->trace_to([this](const std::string& line) { trace(line); });
   clients_ = std::make_unique<SimClients>(
@@ -89,7 +93,8 @@ World::World(WorldOptions options)
                       return std::any_of(copies.begin(), copies.end(), [](const Copy& copy) {
                         return copy.outcome.head.status >= 300;
                       });
-                    }});
+                    },
+                    settings_->routes.front()->limits.waiters});
   if (trace_) clients_->trace_to([this](const std::string& line) { trace(line); });
   // An event stream is not kept.
   if (settings_->journal.retention.bodies < Duration::hours(24) || plan_.upstream.streamed > 0) {
