@@ -98,7 +98,7 @@ TEST(Bugs, AreNotThereUntilTheyArePlanted) {
 }
 
 // The worlds have none of what leads there yet: who asks again long after the end (the first
-// three), an answer too large to keep, a call that kills the process again and again. The list is
+// two), an answer too large to keep, a call that kills the process again and again. The list is
 // to become empty.
 const std::set<std::string_view> kUnreached = {
     "swept-a-tombstone", "a-repeat-brings-the-body-back", "an-error-too-large-to-keep",

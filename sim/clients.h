@@ -84,6 +84,7 @@ class SimClients final : public ports::Clients {
     std::function<bool(const Order&)> pause_asked = {};
     // The upstream's answer to it was not a success: that is what stands as its effect then.
     std::function<bool(const std::string& body)> rejected = {};
+    int waiters_max = 64;
   };
   void ask_of(Questions questions) { questions_ = std::move(questions); }
   // A call became unknown, and somebody was told.

@@ -15,7 +15,6 @@ constexpr Duration kCalmWithin = Duration::millis(1500);
 // So many held attempts in a row may start while a live request waits for its first one.
 constexpr int kHeldInARow = 40;
 constexpr Duration kWaitsLong = Duration::seconds(3);
-constexpr int kWaitersMax = 65;  // the first request, and 64 that wait for its answer
 constexpr int kCrowd = 80;
 
 std::string value_of(const Fields& fields, std::string_view name) {
@@ -59,6 +58,8 @@ void SimClients::check_key_table(const Order& order, const Told& told) {
   if (!order.keyed || order.operator_touched || order.method != "POST") return;
   // What is not looked up in the journal says nothing of the key.
   if (among(told.code, {"journal-unavailable", "draining", "not-supported", "overloaded"})) return;
+  // Its patience was over before the journal was asked: no call is named.
+  if (told.code == "in-progress" && value_of(told.fields, "Holdfast-Call").empty()) return;
   if (told.open.had_final) {
     told_final_of_key(order, told);
   } else if (told.open.had_cancelled && !among(told.code, {"cancelled", "key-expired"})) {
@@ -125,7 +126,8 @@ void SimClients::count_crowd(std::size_t index) {
   const auto waiting = std::count_if(open_.begin(), open_.end(), [&](const auto& open) {
     return open.second.order == index && open.second.since <= before;
   });
-  if (waiting > kWaitersMax) {
+  // The first request, and those that may wait for its answer.
+  if (waiting > questions_.waiters_max + 1) {
     violation_("bounds: " + std::to_string(waiting) + " requests wait for the answer of " +
                orders_[index].name);
   }

@@ -186,6 +186,13 @@ void SimClients::told_final(Order& order, const Told& told) {
   if (told.status == 200 && effects_of_(told.open.body_sent) == 0) {
     violation_("attribution: " + order.name + " was told success without an effect");
   }
+  // Where something may have been done before, what comes from in front of the upstream ends
+  // nothing.
+  if (told.status >= 300 && effects_of_(told.open.body_sent) > 0 && order.keyed &&
+      !order.operator_touched) {
+    violation_("attribution: " + order.name + " was given " + std::to_string(told.status) +
+               " as its answer, and took effect");
+  }
   if (order.keyed && order.final_answer && *order.final_answer != answer) {
     violation_("one-answer-per-key: " + order.name + " got '" + *order.final_answer +
                "' and then '" + answer + "'");

@@ -20,6 +20,9 @@ void World::judge() {
   judge_orders();
   judge_lines();
   if (!verdict_.violations.empty() || !shell_) return;
+  if (upstream_->wire().mixed_up() > 0) {
+    violation("cross-talk: the answer of an abandoned exchange was read as another's");
+  }
   journal_->pump();
   if (operator_->waits()) violation("operator: a command was never answered");
   judge_promises();

@@ -58,6 +58,8 @@ void draw_full(Prng prng, FaultPlan& plan) {
   plan.wall_steps = static_cast<int>(prng.chance(1, 2) ? 0 : prng.between(1, 3));
   plan.drift_ppm = static_cast<int>(prng.chance(1, 2) ? 0 : prng.between(-500, 500));
   plan.reload_permille = draw_permille(prng, 800);
+  draw_wire_faults(prng.fork("wire"), plan.upstream);
+  plan.upstream.misrouted = draw_permille(prng, 60);
   plan.upstream.forgets = prng.chance(1, 8) ? static_cast<int>(prng.between(1, 50)) : 0;
 }
 
@@ -172,7 +174,7 @@ std::string FaultPlan::text() const {
              "listed_failed={} listed_pending={} latest={} lookup_fails={} lookup_slow={} "
              "lookup_lags={} "
              "lines={} "
-             "timed={} wall_steps={} drift_ppm={} reloads={} forgets={}",
+             "timed={} wall_steps={} drift_ppm={} reloads={} misrouted={} forgets={}",
              up.refuse_connect, up.reset_before, up.reset_after, up.late_apply, up.hang, up.cut,
              up.error_before, up.error_after, up.stored_error, up.too_many, up.busy_keys,
              up.elsewhere, up.unavailable_after, up.rejects, crashes, drain_permille,
@@ -180,8 +182,8 @@ std::string FaultPlan::text() const {
              client_gone_permille, duplicate_permille, nosy_permille, operator_permille,
              up.listed_failed, up.listed_pending, up.latest, up.lookup_fails, up.lookup_slow,
              up.lookup_lags, line_permille, timed_permille, wall_steps, drift_ppm, reload_permille,
-             up.forgets) +
-         " journal: " + journal.text();
+             up.misrouted, up.forgets) +
+         " " + text_of_wire(up) + " journal: " + journal.text();
 }
 
 namespace {
@@ -200,14 +202,23 @@ void draw_callbacks(Prng prng, call::Settings& settings) {
   }
 }
 
-// In some worlds no upstream is waited for as long as it asks.
-void draw_longest_pause(Prng prng, call::Settings& settings) {
-  if (!prng.chance(1, 3)) return;
-  const Duration longest = Duration::seconds(prng.between(1, 10));
-  for (auto& [name, upstream] : settings.upstreams) {
-    auto brisk = std::make_shared<call::UpstreamSettings>(*upstream);
-    brisk->max_pause = longest;
-    upstream = brisk;
+// Limits so small that worlds of this size reach them.
+void draw_limits(Prng prng, call::Settings& settings) {
+  if (prng.chance(1, 3)) {
+    const auto waiters = static_cast<int>(prng.between(0, 2));
+    for (auto& route : settings.routes) {
+      auto narrow = std::make_shared<call::RouteSettings>(*route);
+      narrow->limits.waiters = waiters;
+      route = narrow;
+    }
+  }
+  if (prng.chance(1, 3)) {
+    const Duration longest = Duration::seconds(prng.between(1, 10));
+    for (auto& [name, upstream] : settings.upstreams) {
+      auto brisk = std::make_shared<call::UpstreamSettings>(*upstream);
+      brisk->max_pause = longest;
+      upstream = brisk;
+    }
   }
 }
 
@@ -277,7 +288,7 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
     calm->urls = {{false, calm->name + ".test", 80, ""}};
     settings->upstreams.emplace(calm->name, std::move(calm));
     route("/calm/", std::string(kCalm), call::Hold::never)->key.from = business;
-    draw_longest_pause(prng.fork("limits"), *settings);
+    draw_limits(prng.fork("limits"), *settings);
   }
   draw_callbacks(prng.fork("callbacks"), *settings);
   return settings;

@@ -105,6 +105,8 @@ bool SimUpstream::answered_by_key(const Arrived& request) {
 bool SimUpstream::answered_at_the_door(const Arrived& request) {
   if (unauthorized_) {
     answer(request, 401, "who are you", {}, false);
+  } else if (faults_.misrouted > 0 && hit(faults_.misrouted)) {
+    answer(request, 404, "no such host", {}, false);
   } else if (hit(faults_.too_many)) {
     answer(request, 429, "slow down", {{"Retry-After", "2"}}, false);
   } else if (hit(faults_.reset_before)) {

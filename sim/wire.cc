@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "sim/wire_exchange.h"
 
 namespace hf::sim {
@@ -235,9 +236,8 @@ void SimWire::let_go(Exchange& exchange) {
   if (!exchange.connection) return;
   const std::uint64_t id = exchange.connection->id;
   reader_.erase(id);
-  const policy::LastExchange last{.request_whole = exchange.request_whole, .answer_whole = false};
-  const bool carries_on = options_.reuses_abandoned || policy::leaves_reusable(last);
-  if (carries_on && exchange.reading == Exchange::Reading::head && !exchange.met) {
+  const bool reuses = options_.reuses_abandoned || HF_BUG("reuse-an-abandoned-connection");
+  if (reuses && exchange.reading == Exchange::Reading::head && !exchange.met) {
     exchange.connection->times.last_used = schedule_.now();
     connections_.give(std::move(*exchange.connection));
   } else {

@@ -8,6 +8,7 @@
 
 #include "call/callback.h"
 #include "policy/budget.h"
+#include "policy/concurrency.h"
 #include "policy/rate.h"
 
 namespace hf::sim {
@@ -65,6 +66,14 @@ Witness::Witness(ports::Upstream& below, World world) : below_(below), world_(st
 
 void Witness::attach(ports::UpstreamEvents* above, std::uint64_t life) {
   above_ = above;
+  for (auto& [whose, pause] : paused_) {
+    // Short ones are not written.
+    const bool old = world_.true_now() - pause.from > Duration::seconds(2);
+    if (above == nullptr && pause.life == life_) {
+      pause.written =
+          old && pause.until - pause.from > Duration::seconds(5) && !world_.lagged(pause.from);
+    }
+  }
   life_ = life;
   born_ = world_.now().mono;
   if (above != nullptr) births_.emplace(life, world_.now());
@@ -89,9 +98,9 @@ void Witness::start(ports::AttemptSpec spec) {
   judge_pause(spec.upstream->name, owner);
   UnderWay under_way;
   under_way.owner = owner;
+  under_way.max_pause = spec.upstream->max_pause;
   under_way.upstream = spec.upstream->name;
   under_way.refused = spec.upstream->idempotency.refused;
-  under_way.max_pause = spec.upstream->max_pause;
   const std::string& target = spec.request->target;
   if (spec.request->method == "GET" && target.starts_with("/find")) {
     LookupSeen seen;
@@ -124,6 +133,7 @@ void Witness::arrived(const ports::AttemptSpec& spec, const std::string& order) 
   fresh.at = world_.now();
   judge_again(spec, order, fresh);
   auto& all = copies_[order];
+  judge_lane(spec);
   if (const auto found = under_way_.find(spec.id); found != under_way_.end()) {
     found->second.order = order;
     found->second.copy = all.size();
@@ -144,6 +154,7 @@ void Witness::on_attempt_done(AttemptId id, call::AttemptOutcome outcome) {
     }
     Upstream& upstream = upstreams_[over.upstream];
     upstream.running -= 1;
+    if (over.held) upstream.running_held -= 1;
     const bool complete = outcome.evidence == Evidence::answer_complete;
     if (complete && outcome.head.status < 500) upstream.successes.push_back(world_.now().mono);
     note_pause(over, outcome);
@@ -299,6 +310,23 @@ void Witness::judge_limits(const ports::AttemptSpec& spec) {
   }
 }
 
+// Held attempts leave the live ones their share, whatever there is to do.
+void Witness::judge_lane(const ports::AttemptSpec& spec) {
+  const auto call = world_.handling();
+  if (!call || !world_.held(*call)) return;
+  Upstream& upstream = upstreams_[spec.upstream->name];
+  under_way_.at(spec.id).held = true;
+  upstream.running_held += 1;
+  const int limit = spec.upstream->concurrency;
+  const int most = limit - policy::Concurrency(limit).reserve();
+  if (upstream.running_held > most) {
+    world_.violation(
+        fmt::format("fair-share: {} held attempts at once at {}, where {} of {} are "
+                    "kept for live ones",
+                    upstream.running_held, spec.upstream->name, limit - most, limit));
+  }
+}
+
 // Second and later attempts are paid for by successes, and a floor.
 void Witness::judge_budget(const ports::AttemptSpec& spec, bool again) {
   if (!again) return;
@@ -334,7 +362,9 @@ void Witness::note_pause(const UnderWay& over, const call::AttemptOutcome& outco
   Pause& pause = paused_[{over.upstream, over.owner}];
   const Instant until = now + std::min(Duration::seconds(std::stoll(asked->value)), over.max_pause);
   if (until <= pause.until) return;
-  pause = {now, until, life_};
+  const Now clocks = world_.now();
+  const Duration ahead = Duration::millis(clocks.wall.ms) - Duration{clocks.mono.ns};
+  pause = {now, until, life_, ahead, clocks.boot, false};
 }
 
 void Witness::operator_resumed(const std::string& upstream) {
@@ -351,8 +381,11 @@ void Witness::judge_pause(const std::string& upstream, const std::string& owner)
   // What was decided before it may leave a little later, or much later where the journal is slow.
   if (now >= pause.until - kPauseEdge || now < pause.from + kPauseEdge) return;
   if (world_.lagged(pause.from - kPauseEdge)) return;
-  // A short one is over before a restart is; and what was told to a dying process is lost.
-  if (pause.life != life_) return;
+  // Over a restart it counts by the wall clock; what was told to a dying process is lost.
+  const Now clocks = world_.now();
+  const Duration ahead = Duration::millis(clocks.wall.ms) - Duration{clocks.mono.ns};
+  const bool same_clocks = clocks.boot == pause.boot && ahead - pause.wall_ahead < kPauseEdge / 2;
+  if (pause.life != life_ && (!pause.written || !same_clocks)) return;
   world_.violation(
       fmt::format("pause: {} was sent to {} ms after it had asked for a pause of {} ms", upstream,
                   (now - pause.from).ms(), (pause.until - pause.from).ms()));

@@ -59,6 +59,8 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
     int budget_permille = 0;
     // The journal has kept somebody waiting since then: what was decided earlier leaves only now.
     std::function<bool(Instant)> lagged;
+    // What is written of the call: that it is held.
+    std::function<bool(const CallId&)> held;
     std::function<void(const std::string&)> trace;  // empty: nobody listens
   };
   Witness(ports::Upstream& below, World world);
@@ -102,6 +104,9 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
     Instant from;  // of the world's own time
     Instant until;
     std::uint64_t life = 0;
+    Duration wall_ahead;  // the wall clock's distance from the monotonic one, which a step changes
+    BootId boot;
+    bool written = false;  // its process died long enough after it
   };
   struct UnderWay {
     std::string upstream;
@@ -111,9 +116,11 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
     std::optional<std::size_t> lookup;
     std::vector<int> refused;
     Duration max_pause;
+    bool held = false;  // its call is held: it has the share of held attempts
   };
   struct Upstream {  // in this life
     int running = 0;
+    int running_held = 0;
     std::vector<Instant> starts;
     std::vector<Instant> again;  // second and later copies
     std::vector<Instant> successes;
@@ -127,6 +134,7 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
   [[nodiscard]] bool verified_absent(const ports::AttemptSpec& spec, const std::string& order,
                                      const Copy& last) const;
   void judge_limits(const ports::AttemptSpec& spec);
+  void judge_lane(const ports::AttemptSpec& spec);
   void judge_pause(const std::string& upstream, const std::string& owner);
   void note_pause(const UnderWay& over, const call::AttemptOutcome& outcome);
   void judge_budget(const ports::AttemptSpec& spec, bool again);

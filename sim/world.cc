@@ -69,6 +69,10 @@ World::World(WorldOptions options)
                                  [this] { return handling_; },
                                  settings_->routes.front()->retry.budget_permille,
                                  [this](Instant since) { return journal_->lagged(since); },
+                                 [this](const CallId& id) {
+                                   const auto call = journal_->durable_call(id);
+                                   return call && call->held;
+                                 },
                                  {}});
   if (trace_) witness_->trace_to([this](const std::string& line) { trace(line); });
   clients_ = std::make_unique<SimClients>(
@@ -89,9 +93,13 @@ World::World(WorldOptions options)
                       return std::any_of(copies.begin(), copies.end(), [](const Copy& copy) {
                         return copy.outcome.head.status >= 300;
                       });
-                    }});
+                    },
+                    settings_->routes.front()->limits.waiters});
   if (trace_) clients_->trace_to([this](const std::string& line) { trace(line); });
-  if (settings_->journal.retention.bodies < Duration::hours(24)) clients_->expect_retired();
+  // An event stream is not kept.
+  if (settings_->journal.retention.bodies < Duration::hours(24) || plan_.upstream.streamed > 0) {
+    clients_->expect_retired();
+  }
   if (options.asks_unsent) clients_->forget_to_ask();
   operator_ =
       std::make_unique<SimOperator>(prng_.fork("operator"), *upstream_, *witness_, *clients_, tell);

@@ -160,11 +160,11 @@ void World::crash() {
   draining_ = false;
   crashed_at_.push_back(now().wall);
   verdict_.crashes += 1;
+  witness_->attach(nullptr, life_);
   const SimJournal::Crash cut = journal_->crash();
   trace(fmt::format("crash: {} commits under way, {} survive", cut.under_way, cut.survived));
   life_ += 1;
   upstream_->forget_attempts();
-  witness_->attach(nullptr, life_);
   clients_->cut_all();
   operator_->forget();
   shell_.reset();

@@ -28,6 +28,7 @@ Holdfast. Every command installs what it lacks (Debian packages and npm only).
   ./x test [FILTER]              build and run the tests (FILTER: a regular expression on names)
   ./x build [PRESET] [TARGET..]  build build/PRESET/ (release; dev, asan, tsan, fuzz)
   ./x sim [ARGS..]               the simulator: the real engine in virtual time, from a seed
+  ./x powerloss [ARGS..]         cut the power of a real disk, kill -9, full disks (--help; root)
   ./x bench [ARGS..]             measure beside HAProxy and nginx (installs both, and wrk)
   ./x asan|tsan [FILTER]         build with sanitizers and run the tests
   ./x fuzz [TARGET] [--seconds N]  fuzz one target for N seconds (60); without one: list them
@@ -35,7 +36,7 @@ Holdfast. Every command installs what it lacks (Debian packages and npm only).
   ./x tidy [--clang [FILE..]]    the style test; --clang: clang-tidy, on FILEs or on all
   ./x golden --update            write the golden files anew from what the tests produce now
   ./x ci                         all that CI runs: fmt, tidy, build, sanitizers of the core, tests
-  ./x deps [GROUP..]             install only (all groups of tools/packages.txt but bench)
+  ./x deps [GROUP..]             install only (all groups of tools/packages.txt but the last two)
   ./x budget                     what the last build spent its time on
   ./x doctor                     what is on this machine and what is missing
   ./x clean [--all]              remove build/ (keeps the installed Node; --all: that and npm's too)
@@ -134,7 +135,7 @@ def cmd_deps(args):
     for group in args:
         if group not in known:
             usage(f"no group {group!r} in tools/packages.txt; there are {', '.join(known)}")
-    chosen = args or [g for g in known if g != "bench"]
+    chosen = args or [g for g in known if g not in ("bench", "powerloss")]
     deps.packages(chosen)
     if "node" in chosen:
         deps.node_packages()
@@ -177,6 +178,13 @@ def cmd_demo(args):
 def cmd_sim(args):
     build(MAIN, ["holdfast-sim"])
     hand_over([program("holdfast-sim"), *args])
+
+
+def cmd_powerloss(args):
+    if not {"-h", "--help"} & set(args):
+        deps.packages(["build", "powerloss"])
+        build(MAIN, ["holdfast"])
+    hand_over([sys.executable, "-B", ROOT / "powerloss" / "run.py", *args])
 
 
 def cmd_bench(args):
@@ -357,8 +365,8 @@ def cmd_clean(args):
 COMMANDS = {
     "help": cmd_help, "demo": cmd_demo, "test": cmd_test, "build": cmd_build, "sim": cmd_sim,
     "bench": cmd_bench, "fuzz": cmd_fuzz, "fmt": cmd_fmt, "tidy": cmd_tidy, "golden": cmd_golden,
-    "ci": cmd_ci, "deps": cmd_deps, "budget": cmd_budget, "doctor": cmd_doctor,
-    "clean": cmd_clean,
+    "powerloss": cmd_powerloss, "ci": cmd_ci, "deps": cmd_deps, "budget": cmd_budget,
+    "doctor": cmd_doctor, "clean": cmd_clean,
     "asan": lambda args: sanitized("asan", args), "tsan": lambda args: sanitized("tsan", args),
 }
 

@@ -2,13 +2,10 @@
 
 #include <algorithm>
 
-#include "base/planted.h"
-
 namespace hf::policy {
 
 bool leaves_reusable(const LastExchange& last) {
-  const bool read = last.answer_whole || HF_BUG("reuse-an-abandoned-connection");
-  return last.request_whole && read && last.nothing_behind && last.persists;
+  return last.request_whole && last.answer_whole && last.nothing_behind && last.persists;
 }
 
 bool may_carry(const IdleConnection& connection, bool careful, Instant now,

@@ -126,6 +126,9 @@ struct LikenessSpec {
 struct JournalHealth {
   bool accepting = true;
   std::string why;
+  // Nothing can be read or written any more until it is opened anew. No commit needs to be under
+  // way when that happens, so it is told here too.
+  bool broken = false;
 };
 
 class JournalEvents {

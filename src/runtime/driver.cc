@@ -402,7 +402,13 @@ void Driver::on_likeness(ports::ReadId id, Result<ports::LikenessPage> page) {
   take(likeness_reads_, id)(std::move(page));
 }
 
+// Without this a journal that broke in the background would refuse everything and, with nothing to
+// commit, never be opened again.
 void Driver::on_health(ports::JournalHealth health) {
+  if (health.broken) {
+    break_off("the journal broke");
+    return;
+  }
   post(engine::JournalHealthSeen{health.accepting, std::move(health.why)});
 }
 

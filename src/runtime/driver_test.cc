@@ -192,6 +192,15 @@ TEST_F(DriverTest, what_needs_no_journal_passes_while_a_commit_is_under_way) {
   EXPECT_EQ(journal.keys.size(), 1U) << "reads pass";
 }
 
+TEST_F(DriverTest, a_journal_that_broke_with_nothing_to_commit_stops_it_too) {
+  driver->on_health({false, "the disk is full", false});
+  EXPECT_TRUE(broken.empty());
+  driver->on_health({false, "a table could not be written", true});
+  driver->on_health({false, "a table could not be written", true});
+  EXPECT_EQ(broken.size(), 1U);
+  EXPECT_TRUE(driver->broken());
+}
+
 class BrokenCommit : public DriverTest, public testing::WithParamInterface<ports::CommitResult> {};
 
 TEST_P(BrokenCommit, stops_everything_once) {

@@ -38,8 +38,11 @@ Error to_error(const rocksdb::Status& status, std::string_view doing) {
 // Remembers the first thing that went wrong behind our back. RocksDB calls it on its own threads.
 class Watch final : public rocksdb::EventListener {
  public:
-  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) override {
-    if (error != nullptr && !error->ok()) declare(error->ToString());
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+    if (error == nullptr || error->ok()) return;
+    // Tables that find no room to be put together stay as they were, and RocksDB tries again.
+    const bool waits = reason == rocksdb::BackgroundErrorReason::kCompaction && error->IsNoSpace();
+    if (!waits) declare(error->ToString());
   }
   void declare(std::string why) {
     const std::lock_guard lock(mutex_);

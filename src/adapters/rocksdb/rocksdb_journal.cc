@@ -1,9 +1,12 @@
 #include "adapters/rocksdb/rocksdb_journal.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -15,6 +18,7 @@
 #include "adapters/rocksdb/upkeep.h"
 #include "adapters/seal/key_file.h"
 #include "base/check.h"
+#include "base/quantity.h"
 #include "call/record.h"
 
 namespace hf::adapters {
@@ -27,9 +31,24 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::uint64_t kGroupBytesMax = std::uint64_t{8} << 20;
 constexpr std::size_t kGroupCommandsMax = 4096;
+constexpr std::uint64_t kRoomToOpen = std::uint64_t{1} << 20;  // manifest, options, a new log
 
 std::chrono::nanoseconds chrono(Duration duration) {
   return std::chrono::nanoseconds(duration.ns);
+}
+
+// Of the database's logs; 0 where there are none yet.
+std::uint64_t log_bytes(const std::string& dir) {
+  std::uint64_t out = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(dir, error), end; !error && at != end;
+       at.increment(error)) {
+    if (at->path().extension() != ".log") continue;
+    std::error_code gone;
+    const auto size = at->file_size(gone);
+    if (!gone) out += size;
+  }
+  return out;
 }
 
 // Where answers go. Touched on the caller's thread only; the journal going away empties it.
@@ -79,6 +98,7 @@ class RocksdbJournal::Impl {
     bool operator==(const Told&) const = default;
   };
 
+  Result<void> make_room_to_open(std::uint64_t free);
   Result<void> open_disk();
   Result<call::Recovered> start();
   void drop_database();
@@ -118,6 +138,19 @@ class RocksdbJournal::Impl {
 
 // --- opening and closing ---
 
+// As it opens, RocksDB writes what its logs hold into tables. On a disk without room for that it
+// does not fail but stops at an assertion of its own (7.8), so it is not tried.
+Result<void> RocksdbJournal::Impl::make_room_to_open(std::uint64_t free) {
+  const std::uint64_t needed = log_bytes(options_.path + "/db") + kRoomToOpen;
+  if (free >= needed) return {};
+  std::error_code ignored;
+  std::filesystem::remove(options_.path + "/ballast", ignored);  // this is what it is kept for
+  HF_TRY(const DiskRoom room, options_.disk_probe());
+  if (room.free >= needed) return {};
+  return fail(ErrorKind::full, fmt::format("the disk has {} left, to open the journal takes {}",
+                                           format_size(room.free), format_size(needed)));
+}
+
 Result<void> RocksdbJournal::Impl::open_disk() {
   HF_TRY_VOID(make_private_dir(options_.path));
   if (!options_.disk_probe) {
@@ -127,6 +160,7 @@ Result<void> RocksdbJournal::Impl::open_disk() {
   const DiskLimits limits = options_.disk.value_or(limits_for(room.total));
   const std::uint64_t write_buffer =
       limits.write_buffer > 0 ? limits.write_buffer : limits_for(room.total).write_buffer;
+  HF_TRY_VOID(make_room_to_open(room.free));
   HF_TRY(auto database, Database::open(options_.path + "/db", write_buffer, options_.env));
   upkeep_ =
       std::make_unique<Upkeep>(options_, *database, codec_,

@@ -158,6 +158,30 @@ TEST_F(RocksdbJournalTest, AShortDiskIsToldAndSoIsItsEnd) {
   EXPECT_TRUE(harness.journal().metrics().accepting);
 }
 
+TEST_F(RocksdbJournalTest, OpensOnAFullDiskOnlyWithRoomForIt) {
+  auto free = std::make_shared<std::atomic<std::uint64_t>>(std::uint64_t{1} << 30);
+  harness.options.disk = DiskLimits{std::uint64_t{1} << 20, 4096, std::uint64_t{1} << 20};
+  harness.options.disk_probe = [free]() -> Result<DiskRoom> {
+    return DiskRoom{free->load(), std::uint64_t{1} << 30};
+  };
+  harness.reopen();
+  harness.maintain();
+  const std::string ballast = harness.options.path + "/ballast";
+  ASSERT_TRUE(std::filesystem::exists(ballast));
+  EXPECT_EQ(create_call(1), CommitResult::ok);
+  harness.journal().close();
+  *free = std::uint64_t{1} << 20;  // enough for all but what the log holds
+  const auto refused = harness.journal().open();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().kind, ErrorKind::full);
+  EXPECT_THAT(refused.error().context, HasSubstr("the disk has 1MiB left"));
+  EXPECT_FALSE(std::filesystem::exists(ballast)) << "the reserve was tried first";
+  *free = std::uint64_t{2} << 20;
+  harness.reopen();
+  ASSERT_TRUE(harness.recovered->ok()) << harness.recovered->error().context;
+  EXPECT_TRUE(read(1));
+}
+
 TEST_F(RocksdbJournalTest, MaxBytesTakesWhatMayGoAndThenRefuses) {
   harness.options.max_bytes = std::uint64_t{4} << 20;
   harness.reopen();
@@ -215,6 +239,7 @@ TEST_F(RocksdbJournalTest, AFailedWriteIsTheLast) {
   ASSERT_FALSE(harness.recorder->health.empty());
   EXPECT_FALSE(harness.recorder->health.back().accepting);
   EXPECT_THAT(harness.recorder->health.back().why, HasSubstr("broken"));
+  EXPECT_TRUE(harness.recorder->health.back().broken);
   EXPECT_EQ(harness.journal().metrics().failures, 2U);
 
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);

@@ -117,7 +117,8 @@ ports::JournalHealth Upkeep::health() const {
     return {false,
             "the journal is broken and nothing is written any more; start Holdfast again when the "
             "cause is gone: " +
-                *why};
+                *why,
+            true};
   }
   if (!disk_fits_) return {false, disk_.why()};
   if (!size_fits_) {
