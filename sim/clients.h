@@ -38,7 +38,8 @@ struct Order {
   int gone_permille = 0;
   int twin_permille = 0;
   int nosy_permille = 0;
-  std::string line;  // Holdfast-Order; empty: none
+  int fickle_permille = 0;  // cancels when it is told that nobody knows yet
+  std::string line;         // Holdfast-Order; empty: none
   std::optional<Duration> not_before;
   std::optional<Duration> deadline;
   std::optional<int> urgency;

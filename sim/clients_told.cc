@@ -138,6 +138,11 @@ void SimClients::told_of_order(const Told& told) {
     }
   }
   if (told.status == 202 || told.code == "held") order.prefer.clear();
+  if (order.fickle_permille > 0 && order.call && told.effect == "unknown" &&
+      prng_.chance(static_cast<std::uint64_t>(order.fickle_permille), 1000)) {
+    schedule_.after(Duration::millis(prng_.between(0, 5000)),
+                    [this, index] { go(index, Kind::cancel); });
+  }
   // Whoever gave it a deadline does not ask again: that would be a new one.
   if (order.deadline && order.acknowledged) {
     order.done = true;

@@ -11,6 +11,7 @@
 
 #include "sim/bugs.h"
 #include "sim/campaign.h"
+#include "sim/shortest.h"
 #include "sim/world.h"
 
 namespace {
@@ -24,6 +25,7 @@ struct Wishes {
   std::uint64_t seed = 0;
   double minutes = 0;
   bool trace = false;
+  bool shortest = false;
   bool json = false;
   bool all_probes = false;
   bool list_bugs = false;
@@ -53,6 +55,22 @@ void print_violations(const Outcome& outcome, const Wishes& wishes) {
       fmt::print("seed {}: {}\n", seed, violation);
     fmt::print("  replay: holdfast-sim --seed {}{} --trace\n", seed, options);
   }
+}
+
+// What it takes to see it, and no more.
+void print_shortest(std::uint64_t seed, Edition edition, const std::string& violation) {
+  const auto found = hf::sim::shortest_trace(seed, edition, violation);
+  std::string orders;
+  for (const std::string& name : found.orders)
+    orders += ' ' + name;
+  std::string without;
+  for (const std::string& name : found.without)
+    without += ' ' + name;
+  fmt::print("  the shortest trace of seed {}: {}{}{}\n", seed,
+             orders.empty() ? "all orders" : "only" + orders, without.empty() ? "" : ", without",
+             without);
+  for (const std::string& line : found.lines)
+    fmt::print("  {}\n", line);
 }
 
 std::string summary(const hf::sim::Counts& counts) {
@@ -125,6 +143,14 @@ int run_many(Wishes wishes) {
     return outcome.violated.empty() ? 0 : 1;
   }
   print_violations(outcome, wishes);
+  if (!outcome.violated.empty()) {
+    const auto& [seed, what] = outcome.violated.front();
+    const std::string oracle = hf::sim::oracle_of(what.front());
+    // The one ends its process, the other is none of one world.
+    if (oracle != "check" && oracle != "determinism") {
+      print_shortest(seed, campaign.edition, what.front());
+    }
+  }
   const bool probed = print_probes(outcome, wishes.all_probes);
   fmt::print("{}\n{} violated, {:.1f} s, {:.0f} worlds a minute\n", summary(outcome.counts),
              outcome.violated.size(), took,
@@ -179,6 +205,9 @@ int run_one(const Wishes& wishes, Edition edition) {
       hf::sim::World({.seed = wishes.seed, .edition = edition, .trace = trace}).run();
   for (const std::string& violation : verdict.violations)
     fmt::print("seed {}: {}\n", wishes.seed, violation);
+  if (wishes.shortest && !verdict.violations.empty()) {
+    print_shortest(wishes.seed, edition, verdict.violations.front());
+  }
   fmt::print("{}\n{} s of virtual time\n", summary(verdict), verdict.took.ceil_seconds());
   return verdict.violations.empty() ? 0 : 1;
 }
@@ -208,6 +237,9 @@ int main(int argc, char** argv) {
       ->excludes(seeds)
       ->excludes(seed);
   app.add_flag("--trace", wishes.trace, "with --seed: print every event")->needs(seed);
+  app.add_flag("--shortest", wishes.shortest,
+               "with --seed: what the violation needs, and only the events that belong to it")
+      ->needs(seed);
   app.add_option("--bug", wishes.bug,
                  "plant this bug: worlds until one of its oracles catches it; `all`: each of them");
   app.add_flag("--list-bugs", wishes.list_bugs, "the bugs, what they do, and who must see them");

@@ -19,6 +19,10 @@ struct World::Way {
   bool header_key;
 };
 
+void World::place(Order order, Duration starts_after) {
+  if (only_.empty() || only_.contains(order.name)) clients_->add(std::move(order), starts_after);
+}
+
 void World::place_orders(Prng& prng) {
   if (edition_ == Edition::full) {
     place_all_kinds(prng);
@@ -45,6 +49,7 @@ void World::place_all_kinds(Prng& prng) {
     order.careful = !order.keyed && !order.repeatable && prng.chance(1, 2);
     if (calm) order.gone_permille = order.nosy_permille = 0;
     if (prng.chance(1, 4)) order.owner = "market";
+    if (order.keyed && order.method == "POST" && prng.chance(1, 8)) order.fickle_permille = 300;
     if (order.keyed && prng.chance(1, 5)) {
       order.comes_back = Duration::seconds(prng.between(10, 2400));
     }
@@ -52,7 +57,7 @@ void World::place_all_kinds(Prng& prng) {
                        settings_->routes.front()->held_answer == call::HeldAnswer::accepted;
     const bool live = order.target.starts_with("/live/") || order.target.starts_with("/pay/");
     order.crowd = live && order.method == "POST" && i < 40 && prng.chance(1, 40);
-    clients_->add(std::move(order), Duration::millis(prng.between(0, 60'000)));
+    place(std::move(order), Duration::millis(prng.between(0, 60'000)));
   }
   constexpr Way kLast[] = {{"/live/", true, true},
                            {"/plain-live/", true, true},
@@ -67,7 +72,7 @@ void World::place_all_kinds(Prng& prng) {
     if (kLast[i].header_key) order.header_key = "key-" + order.name;
     order.fresh_keys = order.keyed && order.header_key.empty();
     order.must_succeed_within = Duration::minutes(2);
-    clients_->add(std::move(order), kWellAgain);
+    place(std::move(order), kWellAgain);
   }
   verdict_.calls = count + std::size(kLast);
 }
@@ -87,13 +92,13 @@ void World::place_few(Prng& prng) {
   for (std::size_t i = 0; i < count; ++i) {
     Order order = draw_order(prng, kWays[prng.below(std::size(kWays))], i);
     if (order.keyed) ask_more(more, order);
-    clients_->add(std::move(order), Duration::millis(prng.between(0, 60'000)));
+    place(std::move(order), Duration::millis(prng.between(0, 60'000)));
   }
   const std::size_t asked = asking_ ? more.below(30) : 0;
   for (std::size_t i = count; i < count + asked; ++i) {
     Order order = draw_order(more, kAsked[more.below(std::size(kAsked))], i);
     if (order.keyed) ask_more(more, order);
-    clients_->add(std::move(order), Duration::millis(more.between(0, 60'000)));
+    place(std::move(order), Duration::millis(more.between(0, 60'000)));
   }
   verdict_.calls = count + asked;
 }

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "call/callback.h"
 
 namespace hf::sim {
@@ -55,6 +57,7 @@ namespace {
 // What the newest edition adds. A world has at least one crash.
 void draw_full(Prng prng, FaultPlan& plan) {
   plan.crashes = static_cast<int>(prng.between(1, 5));
+  plan.big_step_back = prng.chance(1, 5);
   plan.wall_steps = static_cast<int>(prng.chance(1, 2) ? 0 : prng.between(1, 3));
   plan.drift_ppm = static_cast<int>(prng.chance(1, 2) ? 0 : prng.between(-500, 500));
   plan.reload_permille = draw_permille(prng, 800);
@@ -161,6 +164,63 @@ std::string text_of_wire(const UpstreamFaults& faults) {
       faults.closing_reused, faults.early, faults.closes, faults.interims, faults.foreign,
       faults.half_head, faults.broken_head, faults.broken_framing, faults.stalled, faults.streamed,
       faults.chunked, faults.given_up_arrives);
+}
+
+namespace {
+
+// The application's faults stay, the wire's go.
+UpstreamFaults without_wire(UpstreamFaults faults) {
+  faults.slow_dial = faults.silent_dial = faults.failed_dial = faults.closing_reused = 0;
+  faults.early = faults.closes = faults.interims = faults.foreign = faults.half_head = 0;
+  faults.broken_head = faults.broken_framing = faults.stalled = faults.streamed = 0;
+  faults.chunked = faults.given_up_arrives = 0;
+  return faults;
+}
+
+using LeaveOut = void (*)(FaultPlan&);
+
+const std::map<std::string, LeaveOut>& leave_outs() {
+  static const std::map<std::string, LeaveOut> all = {
+      {"crashes", [](FaultPlan& plan) { plan.crashes = 0; }},
+      {"deaths", [](FaultPlan& plan) { plan.journal.deaths.clear(); }},
+      {"reboots", [](FaultPlan& plan) { plan.reboot_permille = 0; }},
+      {"clock", [](FaultPlan& plan) { plan.wall_steps = plan.drift_ppm = 0; }},
+      {"reloads", [](FaultPlan& plan) { plan.reload_permille = 0; }},
+      {"operator", [](FaultPlan& plan) { plan.operator_permille = 0; }},
+      {"nosy", [](FaultPlan& plan) { plan.nosy_permille = 0; }},
+      {"twins", [](FaultPlan& plan) { plan.duplicate_permille = 0; }},
+      {"leaving", [](FaultPlan& plan) { plan.client_gone_permille = 0; }},
+      {"journal",
+       [](FaultPlan& plan) {
+         const JournalFaults drawn = plan.journal;
+         plan.journal = {};
+         plan.journal.group_max = drawn.group_max;
+         plan.journal.deaths = drawn.deaths;
+       }},
+      {"wire", [](FaultPlan& plan) { plan.upstream = without_wire(plan.upstream); }},
+      {"unauthorized", [](FaultPlan& plan) { plan.unauthorized = false; }},
+      {"lines", [](FaultPlan& plan) { plan.line_permille = 0; }},
+      {"times", [](FaultPlan& plan) { plan.timed_permille = 0; }},
+  };
+  return all;
+}
+
+}  // namespace
+
+const std::vector<std::string>& FaultPlan::groups() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> out;
+    for (const auto& [name, leave] : leave_outs())
+      out.push_back(name);
+    return out;
+  }();
+  return names;
+}
+
+void FaultPlan::leave_out(const std::string& group) {
+  const auto found = leave_outs().find(group);
+  HF_CHECK_MSG(found != leave_outs().end(), group);
+  found->second(*this);
 }
 
 std::string FaultPlan::text() const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/prng.h"
 #include "base/time.h"
@@ -35,6 +36,9 @@ struct FaultPlan {
   int reload_permille = 0;     // of starts: with another configuration
   static FaultPlan draw(Prng& prng, Edition edition);
   [[nodiscard]] std::string text() const;
+  // Of these a world may do without, to see what a violation needs.
+  static const std::vector<std::string>& groups();
+  void leave_out(const std::string& group);
 };
 
 // What a disk can do to a journal, and when a process dies in the midst of what it does. Replaces

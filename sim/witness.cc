@@ -76,6 +76,7 @@ void Witness::attach(ports::UpstreamEvents* above, std::uint64_t life) {
   }
   life_ = life;
   born_ = world_.now().mono;
+  true_born_ = world_.true_now();
   if (above != nullptr) births_.emplace(life, world_.now());
   under_way_.clear();
   upstreams_.clear();
@@ -131,6 +132,7 @@ void Witness::arrived(const ports::AttemptSpec& spec, const std::string& order) 
   fresh.owner = owner_of(*spec.request);
   fresh.life = life_;
   fresh.at = world_.now();
+  fresh.true_at = world_.true_now();
   judge_again(spec, order, fresh);
   auto& all = copies_[order];
   judge_lane(spec);
@@ -239,9 +241,9 @@ std::string Witness::why_not_key(const ports::AttemptSpec& spec, const Copy& fre
     return "to another authority, which does not know the key";
   }
   const Duration lifetime = spec.upstream->idempotency.lifetime.value_or(Duration::max());
-  // Only one clock is asked where both run on; after a reboot nobody knows better than the wall.
+  // After a reboot the wall clock may be behind by what the margin covers.
   const bool same_boot = fresh.at.boot == first.at.boot;
-  const Duration age = same_boot ? fresh.at.mono - first.at.mono : fresh.at.wall - first.at.wall;
+  const Duration age = fresh.true_at - first.true_at;
   const Duration margin =
       same_boot ? spec.upstream->timeouts.connect + spec.upstream->timeouts.head + kKeyMargin
                 : Duration{};
@@ -380,12 +382,13 @@ void Witness::judge_pause(const std::string& upstream, const std::string& owner)
   const Instant now = world_.true_now();
   // What was decided before it may leave a little later, or much later where the journal is slow.
   if (now >= pause.until - kPauseEdge || now < pause.from + kPauseEdge) return;
-  if (world_.lagged(pause.from - kPauseEdge)) return;
+  const bool here = pause.life == life_;
+  if (world_.lagged(here ? pause.from - kPauseEdge : true_born_ + kPauseEdge)) return;
   // Over a restart it counts by the wall clock; what was told to a dying process is lost.
   const Now clocks = world_.now();
   const Duration ahead = Duration::millis(clocks.wall.ms) - Duration{clocks.mono.ns};
   const bool same_clocks = clocks.boot == pause.boot && ahead - pause.wall_ahead < kPauseEdge / 2;
-  if (pause.life != life_ && (!pause.written || !same_clocks)) return;
+  if (!here && (!pause.written || !same_clocks)) return;
   world_.violation(
       fmt::format("pause: {} was sent to {} ms after it had asked for a pause of {} ms", upstream,
                   (now - pause.from).ms(), (pause.until - pause.from).ms()));

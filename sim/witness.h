@@ -32,6 +32,7 @@ struct Copy {
   std::string owner;       // the credential it carries
   std::uint64_t life = 0;  // of the process that sent it
   Now at;
+  Instant true_at;           // which no reboot and no clock changes
   std::optional<Now> ended;  // reported; none: under way, or its process has died
   call::AttemptOutcome outcome;
   bool refusal = false;  // it ended with a status that is declared as a refusal
@@ -144,6 +145,7 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
   ports::UpstreamEvents* above_ = nullptr;
   std::uint64_t life_ = 0;
   Instant born_;
+  Instant true_born_;
   std::map<std::string, std::vector<Copy>> copies_;
   std::vector<LookupSeen> lookups_;
   std::map<std::string, std::vector<std::size_t>> lookups_about_;

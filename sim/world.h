@@ -34,6 +34,10 @@ struct WorldOptions {
   Edition edition = Edition::full;
   Trace trace = {};    // empty: nobody listens
   bool audit = false;  // keep a digest of every event
+  // Less than was drawn, to find out what a violation needs: only these orders (empty: all), and
+  // without these faults (FaultPlan::kGroups).
+  std::set<std::string> only = {};
+  std::vector<std::string> without = {};
   // With the faults of draw_journal_faults.
   // Declared to honour keys and does not: effects double, and the oracles must see it.
   bool keys_ignored = false;
@@ -53,7 +57,11 @@ class World {
   struct Way;    // a route that orders take
   struct Shell;  // what dies in a crash (sim/shell.h)
 
+  // world_parts.cc
+  void make_upstream();
+  void make_clients();
   // orders.cc
+  void place(Order order, Duration starts_after);
   void place_orders(Prng& prng);
   void place_all_kinds(Prng& prng);
   void place_few(Prng& prng);
@@ -104,6 +112,7 @@ class World {
   bool audit_;
   Edition edition_;
   bool asking_;  // any edition but the first
+  std::set<std::string> only_;
   Prng prng_;
   Prng journal_prng_;
   FaultPlan plan_;

@@ -70,8 +70,6 @@ void World::Shell::wake_at(std::optional<Instant> when) {
   });
 }
 
-World::~World() = default;
-
 Now World::now() const {
   const Instant at = schedule_.now();
   const Duration up = at - booted_at_;
