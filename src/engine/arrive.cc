@@ -294,8 +294,7 @@ void Core::start_fresh(Active& active, ExchangeId first) {
   // Reading its line may have taken longer than that: its alarm has gone by then.
   const std::vector<ExchangeId> all = active.exchanges;
   for (const ExchangeId each : all) {
-    const bool over =
-        now_.mono >= exchanges_.at(each).patience_until && !HF_BUG("patience-lost-in-line");
+    const bool over = now_.mono >= exchanges_.at(each).patience_until;
     if (over || (each == first && !exchange.wait_given)) reply_held(each, active);
   }
   if (Active* still = find_active(id)) unload_if_idle(*still);
@@ -342,7 +341,7 @@ void Core::note_asked_again(const std::shared_ptr<const call::Call>& stored, cal
   note_asked_again(active, what, arrival);
   write(active);
   // Not only dropped: it may have been taken out of the page that made it due.
-  HF_BUG("refusing-loses-a-due-call") ? drop(active.call->id) : unload_if_idle(active);
+  unload_if_idle(active);
 }
 
 void Core::note_asked_again(Active& active, call::Happening what, const Arrival& arrival) {

@@ -135,7 +135,7 @@ void Core::drop(const CallId& id) {
     // What was paged before may be old now; if it is still due, a page brings it again.
     upstream_of(active).ready.erase_if([&](const auto& paged) { return paged->id == id; });
     // One that only asked at the gate leaves as it came: reads of it that are under way are good.
-    if (active.changed || HF_BUG("asking-makes-reads-stale")) reads_.left(id);
+    if (active.changed) reads_.left(id);
   }
   if (active.expiring) upstream_of(active).expiring -= 1;
   const bool ordered = active.call->asked.order.has_value();
