@@ -204,7 +204,13 @@ bool SimJournal::staged() const {
   });
 }
 
+void SimJournal::set_slow(bool slow) {
+  slow_ = slow;
+  lagged_ = schedule_.now();
+}
+
 bool SimJournal::lagged(Instant since) const {
+  if (slow_) return true;
   if (lagged_ && *lagged_ >= since) return true;
   if (!health().accepting || (health_at_ && *health_at_ >= since)) return true;
   return !open_ || broken_ || (took_at_ && schedule_.now() - *took_at_ > kNoticeable);

@@ -87,7 +87,7 @@ class SimJournal final : public adapters::CommandJournal {
   // All is well from here on.
   void heal();
   // For editions whose spells the world has drawn.
-  void set_slow(bool slow) { slow_ = slow; }
+  void set_slow(bool slow);
   void set_health(ports::JournalHealth health);
 
   // The next turn with a commit comes to this, for tests of the journal itself.

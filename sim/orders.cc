@@ -20,6 +20,8 @@ struct World::Way {
 };
 
 void World::place(Order order, Duration starts_after) {
+  order.agreed_202 = order.target.starts_with("/async/") ||
+                     settings_->routes.front()->held_answer == call::HeldAnswer::accepted;
   if (only_.empty() || only_.contains(order.name)) clients_->add(std::move(order), starts_after);
 }
 
@@ -53,8 +55,6 @@ void World::place_all_kinds(Prng& prng) {
     if (order.keyed && prng.chance(1, 5)) {
       order.comes_back = Duration::seconds(prng.between(10, 2400));
     }
-    order.agreed_202 = order.target.starts_with("/async/") ||
-                       settings_->routes.front()->held_answer == call::HeldAnswer::accepted;
     const bool live = order.target.starts_with("/live/") || order.target.starts_with("/pay/");
     order.crowd = live && order.method == "POST" && i < 40 && prng.chance(1, 40);
     place(std::move(order), Duration::millis(prng.between(0, 60'000)));
