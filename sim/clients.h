@@ -85,6 +85,8 @@ class SimClients final : public ports::Clients {
     std::function<bool(const Order&)> pause_asked = {};
     // The upstream's answer to it was not a success: that is what stands as its effect then.
     std::function<bool(const std::string& body)> rejected = {};
+    // The upstream forgot its key before its time.
+    std::function<bool(const std::string& order)> forgot = {};
     int waiters_max = 64;
   };
   void ask_of(Questions questions) { questions_ = std::move(questions); }

@@ -82,7 +82,7 @@ void SimClients::check_calm(const Order& order, const Told& told) {
   const bool well = told.code.empty() && told.status == 200 && took <= kCalmWithin;
   // The key table has its own words for one that a crash cut, or that is under way.
   const bool by_table = told.open.had_final || among(told.code, {"outcome-unknown", "in-progress"});
-  if (well || by_table || !questions_.well_since) return;
+  if (well || by_table || order.operator_touched || !questions_.well_since) return;
   if (!questions_.well_since(told.open.since - Duration::seconds(1))) return;
   violation_("isolation: " + order.name + ", whose upstream is well, was told " +
              std::to_string(told.status) + " " + told.code + " after " + std::to_string(took.ms()) +

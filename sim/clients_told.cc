@@ -194,7 +194,7 @@ void SimClients::told_final(Order& order, const Told& told) {
   // Where something may have been done before, what comes from in front of the upstream ends
   // nothing.
   if (told.status >= 300 && effects_of_(told.open.body_sent) > 0 && order.keyed &&
-      !order.operator_touched) {
+      !order.operator_touched && !(questions_.forgot && questions_.forgot(order.name))) {
     violation_("attribution: " + order.name + " was given " + std::to_string(told.status) +
                " as its answer, and took effect");
   }

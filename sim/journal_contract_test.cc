@@ -33,8 +33,14 @@ class SimHarness {
     journal_.close();
     begin_anew();
   }
-  void crash(std::uint64_t) {
-    journal_.crash();  // it draws by itself what survives
+  // In the midst of a sync, or before the journal has taken anything; it draws by itself what
+  // survives.
+  void crash(std::uint64_t chance) {
+    if (chance % 2 == 1 && journal_.waits()) {
+      journal_.wake();
+      HF_CHECK(schedule_.step());
+    }
+    journal_.crash();
     begin_anew();
   }
   void fail_next(std::uint64_t chance) {

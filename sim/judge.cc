@@ -13,6 +13,7 @@ namespace {
 
 // A slow sync lies between the decision and the word of it.
 constexpr Duration kToldWithin = Duration::seconds(60);
+constexpr Duration kSetWithin = Duration::hours(2);  // where the clock was set meanwhile
 
 }  // namespace
 
@@ -179,8 +180,9 @@ void World::judge_alert(const call::Call& call) {
   });
   journal_->pump();
   if (!when) return;  // that part of its timeline is gone
+  const bool set = wall_stepped_ || verdict_.reboots > 0;
   const bool died = std::any_of(crashed_at_.begin(), crashed_at_.end(), [&](WallTime crash) {
-    return crash >= *when && crash - *when <= kToldWithin;
+    return (crash >= *when || set) && crash - *when <= (set ? kSetWithin : kToldWithin);
   });
   if (!died) violation("alerts: nobody was told that " + call.id.text() + " became unknown");
 }

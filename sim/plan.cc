@@ -383,9 +383,10 @@ std::shared_ptr<const call::Settings> draw_change(Prng& prng, const call::Settin
 std::string text_of(const call::Settings& settings) {
   std::string out;
   for (const auto& [name, upstream] : settings.upstreams) {
-    out += fmt::format("{}: concurrency={} rate={}/s urls={} lifetime={}s settle={}; ", name,
-                       upstream->concurrency, upstream->rate ? upstream->rate->count : 0,
-                       upstream->urls.size(),
+    out += fmt::format("{}: {} {} {} concurrency={} rate={}/s urls={} lifetime={}s settle={}; ",
+                       name, upstream->urls.front().host, upstream->account,
+                       upstream->idempotency.header, upstream->concurrency,
+                       upstream->rate ? upstream->rate->count : 0, upstream->urls.size(),
                        upstream->idempotency.lifetime.value_or(Duration{}).ceil_seconds(),
                        upstream->lookup ? upstream->idempotency.settle.ms() : 0);
   }

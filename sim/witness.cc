@@ -18,6 +18,8 @@ using call::Evidence;
 
 // Of the design: no attempt starts so shortly before its key's end.
 constexpr Duration kKeyMargin = Duration::seconds(10);
+// See draw_change in sim/plan.cc.
+constexpr std::string_view kOtherKeyField = "X-Key";
 constexpr Duration kPauseEdge = Duration::millis(600);
 
 std::uint64_t mix(std::uint64_t sum, std::string_view text) {
@@ -126,7 +128,10 @@ void Witness::arrived(const ports::AttemptSpec& spec, const std::string& order) 
   fresh.authority = spec.upstream->urls[spec.url].authority();
   fresh.mode = spec.upstream->idempotency.mode;
   fresh.safe = spec.request->method == "GET" || fresh.mode == call::Mode::repeatable;
+  // A call keeps the field that it was frozen with, whatever is configured meanwhile.
   const Field* key = find_field(spec.request->fields, spec.upstream->idempotency.header);
+  if (key == nullptr) key = find_field(spec.request->fields, kOtherKeyField);
+  if (key == nullptr) key = find_field(spec.request->fields, call::Idempotency{}.header);
   if (fresh.mode == call::Mode::key && key != nullptr) fresh.key = key->value;
   fresh.bytes = bytes_of(spec, order);
   fresh.owner = owner_of(*spec.request);
@@ -195,20 +200,23 @@ void Witness::judge_again(const ports::AttemptSpec& spec, const std::string& ord
 std::string Witness::why_not(const ports::AttemptSpec& spec, const std::string& order,
                              const Copy& fresh) {
   std::vector<Copy> doubtful;
-  bool other_lives = cut_.contains(fresh.call);
+  bool unsure = cut_.contains(fresh.call);
   const auto proved = proved_.find(order);
   std::size_t by_person = proved == proved_.end() ? 0 : proved->second;
   for (const Copy& copy : copies_of(order)) {
     if (by_person > 0 && by_person-- > 0) continue;
     if (copy.life == life_ && !copy.ended) return "a copy before it is still under way";
     // What a dead process was told is lost with it, if it was not written.
-    other_lives = other_lives || copy.life != life_;
+    unsure = unsure || copy.life != life_;
     if (copy.proven()) continue;
     // A held call waits for credentials; and a 409 tells of another request under the key.
     const int status = copy.ended ? copy.outcome.head.status : 0;
-    if (status == 401 || (status == 409 && copy.mode == call::Mode::key)) continue;
+    if (status == 401 || (status == 409 && copy.mode == call::Mode::key)) {
+      unsure = unsure || copy.outcome.evidence != Evidence::answer_complete;
+      continue;
+    }
     const bool settles = (copy.mode == call::Mode::key && status < 300) ||
-                         copy.mode == call::Mode::none || (doubtful.empty() && !other_lives);
+                         copy.mode == call::Mode::none || (doubtful.empty() && !unsure);
     if (copy.final() && copy.life == life_ && settles) {
       return fmt::format("an earlier copy had the final answer {}", status);
     }
@@ -241,12 +249,11 @@ std::string Witness::why_not_key(const ports::AttemptSpec& spec, const Copy& fre
     return "to another authority, which does not know the key";
   }
   const Duration lifetime = spec.upstream->idempotency.lifetime.value_or(Duration::max());
-  // After a reboot the wall clock may be behind by what the margin covers.
+  // It counts from the first byte, which follows the start; and after a reboot the wall clock may
+  // be behind by what the margin covers.
   const bool same_boot = fresh.at.boot == first.at.boot;
   const Duration age = fresh.true_at - first.true_at;
-  const Duration margin =
-      same_boot ? spec.upstream->timeouts.connect + spec.upstream->timeouts.head + kKeyMargin
-                : Duration{};
+  const Duration margin = same_boot ? spec.upstream->timeouts.head + kKeyMargin : Duration{};
   if (lifetime != Duration::max() && age + margin > lifetime) {
     return fmt::format("{} ms after the first, with a key that lives {} ms", age.ms(),
                        lifetime.ms());
@@ -303,6 +310,7 @@ void Witness::judge_limits(const ports::AttemptSpec& spec) {
   const Instant now = world_.now().mono;
   upstream.starts.push_back(now);
   const Duration window = settings.rate->per * kWindows;
+  if (world_.lagged(world_.true_now() - window * 2)) return;
   std::erase_if(upstream.starts, [&](Instant at) { return now - at >= window; });
   const auto most =
       settings.rate->count * (kWindows + kBehind) + policy::RateLimit(settings.rate).burst();
@@ -359,9 +367,10 @@ void Witness::judge_budget(const ports::AttemptSpec& spec, bool again) {
 void Witness::note_pause(const UnderWay& over, const call::AttemptOutcome& outcome) {
   if (outcome.evidence < Evidence::answer_begun) return;
   const Field* asked = find_field(outcome.head.fields, "Retry-After");
-  if (asked == nullptr) return;
+  if (asked == nullptr && outcome.head.status != 429) return;
   const Instant now = world_.true_now();
   Pause& pause = paused_[{over.upstream, over.owner}];
+  if (asked == nullptr) return;  // a moment, at Holdfast's discretion
   const Instant until = now + std::min(Duration::seconds(std::stoll(asked->value)), over.max_pause);
   if (until <= pause.until) return;
   const Now clocks = world_.now();

@@ -66,6 +66,8 @@ void World::heal() {
 }
 
 void World::operators_turn() {
+  // What an operator has tried again gets its whole deadline anew, and must have it before the end.
+  if (edition_ == Edition::full && schedule_.now() > Instant{} + Duration::hours(2)) return;
   const bool early = schedule_.now() < Instant{} + Duration::minutes(20);
   schedule_.after(Duration::millis(early ? prng_.between(100, 8000) : prng_.between(1, 3'600'000)),
                   [this] {

@@ -110,6 +110,7 @@ void World::make_clients() {
     return std::any_of(copies.begin(), copies.end(),
                        [](const Copy& copy) { return copy.outcome.head.status >= 300; });
   };
+  questions.forgot = [this](const std::string& order) { return upstream_->forgot(order); };
   questions.waiters_max = settings_->routes.front()->limits.waiters;
   clients_->ask_of(std::move(questions));
   if (trace_) clients_->trace_to([this](const std::string& line) { trace(line); });

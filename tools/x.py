@@ -3,6 +3,7 @@ prints the failing part when not (logs: build/log/). `./x help` lists the comman
 
 import os
 import platform
+import random
 import re
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ MAIN = "release"
 CORE = ("base", "policy", "http1", "call", "engine", "sim")
 CI_SECONDS = 75 * 60
 FUZZ_SECONDS = 60
+SIM_MINUTES = 2  # of fresh worlds in every ci
 
 HELP = """\
 Holdfast. Every command installs what it lacks (Debian packages and npm only).
@@ -27,7 +29,8 @@ Holdfast. Every command installs what it lacks (Debian packages and npm only).
   ./x demo [NAME] [--list]       the main job as a play: a shop, faults, an outage; about a minute
   ./x test [FILTER]              build and run the tests (FILTER: a regular expression on names)
   ./x build [PRESET] [TARGET..]  build build/PRESET/ (release; dev, asan, tsan, fuzz)
-  ./x sim [ARGS..]               the simulator: the real engine in virtual time, from a seed
+  ./x sim [ARGS..]               the simulator: the real engine in virtual time, from a seed;
+                                 --minutes M, --seed N --shortest, --bug NAME|all, --list-bugs
   ./x powerloss [ARGS..]         cut the power of a real disk, kill -9, full disks (--help; root)
   ./x bench [ARGS..]             measure beside HAProxy and nginx (installs both, and wrk)
   ./x asan|tsan [FILTER]         build with sanitizers and run the tests
@@ -35,7 +38,8 @@ Holdfast. Every command installs what it lacks (Debian packages and npm only).
   ./x fmt [--check]              format the C++ sources, or say which are not
   ./x tidy [--clang [FILE..]]    the style test; --clang: clang-tidy, on FILEs or on all
   ./x golden --update            write the golden files anew from what the tests produce now
-  ./x ci                         all that CI runs: fmt, tidy, build, sanitizers of the core, tests
+  ./x ci                         all that CI runs: fmt, tidy, build, sanitizers of the core, two
+                                 minutes of fresh worlds, tests
   ./x deps [GROUP..]             install only (all groups of tools/packages.txt but the last two)
   ./x budget                     what the last build spent its time on
   ./x doctor                     what is on this machine and what is missing
@@ -187,6 +191,23 @@ def cmd_powerloss(args):
     hand_over([sys.executable, "-B", ROOT / "powerloss" / "run.py", *args])
 
 
+def fresh_worlds():
+    """Worlds that nobody has seen yet; the first of their seeds is printed before they run."""
+    start = random.SystemRandom().randrange(1 << 32, 1 << 48)
+    say(f"  fresh worlds     from seed {start} on, for {SIM_MINUTES} minutes")
+    progress = Progress("sim")
+    log = LOGS / "sim.log"
+    code = stream([program("holdfast-sim"), "--minutes", str(SIM_MINUTES), "--start", str(start)],
+                  log)
+    lines = log.read_text(errors="replace").splitlines()
+    if code != 0:
+        say("\n".join("    " + line for line in lines[1:]))
+        say(f"  sim              {progress.seconds():5.0f} s  FAILED")
+        raise Failed("sim")
+    say(f"  sim              {progress.seconds():5.0f} s  {lines[-2].split(', effects')[0]}")
+    say("                          " + lines[-1])
+
+
 def cmd_bench(args):
     if deps.wanted(["bench"]):
         say("  bench compares with HAProxy and nginx; Debian's packages start them as services:\n"
@@ -311,6 +332,7 @@ def cmd_ci(_):
     part("tidy", cmd_tidy, [])
     build(MAIN)
     part("asan", core_under_asan)
+    part("sim", fresh_worlds)
     part("test", ctest, MAIN, "test")
     seconds = time.monotonic() - start
     if seconds > CI_SECONDS:
