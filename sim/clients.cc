@@ -105,7 +105,7 @@ void SimClients::note_sent(const std::string& body) {
   if (order->not_before && order->first_asked) {
     const Duration least = *order->not_before;
     if (now.mono - order->first_asked->mono < least &&
-        now.wall - order->first_asked->wall < least) {
+        now.wall - order->least_wall < least) {
       violation_("not-before: " + order->name + " was sent early");
     }
   }
@@ -127,7 +127,10 @@ void SimClients::ask(std::size_t index) {
     again(index);
     return;
   }
-  if (!orders_[index].first_asked) orders_[index].first_asked = true_now();
+  const Now asked = true_now();
+  Order& order = orders_[index];
+  order.least_wall = order.first_asked ? std::min(order.least_wall, asked.wall) : asked.wall;
+  if (!order.first_asked) order.first_asked = asked;
   orders_[index].tries += 1;
   orders_[index].asked_at = schedule_.now();
   if (orders_[index].crowd) come_as_a_crowd(index);

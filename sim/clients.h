@@ -57,6 +57,7 @@ struct Order {
   std::string last_told_none;  // the body it was told of, when effect none was the last word
   // By the world's true time, and by the wall clock that Holdfast sees.
   std::optional<Now> first_asked;
+  WallTime least_wall;              // at which it was asked for: the clock may be set in between
   std::optional<Now> acknowledged;  // first told that it is held: from here on it has its place
   std::optional<Now> first_sent;    // seen at the upstream
   std::optional<Instant> left_at;   // last left a request behind

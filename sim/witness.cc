@@ -10,6 +10,7 @@
 #include "policy/budget.h"
 #include "policy/concurrency.h"
 #include "policy/rate.h"
+#include "sim/upstream.h"
 
 namespace hf::sim {
 namespace {
@@ -18,8 +19,6 @@ using call::Evidence;
 
 // Of the design: no attempt starts so shortly before its key's end.
 constexpr Duration kKeyMargin = Duration::seconds(10);
-// See draw_change in sim/plan.cc.
-constexpr std::string_view kOtherKeyField = "X-Key";
 constexpr Duration kPauseEdge = Duration::millis(600);
 
 std::uint64_t mix(std::uint64_t sum, std::string_view text) {
@@ -129,8 +128,7 @@ void Witness::arrived(const ports::AttemptSpec& spec, const std::string& order) 
   fresh.mode = spec.upstream->idempotency.mode;
   fresh.safe = spec.request->method == "GET" || fresh.mode == call::Mode::repeatable;
   // A call keeps the field that it was frozen with, whatever is configured meanwhile.
-  const Field* key = find_field(spec.request->fields, spec.upstream->idempotency.header);
-  if (key == nullptr) key = find_field(spec.request->fields, kOtherKeyField);
+  const Field* key = find_field(spec.request->fields, kOtherKeyField);
   if (key == nullptr) key = find_field(spec.request->fields, call::Idempotency{}.header);
   if (fresh.mode == call::Mode::key && key != nullptr) fresh.key = key->value;
   fresh.bytes = bytes_of(spec, order);
