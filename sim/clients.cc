@@ -104,8 +104,7 @@ void SimClients::note_sent(const std::string& body) {
   if (!order->first_sent) order->first_sent = now;
   if (order->not_before && order->first_asked) {
     const Duration least = *order->not_before;
-    if (now.mono - order->first_asked->mono < least &&
-        now.wall - order->least_wall < least) {
+    if (now.mono - order->first_asked->mono < least && now.wall - order->least_wall < least) {
       violation_("not-before: " + order->name + " was sent early");
     }
   }

@@ -198,7 +198,8 @@ void Witness::judge_again(const ports::AttemptSpec& spec, const std::string& ord
 std::string Witness::why_not(const ports::AttemptSpec& spec, const std::string& order,
                              const Copy& fresh) {
   std::vector<Copy> doubtful;
-  bool unsure = cut_.contains(fresh.call);
+  // Holdfast may not have taken the lookups' word, where the key allows it to go on.
+  bool unsure = cut_.contains(fresh.call) || denied_.contains(order);
   const auto proved = proved_.find(order);
   std::size_t by_person = proved == proved_.end() ? 0 : proved->second;
   for (const Copy& copy : copies_of(order)) {
@@ -223,6 +224,7 @@ std::string Witness::why_not(const ports::AttemptSpec& spec, const std::string& 
   if (doubtful.empty()) return {};
   if (verified_absent(spec, order, doubtful.back())) {
     proved_[order] = copies_of(order).size();
+    denied_.insert(order);
     return {};
   }
   switch (fresh.mode) {

@@ -152,6 +152,7 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
   std::map<std::string, std::size_t> proved_;  // how many of its copies did not apply
   std::map<std::uint64_t, Now> births_;        // of each life
   std::set<CallId> cut_;
+  std::set<std::string> denied_;             // orders of which lookups said that there is nothing
   std::map<AttemptId, UnderWay> under_way_;  // of this life
   std::map<std::string, Upstream> upstreams_;
   std::map<std::pair<std::string, std::string>, Pause> paused_;

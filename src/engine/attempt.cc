@@ -317,13 +317,14 @@ void Core::on(AttemptEnded&& event) {
                     active.call->unresolved, active.route->head_is_proof});
   upstream.stats.attempts_by_row[static_cast<std::size_t>(decision.row)] += 1;
   feed_policies(active, event.outcome, decision.row);
+  // What the upstream asks for holds whether or not somebody still waits for its answer.
+  const auto paused = pause_from(active, event.outcome);
   if (active.abandoned) {
     HF_PROBE("its-client-left-during-the-attempt");
     drop(id);
     pump(upstream);
     return;
   }
-  const auto paused = pause_from(active, event.outcome);
   take_evidence(active, event.outcome);
   call::Call& call = *active.call;
   call.unresolved = decision.unresolved;

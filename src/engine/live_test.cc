@@ -197,6 +197,19 @@ TEST(Waiting, a_pause_outlasts_a_clock_that_is_set_ahead) {
   EXPECT_EQ(bench.running.size(), 1U) << "and is over in its time";
 }
 
+// Found by the simulator: its client had left meanwhile, and nobody remembered what was asked for.
+TEST(Waiting, a_429_to_a_call_whose_client_is_gone_pauses_all_the_same) {
+  Bench bench([](auto&, auto& route) { route.wait = Duration::seconds(1); });
+  const auto asked = bench.arrive({.body = "x"});
+  bench.gone(asked);
+  call::AttemptOutcome outcome = cut_answer(429);
+  outcome.cause = call::Cause::cancelled;
+  outcome.head.fields = {{"Retry-After", "30"}};
+  bench.end(outcome);
+  EXPECT_TRUE(bench.is_code(bench.arrive({.body = "y"}), "paused"));
+  EXPECT_TRUE(bench.running.empty());
+}
+
 TEST(Waiting, a_retry_budget_that_is_empty_stops_retries_not_first_attempts) {
   Bench bench([](auto& upstream, auto& route) {
     upstream.idempotency.mode = call::Mode::repeatable;
