@@ -203,6 +203,40 @@ TEST(Held, a_paged_call_that_ended_meanwhile_is_not_sent) {
   EXPECT_TRUE(bench.running.empty());
 }
 
+// Both wait for one read: the client that asks to cancel, and the attempt that needs the body. The
+// attempt's end writes first, and what was read is old then.
+TEST(Held, who_asked_for_a_call_before_it_was_loaded_and_ended_asks_anew) {
+  Bench bench([](auto& upstream, auto& route) {
+    kKeyedHold(upstream, route);
+    upstream.concurrency = 2;  // one slot for held calls while recovering
+  });
+  for (int i = 0; i < 2; ++i) {
+    bench.arrive({.key = "k" + std::to_string(i)});
+    bench.end(not_connected());
+  }
+  bench.pass(Duration::seconds(3));
+  bench.crash();
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(5)));
+  bench.pass(Duration::minutes(2));  // the other is due, and waits in memory
+  ASSERT_EQ(bench.running.size(), 1U);
+  const CallId busy = bench.running.begin()->second.call;
+  CallId other = bench.stored.begin()->first;
+  if (other == busy) other = bench.stored.rbegin()->first;
+
+  bench.hold_reads = true;
+  const auto early = bench.ask(AskWhat::cancel, other);
+  ASSERT_TRUE(bench.unanswered(early));
+  bench.end(answer(200));  // its slot is free: the other one is loaded
+  ASSERT_TRUE(bench.running.empty());
+  const auto late = bench.ask(AskWhat::cancel, other);
+  EXPECT_EQ(bench.status(late), 202);
+  bench.hold_reads = false;
+  bench.answer_reads();
+  EXPECT_EQ(bench.stored.at(other)->state, call::State::cancelled);
+  EXPECT_EQ(bench.status(early), 409);
+  EXPECT_TRUE(bench.running.empty());
+}
+
 TEST(Held, a_pause_uses_up_none_of_the_schedule) {
   Bench bench([](auto& upstream, auto& route) {
     kKeyedHold(upstream, route);
