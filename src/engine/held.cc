@@ -130,6 +130,12 @@ bool Core::start_held(UpstreamState& upstream, const std::shared_ptr<const call:
 bool Core::try_start_held(UpstreamState& upstream, Active& active) {
   const call::Call& call = *active.call;
   if (active.verifying) return try_look_up(active, policy::Lane::held);
+  if (call.no_more_attempts) {
+    // Its client was told so, and a crash came before its end was written.
+    HF_PROBE("cancelled-before-a-crash");
+    again(active, false, std::nullopt, "cancelled-unresolved");
+    return true;
+  }
   const bool early = call.asked.not_before && *call.asked.not_before > now_.wall;
   if (early || (active.in_line && !active.has_turn)) {
     // Asked for by somebody who waits for it; its time, or its turn, comes by itself.

@@ -237,6 +237,38 @@ TEST(Held, who_asked_for_a_call_before_it_was_loaded_and_ended_asks_anew) {
   EXPECT_TRUE(bench.running.empty());
 }
 
+// The client was told that there is no further attempt while the call was loaded for one, and a
+// crash came before its end was written.
+TEST(Held, a_cancelled_call_is_not_attempted_after_a_crash) {
+  Bench bench([](auto& upstream, auto& route) {
+    kKeyedHold(upstream, route);
+    upstream.concurrency = 2;  // one slot for held calls while recovering
+  });
+  bench.arrive({.key = "k"});
+  bench.end(not_connected());
+  bench.pass(Duration::seconds(3));
+  bench.crash();
+  const CallId id = bench.only()->id;
+  bench.hold_reads = true;
+  for (int i = 0; i < 100 && !bench.only()->no_more_attempts; ++i) {
+    bench.pass(Duration::seconds(10));
+    const bool loading = !bench.reads.empty() && std::holds_alternative<ReadCall>(bench.reads[0]);
+    if (loading) {
+      EXPECT_EQ(bench.status(bench.ask(AskWhat::cancel, id)), 202);
+    } else if (!bench.reads.empty()) {
+      bench.answer_read();
+    }
+  }
+  ASSERT_TRUE(bench.only()->no_more_attempts);
+  bench.crash();
+  bench.hold_reads = false;
+  const auto again = bench.arrive({.key = "k"});  // its look-up brings the body
+  bench.pass(Duration::minutes(10));
+  EXPECT_TRUE(bench.is_code(again, "cancelled"));
+  EXPECT_TRUE(bench.running.empty());
+  EXPECT_EQ(bench.only()->state, call::State::cancelled);
+}
+
 TEST(Held, a_pause_uses_up_none_of_the_schedule) {
   Bench bench([](auto& upstream, auto& route) {
     kKeyedHold(upstream, route);
