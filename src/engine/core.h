@@ -384,7 +384,7 @@ class Core {
   void settle_by_operator(const OperatorCommand& command, Active& active);
   void pause_or_resume(const OperatorCommand& command);
   void read_call(const CallId& id, PendingAsk ask);
-  void answer_asks(const CallRead& event, const std::vector<PendingAsk>& asks);
+  void answer_asks(const CallRead& event, const std::vector<PendingAsk>& asks, bool here);
   void refuse_unread(const PendingAsk& ask);
 
   std::shared_ptr<const call::Settings> settings_;

@@ -130,6 +130,12 @@ bool Core::start_held(UpstreamState& upstream, const std::shared_ptr<const call:
 bool Core::try_start_held(UpstreamState& upstream, Active& active) {
   const call::Call& call = *active.call;
   if (active.verifying) return try_look_up(active, policy::Lane::held);
+  if (call.no_more_attempts) {
+    // Its client was told so, and a crash came before its end was written.
+    HF_PROBE("cancelled-before-a-crash");
+    again(active, false, std::nullopt, "cancelled-unresolved");
+    return true;
+  }
   const bool early = call.asked.not_before && *call.asked.not_before > now_.wall;
   if (early || (active.in_line && !active.has_turn)) {
     // Asked for by somebody who waits for it; its time, or its turn, comes by itself.
@@ -170,7 +176,8 @@ void Core::read_call(const CallId& id, PendingAsk ask) {
 void Core::on(CallRead&& event) {
   const auto pending = reading_.find(event.id);
   HF_CHECK(pending != reading_.end());
-  const bool stale = reads_.stale(pending->second.read, event.id) && !active_.contains(event.id);
+  const bool here = active_.contains(event.id);
+  const bool stale = reads_.stale(pending->second.read, event.id) && !here;
   reads_.end(pending->second.read);
   if (stale && !event.failed) {
     HF_PROBE("call-read-again");
@@ -209,16 +216,17 @@ void Core::on(CallRead&& event) {
       }
     }
   }
-  answer_asks(event, asks);
+  answer_asks(event, asks, here);
 }
 
-// Whoever waited for the call to be read.
-void Core::answer_asks(const CallRead& event, const std::vector<PendingAsk>& asks) {
+// Whoever waited for the call to be read. `here`: it was in memory when the read came.
+void Core::answer_asks(const CallRead& event, const std::vector<PendingAsk>& asks, bool here) {
   const std::size_t writes_before = out_->writes.calls.size();
   for (const PendingAsk& ask : asks) {
     Active* active = find_active(event.id);
-    if (active == nullptr && !event.failed && out_->writes.calls.size() != writes_before) {
-      // An earlier one has changed the call: what was read is old.
+    const bool changed = here || out_->writes.calls.size() != writes_before;
+    if (active == nullptr && !event.failed && changed) {
+      // An earlier one has changed the call, or its attempt has: what was read is old.
       HF_PROBE("two-asked-for-one-call");
       read_call(event.id, ask);
       continue;

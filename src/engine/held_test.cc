@@ -203,6 +203,72 @@ TEST(Held, a_paged_call_that_ended_meanwhile_is_not_sent) {
   EXPECT_TRUE(bench.running.empty());
 }
 
+// Both wait for one read: the client that asks to cancel, and the attempt that needs the body. The
+// attempt's end writes first, and what was read is old then.
+TEST(Held, who_asked_for_a_call_before_it_was_loaded_and_ended_asks_anew) {
+  Bench bench([](auto& upstream, auto& route) {
+    kKeyedHold(upstream, route);
+    upstream.concurrency = 2;  // one slot for held calls while recovering
+  });
+  for (int i = 0; i < 2; ++i) {
+    bench.arrive({.key = "k" + std::to_string(i)});
+    bench.end(not_connected());
+  }
+  bench.pass(Duration::seconds(3));
+  bench.crash();
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(5)));
+  bench.pass(Duration::minutes(2));  // the other is due, and waits in memory
+  ASSERT_EQ(bench.running.size(), 1U);
+  const CallId busy = bench.running.begin()->second.call;
+  CallId other = bench.stored.begin()->first;
+  if (other == busy) other = bench.stored.rbegin()->first;
+
+  bench.hold_reads = true;
+  const auto early = bench.ask(AskWhat::cancel, other);
+  ASSERT_TRUE(bench.unanswered(early));
+  bench.end(answer(200));  // its slot is free: the other one is loaded
+  ASSERT_TRUE(bench.running.empty());
+  const auto late = bench.ask(AskWhat::cancel, other);
+  EXPECT_EQ(bench.status(late), 202);
+  bench.hold_reads = false;
+  bench.answer_reads();
+  EXPECT_EQ(bench.stored.at(other)->state, call::State::cancelled);
+  EXPECT_EQ(bench.status(early), 409);
+  EXPECT_TRUE(bench.running.empty());
+}
+
+// The client was told that there is no further attempt while the call was loaded for one, and a
+// crash came before its end was written.
+TEST(Held, a_cancelled_call_is_not_attempted_after_a_crash) {
+  Bench bench([](auto& upstream, auto& route) {
+    kKeyedHold(upstream, route);
+    upstream.concurrency = 2;  // one slot for held calls while recovering
+  });
+  bench.arrive({.key = "k"});
+  bench.end(not_connected());
+  bench.pass(Duration::seconds(3));
+  bench.crash();
+  const CallId id = bench.only()->id;
+  bench.hold_reads = true;
+  for (int i = 0; i < 100 && !bench.only()->no_more_attempts; ++i) {
+    bench.pass(Duration::seconds(10));
+    const bool loading = !bench.reads.empty() && std::holds_alternative<ReadCall>(bench.reads[0]);
+    if (loading) {
+      EXPECT_EQ(bench.status(bench.ask(AskWhat::cancel, id)), 202);
+    } else if (!bench.reads.empty()) {
+      bench.answer_read();
+    }
+  }
+  ASSERT_TRUE(bench.only()->no_more_attempts);
+  bench.crash();
+  bench.hold_reads = false;
+  const auto again = bench.arrive({.key = "k"});  // its look-up brings the body
+  bench.pass(Duration::minutes(10));
+  EXPECT_TRUE(bench.is_code(again, "cancelled"));
+  EXPECT_TRUE(bench.running.empty());
+  EXPECT_EQ(bench.only()->state, call::State::cancelled);
+}
+
 TEST(Held, a_pause_uses_up_none_of_the_schedule) {
   Bench bench([](auto& upstream, auto& route) {
     kKeyedHold(upstream, route);
