@@ -132,7 +132,6 @@ bool Core::try_start_held(UpstreamState& upstream, Active& active) {
   if (active.verifying) return try_look_up(active, policy::Lane::held);
   if (call.no_more_attempts) {
     // Its client was told so, and a crash came before its end was written.
-    HF_PROBE("cancelled-before-a-crash");
     again(active, false, std::nullopt, "cancelled-unresolved");
     return true;
   }
