@@ -8,8 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "sim/edition.h"
-
 namespace hf::sim {
 
 constexpr int kCaughtWithin = 2000;  // worlds
@@ -18,7 +16,6 @@ struct PlantedBug {
   std::string_view name;
   std::string_view what;                    // what the product does wrong then
   std::vector<std::string_view> caught_by;  // oracles, any of which may speak first
-  Edition worlds = Edition::full;           // that it is hunted in: those of before cost a tenth
 };
 
 // In the order of what they break.

@@ -61,7 +61,6 @@ TEST_P(PlantedBugTest, IsCaughtByAnOracleThatItNames) {
   options.jobs = jobs();
   options.bug = find_bug(GetParam());
   ASSERT_NE(options.bug, nullptr);
-  options.edition = options.bug->worlds;
   const Outcome outcome = run_campaign(options, [](const Outcome&) {});
   ASSERT_TRUE(outcome.caught) << outcome.counts.worlds << " worlds, and it did its harm "
                               << outcome.harm << " times";

@@ -73,10 +73,6 @@ void SimClients::add(Order order, Duration starts_after) {
   schedule_.after(starts_after, [this, index] { ask(index); });
 }
 
-bool SimClients::all_done() const {
-  return std::all_of(orders_.begin(), orders_.end(), [](const Order& o) { return o.done; });
-}
-
 Order* SimClients::order_of(const std::string& body) {
   const auto found = by_name_.find(body.substr(0, body.find('@')));
   return found == by_name_.end() ? nullptr : &orders_[found->second];

@@ -88,6 +88,8 @@ class SimClients final : public ports::Clients {
     std::function<bool(const std::string& body)> rejected = {};
     // The upstream forgot its key before its time.
     std::function<bool(const std::string& order)> forgot = {};
+    // Hears every answer.
+    std::function<void(std::string_view)> heard = {};
     int waiters_max = 64;
   };
   void ask_of(Questions questions) { questions_ = std::move(questions); }
@@ -117,7 +119,6 @@ class SimClients final : public ports::Clients {
   void finish(ExchangeId id, bool complete) override;
 
   [[nodiscard]] const std::vector<Order>& orders() const { return orders_; }
-  [[nodiscard]] bool all_done() const;
   // Calls that were promised to be held: 202, or 503 `held`.
   [[nodiscard]] const std::set<CallId>& acknowledged() const { return acknowledged_; }
   [[nodiscard]] std::uint64_t asides() const { return asides_; }

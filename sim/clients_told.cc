@@ -48,6 +48,7 @@ void SimClients::told(const Open& open, int status, const Fields& fields, const 
            ": " + std::to_string(status) + " " + (told.code.empty() ? body : told.code) +
            " effect " + told.effect + " call " + value_of(fields, "Holdfast-Call"));
   }
+  if (questions_.heard) questions_.heard(std::to_string(status) + body);
   const Duration took = schedule_.now() - open.since;
   if (took > kAnswerWithin) {
     violation_("patience: " + orders_[open.order].name + " waited " +

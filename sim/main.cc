@@ -31,7 +31,6 @@ struct Wishes {
   bool list_bugs = false;
   std::string bug;
   std::string edition = "full";
-  bool edition_given = false;
 };
 
 constexpr const char* kAllBugs = "all";
@@ -166,7 +165,6 @@ int hunt(const Wishes& wishes) {
     if (wishes.bug != kAllBugs && wishes.bug != bug.name) continue;
     CampaignOptions campaign = wishes.campaign;
     campaign.bug = &bug;
-    if (!wishes.edition_given) campaign.edition = bug.worlds;
     const Outcome outcome = hf::sim::run_campaign(campaign, [](const Outcome&) {});
     missed += outcome.caught ? 0 : 1;
     const std::uint64_t seed = outcome.caught ? outcome.caught->seed : 0;
@@ -244,9 +242,8 @@ int main(int argc, char** argv) {
                  "plant this bug: worlds until one of its oracles catches it; `all`: each of them");
   app.add_flag("--list-bugs", wishes.list_bugs, "the bugs, what they do, and who must see them");
   app.add_option("--jobs", wishes.campaign.jobs, "processes")->check(CLI::Range(1, 64));
-  auto* edition_option =
-      app.add_option("--edition", wishes.edition, "worlds as they were drawn once")
-          ->check(CLI::IsMember({"full", "asking", "plain"}));
+  app.add_option("--edition", wishes.edition, "worlds as they were drawn once")
+      ->check(CLI::IsMember({"full", "asking", "plain"}));
   app.add_flag("--probes", wishes.all_probes, "print how often each rare branch was taken");
   app.add_flag("--json", wishes.json, "for scripts");
   CLI11_PARSE(app, argc, argv);
@@ -260,7 +257,6 @@ int main(int argc, char** argv) {
                           : wishes.edition == "asking" ? Edition::asking
                                                        : Edition::full;
   wishes.campaign.edition = edition;
-  wishes.edition_given = !edition_option->empty();
   if (*seed) {
     if (!wishes.bug.empty()) hf::sim::plant(wishes.bug);
     return run_one(wishes, edition);

@@ -134,9 +134,7 @@ void World::ask_more(Prng& prng, Order& order) const {
     return prng.chance(static_cast<std::uint64_t>(permille), 1000);
   };
   // A line is of one upstream.
-  const bool asked = order.target.starts_with("/asked");
-  const bool plain = order.target.starts_with("/plain");
-  const std::string upstream = asked ? "asked" : plain ? "plain" : "keyed";
+  const std::string upstream = upstream_of_target(order.target);
   if (chance(plan_.line_permille)) {
     order.line = upstream + "-" + std::to_string(prng.between(0, 2));
   }

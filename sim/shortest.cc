@@ -102,16 +102,11 @@ Shortest shortest_trace(std::uint64_t seed, Edition edition, const std::string& 
   Shortest out;
   if (!orders.empty()) {
     options.only = orders;
-    out.less = play(options, oracle, false).same;
-    if (!out.less) options.only.clear();
+    if (!play(options, oracle, false).same) options.only.clear();
   }
   for (const std::string& group : FaultPlan::groups()) {
     options.without.push_back(group);
-    if (play(options, oracle, false).same) {
-      out.less = true;
-    } else {
-      options.without.pop_back();
-    }
+    if (!play(options, oracle, false).same) options.without.pop_back();
   }
   out.orders.assign(options.only.begin(), options.only.end());
   out.without = options.without;

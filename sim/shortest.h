@@ -14,7 +14,6 @@ struct Shortest {
   std::vector<std::string> orders;   // that are needed; empty: all
   std::vector<std::string> without;  // faults that it does not need
   std::vector<std::string> lines;    // the last kShortestLines at most
-  bool less = false;                 // than what was drawn
 };
 
 constexpr std::size_t kShortestLines = 60;

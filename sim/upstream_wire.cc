@@ -91,10 +91,7 @@ SimUpstream::Arrived SimUpstream::arrived(const Arrival& arrival) {
   if (is_lookup(spec) || is_callback(spec)) return request;
   const call::Idempotency& rules = spec.upstream->idempotency;
   request.key.first = spec.upstream->urls[spec.url].authority();
-  // It honours either name, whatever its client's configuration calls the field.
-  const Field* field = find_field(spec.request->fields, kOtherKeyField);
-  if (field == nullptr) field = find_field(spec.request->fields, call::Idempotency{}.header);
-  if (field == nullptr) field = find_field(spec.request->fields, rules.header);
+  const Field* field = find_field(spec.request->fields, rules.header);
   if (rules.mode == call::Mode::key && !keys_ignored_ && !request.safe && field != nullptr) {
     request.key.second = field->value;
   }

@@ -80,6 +80,8 @@ bool SimWire::read_ahead(const Held& exchange) {
 void SimWire::dial(const Held& exchange) {
   const Passage& passage = exchange->passage;
   const std::string authority = exchange->authority();
+  const auto end = exchange->spec->not_after;
+  if (end && schedule_.now() >= *end) return finish(exchange, Cause::cancelled);
   if (options_.reuses && passage.door == Passage::Door::open) {
     exchange->connection =
         connections_.take(authority, exchange->spec->careful_reuse, schedule_.now());
@@ -94,6 +96,10 @@ void SimWire::dial(const Held& exchange) {
   if (passage.door == Passage::Door::silent || until >= most) {
     cause = Cause::connect_timeout;
     until = most;
+  }
+  if (end && schedule_.now() + until >= *end) {
+    cause = Cause::cancelled;
+    until = *end - schedule_.now();
   }
   const auto dialled = [this, exchange, authority, cause] {
     if (exchange->over) return;

@@ -127,9 +127,7 @@ void Witness::arrived(const ports::AttemptSpec& spec, const std::string& order) 
   fresh.authority = spec.upstream->urls[spec.url].authority();
   fresh.mode = spec.upstream->idempotency.mode;
   fresh.safe = spec.request->method == "GET" || fresh.mode == call::Mode::repeatable;
-  // A call keeps the field that it was frozen with, whatever is configured meanwhile.
-  const Field* key = find_field(spec.request->fields, kOtherKeyField);
-  if (key == nullptr) key = find_field(spec.request->fields, call::Idempotency{}.header);
+  const Field* key = find_field(spec.request->fields, spec.upstream->idempotency.header);
   if (fresh.mode == call::Mode::key && key != nullptr) fresh.key = key->value;
   fresh.bytes = bytes_of(spec, order);
   fresh.owner = owner_of(*spec.request);
@@ -144,7 +142,6 @@ void Witness::arrived(const ports::AttemptSpec& spec, const std::string& order) 
     found->second.copy = all.size();
   }
   all.push_back(std::move(fresh));
-  count_ += 1;
 }
 
 void Witness::on_attempt_done(AttemptId id, call::AttemptOutcome outcome) {

@@ -86,7 +86,6 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
   // Whether some copy may have taken effect as far as its sender was told.
   [[nodiscard]] bool ambiguous(const std::string& order) const;
   [[nodiscard]] bool was_cut(const CallId& call) const { return cut_.contains(call); }
-  [[nodiscard]] std::uint64_t copies() const { return count_; }
 
   void start(ports::AttemptSpec spec) override;
   void cancel(AttemptId id) override { below_.cancel(id); }
@@ -156,7 +155,6 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
   std::map<AttemptId, UnderWay> under_way_;  // of this life
   std::map<std::string, Upstream> upstreams_;
   std::map<std::pair<std::string, std::string>, Pause> paused_;
-  std::uint64_t count_ = 0;
 };
 
 }  // namespace hf::sim

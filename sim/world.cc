@@ -20,6 +20,12 @@ void World::violation(std::string what) {
   if (verdict_.violations.size() < 20) verdict_.violations.push_back(std::move(what));
 }
 
+// What was sent, told and noted is a part of what must be the same the second time.
+void World::digest(std::string_view what) {
+  for (const char c : what)
+    verdict_.digest = (verdict_.digest ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+}
+
 void World::trace(const std::string& line) {
   if (trace_) trace_(schedule_.now(), line);
 }

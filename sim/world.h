@@ -106,6 +106,7 @@ class World {
   void judge_told(const call::Call& call);
   void violation(std::string what);
   void trace(const std::string& line);
+  void digest(std::string_view what);
 
   std::uint64_t seed_;
   Trace trace_;

@@ -27,6 +27,7 @@ World::Shell::Shell(World& world, std::uint64_t life)
   hooks.random = [&world] { return runtime::Random128{world.prng_.next(), world.prng_.next()}; };
   hooks.note = [&world](const engine::Note& note) {
     if (world.mortality_->dead()) return;
+    world.digest(note.what + std::string(note.rule));
     if (note.what == "call_unknown") world.verdict_.unknown += 1;
     if (note.what == "call_unknown" && note.call) world.clients_->note_alert(*note.call);
     if (note.rule == "lookup-inconclusive" && note.call) world.inconclusive_.insert(*note.call);

@@ -67,6 +67,7 @@ void World::make_upstream() {
       schedule_, prng_.fork("upstream"), plan_.upstream,
       [this](const ports::AttemptSpec& spec, const std::string& body) {
         if (trace_) trace(fmt::format("attempt {} {} '{}'", raw(spec.id), spec.url, body));
+        digest(spec.request->target + body);
         witness_->arrived(spec, body);
         if (spec.request->method != "POST") return;
         judge_intent(spec, body);
@@ -111,6 +112,7 @@ void World::make_clients() {
                        [](const Copy& copy) { return copy.outcome.head.status >= 300; });
   };
   questions.forgot = [this](const std::string& order) { return upstream_->forgot(order); };
+  questions.heard = [this](std::string_view what) { digest(what); };
   questions.waiters_max = settings_->routes.front()->limits.waiters;
   clients_->ask_of(std::move(questions));
   if (trace_) clients_->trace_to([this](const std::string& line) { trace(line); });

@@ -87,6 +87,7 @@ class SimHarness : public Harness, private SimPeer {
     return spec();
   }
   void let_go_on() {}
+  [[nodiscard]] Instant now() const { return schedule_.now(); }
   void run_until(const std::function<bool()>& done) {
     while (!done()) {
       if (!schedule_.step()) {
@@ -167,6 +168,7 @@ class HttpHarness : public Harness, private adapters::testing::UpstreamLoop {
     return out;
   }
   void let_go_on() { peer_.let_go_on(); }
+  [[nodiscard]] Instant now() { return clock_.read().mono; }
   using UpstreamLoop::run_until;
   using UpstreamLoop::settle;
   void advance(Duration by) {

@@ -319,6 +319,24 @@ TYPED_TEST(UpstreamContract, ACancelBeforeTheConnectionSentNothing) {
   EXPECT_THAT(this->way.requests(), IsEmpty());
 }
 
+TYPED_TEST(UpstreamContract, NothingLeavesOnceItIsTooLate) {
+  for (const bool reused : {false, true}) {
+    if (reused) expect(this->run(this->way.spec()), Evidence::answer_complete, Cause::none);
+    const auto before = this->way.requests().size();
+    auto spec = this->way.spec();
+    spec.not_after = this->way.now();
+    const auto outcome = this->run(std::move(spec));
+    expect(outcome, Evidence::nothing_sent, Cause::cancelled);
+    EXPECT_EQ(outcome.bytes_sent, 0U);
+    EXPECT_FALSE(outcome.first_byte_at.has_value());
+    this->way.settle();
+    EXPECT_EQ(this->way.requests().size(), before);
+  }
+  auto spec = this->way.spec();
+  spec.not_after = this->way.now() + kPatience;
+  expect(this->run(std::move(spec)), Evidence::answer_complete, Cause::none);
+}
+
 TYPED_TEST(UpstreamContract, ACancelBeforeTheHeadIsSent) {
   this->way.next({.head = Head::none, .then = Then::silent});
   const auto id = this->begin(this->way.spec());

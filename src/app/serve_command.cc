@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <utility>
@@ -14,7 +15,8 @@
 namespace hf::app {
 namespace {
 
-constexpr int kLivesMax = 5;  // rebuilds from the journal before we give up
+constexpr int kLivesMax = 5;                   // that the journal ends in a row before we give up
+constexpr std::chrono::minutes kLongLife{10};  // one that is no part of a row
 
 config::Loaded load(const std::string& file, const std::vector<std::string>& routes) {
   if (!file.empty()) return config::load_file(file);
@@ -47,6 +49,7 @@ int serve(const ServeOptions& options) {
   std::signal(SIGPIPE, SIG_IGN);
   the_log().take_over_spdlog();
   for (int life = 1;; ++life) {
+    const auto began = std::chrono::steady_clock::now();
     Shell shell(settings);
     auto started = shell.start();
     if (!started.ok()) {
@@ -54,6 +57,7 @@ int serve(const ServeOptions& options) {
       return 1;
     }
     if (shell.run() == LifeEnd::drained) return 0;
+    if (std::chrono::steady_clock::now() - began >= kLongLife) life = 0;
     if (life == kLivesMax) {
       log_event(adapters::LogLevel::error, "giving_up", "the journal broke again and again");
       return 1;

@@ -291,8 +291,8 @@ std::string text_of(const std::string& path) {
   return std::regex_replace(text.str(), point, "");
 }
 
-constexpr std::array kRooms{"arrive",  "attempt", "follow", "held",  "ask",
-                            "recover", "core",    "verify", "order", "suspects"};
+constexpr std::array kRooms{"arrive",  "resume", "attempt", "follow", "held",    "ask",
+                            "recover", "core",   "verify",  "order",  "suspects"};
 
 // Every rule that a timeline can name is explained in docs/decisions.md, and every rule explained
 // there exists.

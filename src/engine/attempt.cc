@@ -166,6 +166,7 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   UpstreamState& upstream = upstream_of(active);
   alarms_.disarm({AlarmKind::call, {}, call.id, {}});
   const std::size_t url = choose_url(active);
+  take_declared_rules(active);
   // Invariant 3, once more at the last door.
   const call::Column column = call::column_of(call.idempotency.mode, call.safe);
   HF_CHECK(!active.in_line || active.has_turn);

@@ -1,12 +1,15 @@
 // The inside of the engine: its state, and its rooms. Each .cc holds one part of a call's life:
-//   arrive.cc   a request comes in: new call, join, replay, resume (the key table of DESIGN section
-//   3) attempt.cc  admission, launch, and what the transport reports follow.cc   after the
-//   decision: again, held, open, unknown, dead, answered held.cc     the backlog: paging by due
-//   time, loading, held attempts ask.cc      the owner's status and cancel, the operator's commands
-//   callback.cc the end of a held call is told
-//   recover.cc  what a start finds
-//   order.cc    calls that go one after another
-//   verify.cc   asking the upstream what became of a call
+//
+// - arrive.cc: a request comes in: new call, join, replay (the key table of DESIGN section 3)
+// - resume.cc: a call goes on, and what binds it to where its earlier copies went
+// - attempt.cc: admission, launch, and what the transport reports
+// - follow.cc: after the decision: again, held, open, unknown, dead, answered
+// - held.cc: the backlog: paging by due time, loading, held attempts
+// - ask.cc: the owner's status and cancel, the operator's commands
+// - callback.cc: the end of a held call is told
+// - recover.cc: what a start finds
+// - order.cc: calls that go one after another
+// - verify.cc: asking the upstream what became of a call
 #pragma once
 
 #include <array>
@@ -274,12 +277,15 @@ class Core {
                         const Arrival& arrival);
   void note_asked_again(Active& active, call::Happening what, const Arrival& arrival);
   void replay(const call::Call& call, const Arrival& arrival);
+  void add_made_key(Active& active);
+  void look_for_resembling(Active& active, const call::NewCall& call);
+
+  // resume.cc
   void resume(std::shared_ptr<const call::Call> stored, Arrival arrival);
   Active& activate(std::shared_ptr<const call::Call> stored);
   bool may_resume(const call::Call& call, const call::UpstreamSettings& upstream) const;
   static bool same_place(const call::Call& call, const call::UpstreamSettings& upstream);
-  void add_made_key(Active& active);
-  void look_for_resembling(Active& active, const call::NewCall& call);
+  static void take_declared_rules(Active& active);
 
   // attempt.cc
   void try_start(Active& active);

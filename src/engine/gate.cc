@@ -37,9 +37,9 @@ Gate::Gate(const call::UpstreamSettings& settings, int budget_permille)
       rate_(settings.rate) {}
 
 Entry Gate::try_enter(policy::Lane lane, bool retry, std::string_view limit_key, const Now& now) {
-  const auto until = paused_until(limit_key, now);
-  if (until && !HF_BUG("ignore-a-pause")) {
-    return {Hurdle::paused, false, now.mono + (*until - now.wall)};
+  const auto paused = pause_end(limit_key, now.mono);
+  if (paused && !HF_BUG("ignore-a-pause")) {
+    return {Hurdle::paused, false, *paused};
   }
   const auto state = breaker_.state(now.mono);
   if (state == policy::BreakerState::open) {
@@ -92,12 +92,16 @@ bool Gate::pause(std::string_view limit_key, WallTime until, const Now& now) {
   return changed;
 }
 
+std::optional<Instant> Gate::pause_end(std::string_view limit_key, Instant now) const {
+  const auto everybodys = pauses_.until("", now);
+  const auto own = pauses_.until(limit_key, now);
+  return std::max(everybodys, own);  // none is before any
+}
+
 std::optional<WallTime> Gate::paused_until(std::string_view limit_key, const Now& now) const {
-  auto until = pauses_.until("", now.mono);
-  const auto own = pauses_.until(limit_key, now.mono);
-  if (own && (!until || *own > *until)) until = own;
-  if (!until) return std::nullopt;
-  return now.wall + ((*until - now.mono) + kRoundUp);
+  const auto end = pause_end(limit_key, now.mono);
+  if (!end) return std::nullopt;
+  return now.wall + ((*end - now.mono) + kRoundUp);
 }
 
 std::vector<std::string> Gate::lift_all(Instant now) {

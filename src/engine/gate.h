@@ -61,6 +61,8 @@ class Gate {
   int in_use(policy::Lane lane) const { return concurrency_.in_use(lane); }
 
  private:
+  [[nodiscard]] std::optional<Instant> pause_end(std::string_view limit_key, Instant now) const;
+
   policy::Breaker breaker_;
   policy::Budget budget_;
   policy::Concurrency concurrency_;

@@ -385,6 +385,38 @@ TEST(Held, unresolved_stays_with_the_url_of_its_doubt) {
   EXPECT_EQ(bench.started.back().url, 1U) << "the doubt is at the second";
 }
 
+TEST(Held, a_call_without_doubt_takes_the_key_field_that_is_declared_now) {
+  Bench bench(kKeyedHold);
+  bench.arrive({.key = "k"});
+  bench.end(not_connected());
+  const auto old_field = bench.only()->key->field;
+  bench.reload([](auto& upstream, auto&) { upstream.idempotency.header = "X-New-Key"; });
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(5)));
+  const auto& sent = bench.started.back().request->fields;
+  ASSERT_NE(find_field(sent, "X-New-Key"), nullptr);
+  EXPECT_EQ(find_field(sent, "X-New-Key")->value, bench.only()->key->value);
+  EXPECT_EQ(find_field(sent, old_field), nullptr);
+  // From here there is doubt, and what was declared then binds.
+  bench.end(lost());
+  bench.reload([&](auto& upstream, auto&) { upstream.idempotency.header = old_field; });
+  bench.pass(Duration::minutes(5));
+  EXPECT_TRUE(bench.running.empty());
+  EXPECT_EQ(bench.only()->state, call::State::unknown);
+}
+
+TEST(Held, a_call_without_doubt_is_not_sent_again_where_keys_are_no_longer_taken) {
+  Bench bench(kKeyedHold);
+  bench.arrive({.key = "k"});
+  bench.end(not_connected());
+  bench.reload([](auto& upstream, auto&) { upstream.idempotency.mode = call::Mode::none; });
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(5)));
+  bench.end(lost());
+  bench.reload([](auto& upstream, auto&) { upstream.idempotency.mode = call::Mode::key; });
+  bench.pass(Duration::minutes(5));
+  EXPECT_TRUE(bench.running.empty()) << "its copy met an upstream that took no key";
+  EXPECT_EQ(bench.only()->state, call::State::unknown);
+}
+
 // ---- The owner's and the operator's words
 
 TEST(Ask, delete_of_each_state) {

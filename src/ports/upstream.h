@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/ids.h"
@@ -34,6 +35,8 @@ struct AttemptSpec {
   // With capture_max 0: an answer that came whole with its head is reported whole at once, which
   // spares small answers the way through a sink.
   bool whole_if_ready = false;
+  // No first byte leaves from then on: the attempt ends `cancelled`, with nothing sent.
+  std::optional<Instant> not_after;
 };
 
 // Never raised from within a call of Upstream, nor of a sink or source that it was given.

@@ -180,6 +180,7 @@ void Driver::perform(engine::StartAttempt& start) {
   spec.careful_reuse = start.careful_reuse;
   spec.capture_max = start.capture_max;
   spec.whole_if_ready = start.capture_max == 0;
+  if (!HF_BUG("too-late-is-not-late")) spec.not_after = start.not_after;
   if (start.stream_of) {
     const auto stream = streams_.find(*start.stream_of);
     if (stream == streams_.end()) {

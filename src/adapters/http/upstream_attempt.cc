@@ -202,6 +202,10 @@ std::uint64_t UpstreamAttempt::taken() const {
   return link_ ? link_->taken() - taken_before_ : taken_;
 }
 
+bool UpstreamAttempt::too_late(Instant now) const {
+  return spec_.not_after && now >= *spec_.not_after;
+}
+
 bool UpstreamAttempt::has_output() const {
   return out_at_ < out_.size() || (!spec_.body && body_at_ < view(spec_.request->body).size());
 }
@@ -229,7 +233,13 @@ bool UpstreamAttempt::flush() {
   const auto body = spec_.body ? std::string_view{} : view(spec_.request->body);
   while (has_output()) {
     // Before the write: the moment counts towards the lifetime of a key, so rather early than late.
-    if (taken() == 0) first_byte_at_ = core_.now();
+    if (taken() == 0) {
+      if (too_late(core_.now())) {
+        finish(Cause::cancelled);
+        return false;
+      }
+      first_byte_at_ = core_.now();
+    }
     const auto rest = std::string_view(out_).substr(out_at_);
     const auto result = link_->write(rest, body.substr(body_at_));
     if (result.what == UpstreamLink::Io::again) {
@@ -309,6 +319,7 @@ void UpstreamAttempt::stop_source() {
 
 Cause UpstreamAttempt::timed_out(Instant now) const {
   const auto& limits = spec_.upstream->timeouts;
+  if (dial_ && too_late(now)) return Cause::cancelled;
   if (dial_) return now - started_ >= limits.connect ? dial_->timeout_cause() : Cause::none;
   if (reading_ == Reading::head) {
     if (request_sent_ || write_dead_) {

@@ -54,6 +54,7 @@ class UpstreamAttempt : public std::enable_shared_from_this<UpstreamAttempt> {
   void request_over();
   void stop_source();
   [[nodiscard]] std::uint64_t taken() const;
+  [[nodiscard]] bool too_late(Instant now) const;
   [[nodiscard]] bool has_output() const;
   [[nodiscard]] call::Cause timed_out(Instant now) const;
   void add_dial_phases();
