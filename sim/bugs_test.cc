@@ -88,13 +88,6 @@ TEST(Bugs, AreNotThereUntilTheyArePlanted) {
   }
 }
 
-// The worlds have none of what leads there yet: who asks again after the bodies, or the tombstones,
-// were swept; an answer too large to keep that is no end; a call that kills the process again and
-// again. The list is to become empty.
-const std::set<std::string_view> kUnreached = {"a-repeat-brings-the-body-back", "swept-a-tombstone",
-                                               "an-error-too-large-to-keep",
-                                               "set-aside-after-crashes"};
-
 TEST(Probes, ABatchOfWorldsTakesEveryRareBranch) {
   CampaignOptions options;
   options.worlds = 500;
@@ -102,7 +95,7 @@ TEST(Probes, ABatchOfWorldsTakesEveryRareBranch) {
   const Outcome outcome = run_campaign(options, [](const Outcome&) {});
   EXPECT_GE(outcome.probes.size(), 30U);
   for (const auto& [name, hits] : outcome.probes) {
-    EXPECT_TRUE(hits > 0 || kUnreached.contains(name)) << name;
+    EXPECT_GT(hits, 0U) << name;
   }
   for (const Violated& world : outcome.violated)
     ADD_FAILURE() << "seed " << world.seed << ": " << world.what.front();

@@ -27,10 +27,11 @@ struct Order {
   bool repeatable = false;  // doing it twice only costs money
   bool fresh_keys = false;  // an SDK that makes a new header key for every request
   std::string owner = "shop";
-  std::optional<Duration> comes_back;  // asks again so long after its final answer
-  bool crowd = false;                  // many of it at once, all at the same instant
-  bool agreed_202 = false;             // its route, or what it prefers, makes 202 an answer to it
-  bool careful = false;  // without a key: repeats only what it was told to be safe to repeat
+  std::optional<Duration> comes_back;  // asks again so long after its end
+  bool came_back = false;
+  bool crowd = false;       // many of it at once, all at the same instant
+  bool agreed_202 = false;  // its route, or what it prefers, makes 202 an answer to it
+  bool careful = false;     // without a key: repeats only what it was told to be safe to repeat
   // Everything is well again: it must be answered with success, within this time.
   std::optional<Duration> must_succeed_within;
   std::string header_key;
@@ -178,6 +179,7 @@ class SimClients final : public ports::Clients {
   void told_final_of_key(const Order& order, const Told& told);
   void check_key_table(const Order& order, const Told& told);
   void check_durable(const Told& told);
+  static constexpr int kTriesMax = 60;
   void come_back(std::size_t order);
   void check_calm(const Order& order, const Told& told);
   void come_as_a_crowd(std::size_t order);

@@ -9,7 +9,6 @@ namespace {
 
 // Patience, a live attempt that ends with its head timeout, and a slow journal on top.
 constexpr Duration kAnswerWithin = Duration::seconds(90);
-constexpr int kTriesMax = 60;
 
 std::string value_of(const Fields& fields, std::string_view name) {
   const Field* field = find_field(fields, name);
@@ -124,7 +123,7 @@ void SimClients::told_of_order(const Told& told) {
     } else {
       order.done = true;
     }
-    if (first && order.comes_back) come_back(index);
+    if (first && order.comes_back && !order.came_back) come_back(index);
     return;
   }
   const bool ended = told.code == "cancelled" || told.code == "key-expired" ||
@@ -159,6 +158,7 @@ void SimClients::told_of_order(const Told& told) {
 
 // Much later somebody has the same order sent once more.
 void SimClients::come_back(std::size_t index) {
+  orders_[index].came_back = true;
   schedule_.after(*orders_[index].comes_back, [this, index] {
     orders_[index].done = false;
     ask(index);

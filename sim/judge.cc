@@ -146,6 +146,8 @@ void World::judge_calls() {
 
 // What tells an end is taken, sooner or later, and under one id in one wording.
 void World::judge_callback(const call::Call& call) {
+  // It ended the process again and again, and was set aside for a person.
+  if (poisoned_ == call.id && call.state == call::State::unknown) return;
   if (call.state != call::State::answered) {
     violation(fmt::format("callback: {} stands in {} ({}) at the end", call.id.text(),
                           to_string(call.state), to_string(call.reason)));
@@ -160,6 +162,10 @@ void World::judge_told(const call::Call& call) {
   const bool awaited = call.held || call.state == call::State::unknown;
   const bool ended = call::terminal(call.state) || call.state == call::State::unknown;
   if (call.asked.callback.empty() || !awaited || !ended) return;
+  if (poisoned_) {
+    const auto poisoned = journal_->durable_call(*poisoned_);
+    if (poisoned && poisoned->callback_of == call.id) return;
+  }
   const std::string state(to_string(call.state));
   for (const auto& [id, body] : upstream_->told()) {
     const bool of_it = body.find("\"call\":\"" + call.id.text() + "\"") != std::string::npos;

@@ -32,9 +32,12 @@ class Mortality {
     if (calls_ < deaths_[next_]) return true;
     next_ += 1;
     calls_ = 0;
+    die();
+    return false;
+  }
+  void die() {
     dead_ = true;
     died_();
-    return false;
   }
   [[nodiscard]] bool dead() const { return dead_; }
   void begin_anew() { dead_ = false; }

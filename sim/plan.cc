@@ -64,6 +64,8 @@ void draw_full(Prng prng, FaultPlan& plan) {
   draw_wire_faults(prng.fork("wire"), plan.upstream);
   plan.upstream.misrouted = draw_permille(prng, 60);
   plan.upstream.forgets = prng.chance(1, 8) ? static_cast<int>(prng.between(1, 50)) : 0;
+  plan.upstream.large_errors = draw_permille(prng, 100);
+  plan.poison = prng.chance(1, 3) ? static_cast<int>(prng.between(2, 6)) : 0;
 }
 
 }  // namespace
@@ -198,6 +200,7 @@ const std::map<std::string, LeaveOut>& leave_outs() {
          plan.journal.deaths = drawn.deaths;
        }},
       {"wire", [](FaultPlan& plan) { plan.upstream = without_wire(plan.upstream); }},
+      {"poison", [](FaultPlan& plan) { plan.poison = 0; }},
       {"unauthorized", [](FaultPlan& plan) { plan.unauthorized = false; }},
       {"lines", [](FaultPlan& plan) { plan.line_permille = 0; }},
       {"times", [](FaultPlan& plan) { plan.timed_permille = 0; }},
@@ -234,7 +237,9 @@ std::string FaultPlan::text() const {
              "listed_failed={} listed_pending={} latest={} lookup_fails={} lookup_slow={} "
              "lookup_lags={} "
              "lines={} "
-             "timed={} wall_steps={} drift_ppm={} reloads={} misrouted={} forgets={}",
+             "timed={} wall_steps={} drift_ppm={} reloads={} misrouted={} forgets={} "
+             "large_errors={} "
+             "poison={}",
              up.refuse_connect, up.reset_before, up.reset_after, up.late_apply, up.hang, up.cut,
              up.error_before, up.error_after, up.stored_error, up.too_many, up.busy_keys,
              up.elsewhere, up.unavailable_after, up.rejects, crashes, drain_permille,
@@ -242,7 +247,7 @@ std::string FaultPlan::text() const {
              client_gone_permille, duplicate_permille, nosy_permille, operator_permille,
              up.listed_failed, up.listed_pending, up.latest, up.lookup_fails, up.lookup_slow,
              up.lookup_lags, line_permille, timed_permille, wall_steps, drift_ppm, reload_permille,
-             up.misrouted, up.forgets) +
+             up.misrouted, up.forgets, up.large_errors, poison) +
          " " + text_of_wire(up) + " journal: " + journal.text();
 }
 
@@ -349,6 +354,8 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
     settings->upstreams.emplace(calm->name, std::move(calm));
     route("/calm/", std::string(kCalm), call::Hold::never)->key.from = business;
     draw_limits(prng.fork("limits"), *settings);
+    // Longer than anybody in these worlds comes back after the end.
+    settings->journal.retention.tombstones = Duration::hours(3);
   }
   draw_callbacks(prng.fork("callbacks"), *settings);
   return settings;

@@ -28,6 +28,7 @@ struct FaultPlan {
   int client_gone_permille = 0;
   int duplicate_permille = 0;  // a second request beside the first
   int nosy_permille = 0;       // status, response, cancel, changed bodies, strangers
+  int poison = 0;              // times that one call ends the process that handles it
   int operator_permille = 0;   // a person looks about every few seconds
   int line_permille = 0;       // orders that go one after another
   int timed_permille = 0;      // orders with a time before or after which they may not be sent

@@ -55,6 +55,7 @@ struct UpstreamFaults {
   int lookup_slow = 0;        // per lookup: seconds until the answer arrives
   bool lookup_lags = false;   // shows what was true up to kLongestLag ago
   int misrouted = 0;          // 404 of a balancer in front that has lost its way, without effect
+  int large_errors = 0;       // of 5xx: with a body larger than what is kept of an answer
   int forgets = 0;            // a key that it has an answer for: what it never should
 
   // Of the wire; drawn by draw_wire_faults (plan.h).

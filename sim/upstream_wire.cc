@@ -10,6 +10,7 @@ namespace hf::sim {
 namespace {
 
 constexpr int kInterims = 2;
+constexpr std::size_t kLarge = 1024 * 1024;  // no route here keeps more of an answer
 
 bool is_lookup(const ports::AttemptSpec& spec) {
   return spec.request->method == "GET" && spec.request->target.starts_with("/find");
@@ -161,6 +162,7 @@ void SimUpstream::answer(const Arrived& request, int status, std::string body, F
   } else {
     spoil(act);
   }
+  if (status >= 500 && !cut && sometimes(faults_.large_errors)) act.body.append(kLarge, '.');
   if (faults_.connections) keep(act);
   wire_.act(request.exchange, std::move(act));
 }

@@ -83,6 +83,7 @@ class World {
   void reconfigure();
   void use_settings(std::shared_ptr<const call::Settings> settings);
   void die();
+  void poison(const CallId& call);
   runtime::Driver& driver();
   [[nodiscard]] bool serving() const;  // a process lives, and its driver has not stopped
   [[nodiscard]] Now now() const;
@@ -115,6 +116,7 @@ class World {
   bool asking_;  // any edition but the first
   std::set<std::string> only_;
   Prng prng_;
+  Prng poison_prng_;
   Prng journal_prng_;
   FaultPlan plan_;
   Schedule schedule_;
@@ -130,6 +132,9 @@ class World {
   std::unique_ptr<SimOperator> operator_;
   std::unique_ptr<Mortality> mortality_;
   std::unique_ptr<Shell> shell_;
+  std::optional<CallId> blamed_;    // at the last death
+  std::optional<CallId> poisoned_;  // ends those that handle it
+  int poison_left_ = 0;
   std::optional<CallId> handling_;  // whose attempt the driver starts just now
   std::uint64_t life_ = 0;          // which process: events of earlier ones are void
   std::set<CallId> inconclusive_;   // unknown because lookups did not settle them

@@ -23,6 +23,7 @@ World::Shell::Shell(World& world, std::uint64_t life)
   options.settings = world.settings_;
   options.seed = world.seed_ * 31 + life;
   options.hasher = world.hasher_;
+  options.crashed_on = std::exchange(world.blamed_, std::nullopt);
   runtime::Hooks hooks;
   hooks.random = [&world] { return runtime::Random128{world.prng_.next(), world.prng_.next()}; };
   hooks.note = [&world](const engine::Note& note) {
@@ -50,6 +51,7 @@ World::Shell::Shell(World& world, std::uint64_t life)
   };
   hooks.handling = [&world](const CallId* call) {
     world.handling_ = call == nullptr ? std::nullopt : std::optional(*call);
+    if (call != nullptr) world.poison(*call);
   };
   driver = std::make_unique<runtime::Driver>(std::move(options), &journal_, upstream_, clients_,
                                              *this, *this, std::move(hooks));
@@ -199,9 +201,19 @@ void World::step_clock() {
 }
 
 // In the midst of what it does: buried when the action is over, and nobody hears of the rest.
+// One call of some worlds ends the process every second time that it is handled.
+void World::poison(const CallId& call) {
+  if (poison_left_ == 0 || healed_ || mortality_->dead()) return;
+  if (!poisoned_ && poison_prng_.chance(1, 40)) poisoned_ = call;
+  if (poisoned_ != call || !poison_prng_.chance(1, 2)) return;
+  poison_left_ -= 1;
+  mortality_->die();
+}
+
 void World::die() {
   verdict_.deaths += 1;
   trace("death");
+  blamed_ = handling_;
   operator_->hang_up();
 }
 

@@ -33,6 +33,7 @@ World::World(WorldOptions options)
       asking_(options.edition != Edition::plain),
       only_(std::move(options.only)),
       prng_(options.seed),
+      poison_prng_(prng_.fork("poison")),
       journal_prng_(prng_.fork("journal")) {
   Prng plan = prng_.fork("plan");
   plan_ = FaultPlan::draw(plan, edition_);
@@ -40,6 +41,7 @@ World::World(WorldOptions options)
   if (weak_journal) draw_journal_faults(journal_prng_.fork("faults"), plan_.journal);
   for (const std::string& name : options.without)
     plan_.leave_out(name);
+  poison_left_ = plan_.poison;
   Prng set_up = prng_.fork("settings");
   declared_ = draw_settings(set_up, edition_, options.settle_too_short);
   settings_ = declared_;
