@@ -269,6 +269,8 @@ void draw_callbacks(Prng prng, call::Settings& settings) {
 
 // Limits so small that worlds of this size reach them.
 void draw_limits(Prng prng, call::Settings& settings) {
+  // Longer than anybody in these worlds comes back after the end.
+  settings.journal.retention.tombstones = Duration::hours(3);
   if (prng.chance(1, 3)) {
     const auto waiters = static_cast<int>(prng.between(0, 2));
     for (auto& route : settings.routes) {
@@ -354,8 +356,6 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
     settings->upstreams.emplace(calm->name, std::move(calm));
     route("/calm/", std::string(kCalm), call::Hold::never)->key.from = business;
     draw_limits(prng.fork("limits"), *settings);
-    // Longer than anybody in these worlds comes back after the end.
-    settings->journal.retention.tombstones = Duration::hours(3);
   }
   draw_callbacks(prng.fork("callbacks"), *settings);
   return settings;
