@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/planted.h"
+#include "call/lifetime.h"
 #include "engine/core.h"
 #include "policy/retry_after.h"
 
@@ -215,10 +216,26 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   start.host_keep = active.route->host_keep;
   start.careful_reuse = column == call::Column::none || column == call::Column::verify;
   start.capture_max = active.journaled ? active.route->limits.stored_answer : 0;
-  if (call.asked.deadline) {
-    start.not_after = now_.mono + (call.deadline - call::elapsed_at_most(call.accepted, now_));
-  }
+  start.not_after = too_late_from(active);
   act(std::move(start), active.journaled && !HF_BUG("send-before-the-intent"));
+}
+
+// From when on the attempt's first byte would break a promise: the intent may take long to write,
+// and the connection to make.
+std::optional<Instant> Core::too_late_from(const Active& active) const {
+  const call::Call& call = *active.call;
+  Instant out = Instant::max();
+  if (call.asked.deadline) {
+    out = now_.mono + (call.deadline - call::elapsed_at_most(call.accepted, now_));
+  }
+  const bool keyed = call.idempotency.mode == call::Mode::key && call.idempotency.lifetime;
+  if (keyed && call.unresolved && call.first_sent && !HF_BUG("outlive-a-key")) {
+    const Duration lifetime = *call.idempotency.lifetime;
+    const Duration margin = call::key_margin(active.upstream->timeouts, lifetime);
+    out = std::min(out,
+                   now_.mono + (lifetime - margin - call::elapsed_at_most(*call.first_sent, now_)));
+  }
+  return out == Instant::max() ? std::nullopt : std::optional(out);
 }
 
 // A held call has been due since a time that outlives the process; a live one since its request was

@@ -294,6 +294,7 @@ class Core {
   void wake_upstream_at(const UpstreamState& upstream, Instant when);
   void launch(Active& active, policy::Lane lane, bool probe);
   void pump(UpstreamState& upstream);
+  std::optional<Instant> too_late_from(const Active& active) const;
   Duration queued_until_now(const Active& active, policy::Lane lane) const;
   std::optional<call::Digest> content_of(const call::AttemptOutcome& outcome) const;
   void record_end(Active& active, const call::AttemptOutcome& outcome,

@@ -358,6 +358,22 @@ TEST(Held, no_attempt_starts_in_the_margin_of_the_keys_end) {
   EXPECT_EQ(bench.only()->state, call::State::unknown);
 }
 
+// However long its intent takes to be written.
+TEST(Held, nothing_leaves_after_the_keys_last_moment) {
+  Bench bench([](auto& upstream, auto& route) {
+    kKeyedHold(upstream, route);
+    upstream.idempotency.lifetime = Duration::minutes(60);
+    upstream.timeouts.head = Duration::seconds(30);
+  });
+  bench.arrive({.key = "k"});
+  EXPECT_FALSE(bench.started.back().not_after) << "its lifetime has not begun";
+  const Instant first = bench.now.mono;
+  bench.end(lost());
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(5)));
+  ASSERT_TRUE(bench.started.back().not_after);
+  EXPECT_EQ(*bench.started.back().not_after, first + Duration::minutes(60) - Duration::seconds(43));
+}
+
 TEST(Held, unresolved_goes_only_where_it_went) {
   Bench bench(kKeyedHold);
   bench.arrive({.key = "k"});
