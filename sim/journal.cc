@@ -118,10 +118,12 @@ SimJournal::Crash SimJournal::crash() {
     }
   }
   queue_.clear();
+  queued_at_.clear();
   group_.clear();
   unsynced_.clear();
   turn_ += 1;
   took_at_.reset();
+  waited_since_.reset();
   lagged_ = schedule_.now();
   open_ = false;
   events_ = nullptr;
@@ -137,6 +139,7 @@ void SimJournal::heal() {
 void SimJournal::enqueue(Command command) {
   HF_CHECK_MSG(open_, "the journal is not open");
   queue_.push_back(std::move(command));
+  queued_at_.push_back(schedule_.now());
 }
 
 // --- its thread ---
@@ -157,9 +160,11 @@ void SimJournal::take() {
   if (grouped()) tell_health();
   CommitFate fate = draw_fate();
   Duration busy;
+  if (!queued_at_.empty()) waited_since_ = queued_at_.front();
   while (!queue_.empty() && group_.size() < faults_.group_max) {
     Command command = std::move(queue_.front());
     queue_.pop_front();
+    queued_at_.pop_front();
     busy = busy + serve(std::move(command), fate);
   }
   if (staged()) busy = busy + draw_sync();
@@ -213,11 +218,16 @@ bool SimJournal::lagged(Instant since) const {
   if (slow_) return true;
   if (lagged_ && *lagged_ >= since) return true;
   if (!health().accepting || (health_at_ && *health_at_ >= since)) return true;
-  return !open_ || broken_ || (took_at_ && schedule_.now() - *took_at_ > kNoticeable);
+  const auto waits_long = [this](const std::optional<Instant>& from) {
+    return from && schedule_.now() - *from > kNoticeable;
+  };
+  return !open_ || broken_ || waits_long(took_at_) || waits_long(waited_since_) ||
+         (!queued_at_.empty() && waits_long(queued_at_.front()));
 }
 
 void SimJournal::finish(CommitFate fate) {
-  if (took_at_ && schedule_.now() - *took_at_ > kNoticeable) lagged_ = schedule_.now();
+  if (waited_since_ && schedule_.now() - *waited_since_ > kNoticeable) lagged_ = schedule_.now();
+  waited_since_.reset();
   took_at_.reset();
   const bool wrote = staged();
   if (!wrote || fate == CommitFate::as_it_should) {
@@ -264,6 +274,7 @@ void SimJournal::pump() {
     CommitFate fate = CommitFate::as_it_should;
     Command command = std::move(queue_.front());
     queue_.pop_front();
+    queued_at_.pop_front();
     serve(std::move(command), fate);
     finish(fate);
   }

@@ -156,7 +156,9 @@ class SimJournal final : public adapters::CommandJournal {
   adapters::KvView durable_view_;
   adapters::JournalReads durable_reads_;
   std::deque<adapters::Command> queue_;
-  std::vector<Answer> group_;  // taken, and not told yet
+  std::deque<Instant> queued_at_;        // of each in queue_
+  std::optional<Instant> waited_since_;  // the first of the group under way
+  std::vector<Answer> group_;            // taken, and not told yet
   std::vector<Unsynced> unsynced_;
   ports::JournalEvents* events_ = nullptr;
   ports::JournalHealth set_;  // by the owner
