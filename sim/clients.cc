@@ -245,7 +245,8 @@ void SimClients::again(std::size_t index) {
   const bool doubtful = order.careful && order.tries > 0 && order.last_told_none.empty();
   if (order.tries >= kTriesMax || doubtful) {
     order.done = true;
-    if (order.comes_back && !doubtful && !order.came_back) come_back(index);
+    // Whoever gave it a deadline does not ask again: that would be a new one.
+    if (order.comes_back && !doubtful && !order.came_back && !order.deadline) come_back(index);
     return;
   }
   const std::int64_t wait = std::min<std::int64_t>(200 * (order.tries + 1), 30'000);

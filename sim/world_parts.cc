@@ -68,7 +68,10 @@ void World::make_upstream() {
   upstream_ = std::make_unique<SimUpstream>(
       schedule_, prng_.fork("upstream"), plan_.upstream,
       [this](const ports::AttemptSpec& spec, const std::string& body) {
-        if (trace_) trace(fmt::format("attempt {} {} '{}'", raw(spec.id), spec.url, body));
+        if (trace_) {
+          trace(fmt::format("attempt {} {} '{}' {}", raw(spec.id), spec.url, body,
+                            handling_ ? handling_->text() : "-"));
+        }
         digest(spec.request->target + body);
         witness_->arrived(spec, body);
         if (spec.request->method != "POST") return;

@@ -203,6 +203,7 @@ void Core::retry_by_operator(const OperatorCommand& command, Active& active) {
     call.first_sent.reset();
     call.held_attempts = 0;
     call.ended.reset();
+    active.body_is_new = true;  // retention may take it until this is written
     if (call.key && call.key->derived) {
       // Another call may have its identity by now.
       call.key->derived = false;

@@ -268,6 +268,46 @@ TEST(KeyTableRow, dead_is_revived_as_the_same_call_and_noted) {
   }));
 }
 
+// Retention does not know of a call that is revived until that is written.
+TEST(KeyTableRow, a_body_taken_while_its_call_is_revived_is_written_again) {
+  Bench bench([](auto& upstream, auto&) {
+    keyed(upstream);
+    upstream.concurrency = 1;
+  });
+  into(bench, Row::dead);
+  bench.may_have_applied.clear();  // an operator's word
+  const CallId id = bench.only()->id;
+  bench.arrive({.key = "other"});
+  const auto revived = bench.arrive({.key = "k"});
+  ASSERT_EQ(bench.running.size(), 1U) << "it waits for the other";
+  bench.retire_bodies();
+  bench.pass(Duration::seconds(15));
+  EXPECT_EQ(bench.status(revived), 503);
+  EXPECT_EQ(bench.stored.at(id)->state, call::State::open);
+  bench.end(answer(200));
+  const auto again = bench.arrive({.key = "k"});
+  ASSERT_EQ(bench.running.size(), 1U);
+  EXPECT_TRUE(bench.started.back().request->body);
+  bench.end(answer(200));
+  EXPECT_EQ(bench.status(again), 200);
+}
+
+// As a journal may have it that an earlier version wrote.
+TEST(KeyTableRow, an_open_call_without_its_body_takes_that_of_the_repeat) {
+  Bench bench(([](auto& upstream, auto&) { keyed(upstream); }));
+  into(bench, Row::open);
+  bench.crash();
+  auto bare = std::make_shared<call::Call>(*bench.only());
+  auto request = std::make_shared<call::Request>(*bare->request);
+  request->body = nullptr;
+  bare->request = std::move(request);
+  bench.stored[bare->id] = std::move(bare);
+  bench.arrive({.key = "k"});
+  ASSERT_EQ(bench.running.size(), 1U);
+  EXPECT_TRUE(bench.started.back().request->body);
+  EXPECT_TRUE(bench.only()->request->body) << "and it is written";
+}
+
 TEST(KeyTableRow, cancelled_is_409_effect_none) {
   Bench bench(([](auto& upstream, auto&) { keyed(upstream); }));
   into(bench, Row::cancelled);

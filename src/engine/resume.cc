@@ -51,12 +51,14 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
     call.no_more_attempts = false;
     call.ended.reset();
     call.state = call::State::open;  // until its attempt, or its hold, is written
-    if (call.has_body && !call.request->body) {
-      // Its body was retired; the fingerprint says that this one is the same.
-      HF_PROBE("a-repeat-brings-the-body-back");
-      call.request = arrival.call.request;
-      active.body_is_new = true;
-    }
+    // Retention may take the body until it is written that the call goes on.
+    active.body_is_new = true;
+  }
+  if (call.has_body && !call.request->body) {
+    // It was retired; the fingerprint says that this one is the same.
+    HF_PROBE("a-repeat-brings-the-body-back");
+    call.request = arrival.call.request;
+    active.body_is_new = true;
   }
   call::TimelineEvent back;
   back.what = revived ? call::Happening::revived : call::Happening::resumed;
