@@ -100,8 +100,10 @@ void SimClients::note_turn(const std::string& body) {
   if (row <= kHeldInARow || !questions_.well_since) return;
   const Instant long_ago = schedule_.now() - kWaitsLong;
   for (const Order& other : orders_) {
-    const bool waits = other.open_exchanges > 0 && !other.acknowledged && !other.first_sent &&
-                       other.line.empty() && !other.not_before && other.asked_at < long_ago;
+    // That a GET was sent is not seen: it has no body to be known by.
+    const bool waits = other.method == "POST" && other.open_exchanges > 0 && !other.acknowledged &&
+                       !other.first_sent && other.line.empty() && !other.not_before &&
+                       other.asked_at < long_ago;
     if (!waits || upstream_of_target(other.target) != upstream) continue;
     if (!questions_.well_since(other.asked_at)) continue;
     violation_("fair-share: " + std::to_string(row) + " held attempts in a row at " + upstream +
