@@ -109,7 +109,7 @@ SimJournal::Crash SimJournal::crash() {
   const bool all = entries == unsynced_.size();
   write_through(entries);
   // Its thread may have been further than anybody had heard.
-  for (const Command& command : queue_) {
+  for (const auto& [command, at] : queue_) {
     if (keep == 0 || !all || broken_) break;
     if (!is_commit(command)) continue;
     keep -= 1;
@@ -118,11 +118,9 @@ SimJournal::Crash SimJournal::crash() {
     }
   }
   queue_.clear();
-  queued_at_.clear();
   group_.clear();
   unsynced_.clear();
   turn_ += 1;
-  took_at_.reset();
   waited_since_.reset();
   lagged_ = schedule_.now();
   open_ = false;
@@ -138,8 +136,7 @@ void SimJournal::heal() {
 
 void SimJournal::enqueue(Command command) {
   HF_CHECK_MSG(open_, "the journal is not open");
-  queue_.push_back(std::move(command));
-  queued_at_.push_back(schedule_.now());
+  queue_.push_back({std::move(command), schedule_.now()});
 }
 
 // --- its thread ---
@@ -160,11 +157,10 @@ void SimJournal::take() {
   if (grouped()) tell_health();
   CommitFate fate = draw_fate();
   Duration busy;
-  if (!queued_at_.empty()) waited_since_ = queued_at_.front();
+  if (!queue_.empty()) waited_since_ = queue_.front().at;
   while (!queue_.empty() && group_.size() < faults_.group_max) {
-    Command command = std::move(queue_.front());
+    Command command = std::move(queue_.front().command);
     queue_.pop_front();
-    queued_at_.pop_front();
     busy = busy + serve(std::move(command), fate);
   }
   if (staged()) busy = busy + draw_sync();
@@ -172,7 +168,6 @@ void SimJournal::take() {
     finish(fate);
     return;
   }
-  took_at_ = schedule_.now();
   schedule_.after(busy, [this, fate, turn = turn_] {
     if (turn == turn_) finish(fate);
   });
@@ -221,14 +216,13 @@ bool SimJournal::lagged(Instant since) const {
   const auto waits_long = [this](const std::optional<Instant>& from) {
     return from && schedule_.now() - *from > kNoticeable;
   };
-  return !open_ || broken_ || waits_long(took_at_) || waits_long(waited_since_) ||
-         (!queued_at_.empty() && waits_long(queued_at_.front()));
+  return !open_ || broken_ || waits_long(waited_since_) ||
+         (!queue_.empty() && waits_long(queue_.front().at));
 }
 
 void SimJournal::finish(CommitFate fate) {
   if (waited_since_ && schedule_.now() - *waited_since_ > kNoticeable) lagged_ = schedule_.now();
   waited_since_.reset();
-  took_at_.reset();
   const bool wrote = staged();
   if (!wrote || fate == CommitFate::as_it_should) {
     // A disk that says that it has synced, and has not.
@@ -272,16 +266,17 @@ void SimJournal::pump() {
   if (!group_.empty()) finish(CommitFate::as_it_should);
   while (!queue_.empty()) {
     CommitFate fate = CommitFate::as_it_should;
-    Command command = std::move(queue_.front());
+    Command command = std::move(queue_.front().command);
     queue_.pop_front();
-    queued_at_.pop_front();
     serve(std::move(command), fate);
     finish(fate);
   }
 }
 
 std::size_t SimJournal::commits_queued() const {
-  return static_cast<std::size_t>(std::count_if(queue_.begin(), queue_.end(), is_commit));
+  return static_cast<std::size_t>(
+      std::count_if(queue_.begin(), queue_.end(),
+                    [](const Queued& queued) { return is_commit(queued.command); }));
 }
 
 // --- its faults ---

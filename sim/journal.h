@@ -155,8 +155,11 @@ class SimJournal final : public adapters::CommandJournal {
   adapters::Records durable_;    // what is synced
   adapters::KvView durable_view_;
   adapters::JournalReads durable_reads_;
-  std::deque<adapters::Command> queue_;
-  std::deque<Instant> queued_at_;        // of each in queue_
+  struct Queued {
+    adapters::Command command;
+    Instant at;
+  };
+  std::deque<Queued> queue_;
   std::optional<Instant> waited_since_;  // the first of the group under way
   std::vector<Answer> group_;            // taken, and not told yet
   std::vector<Unsynced> unsynced_;
@@ -166,7 +169,6 @@ class SimJournal final : public adapters::CommandJournal {
   std::optional<CommitFate> next_fate_;
   std::uint64_t turn_ = 0;            // timers of an earlier one are void
   bool awake_ = false;                // a turn is coming
-  std::optional<Instant> took_at_;    // of the turn that is under way
   std::optional<Instant> lagged_;     // the end of the last turn that was long
   std::optional<Instant> health_at_;  // when something was told of its health
   bool open_ = false;

@@ -371,7 +371,7 @@ std::shared_ptr<const call::Settings> draw_change(Prng& prng, const call::Settin
     if (prng.chance(1, 4)) other->account = "other";
     if (prng.chance(1, 3)) other->concurrency = static_cast<int>(prng.between(1, 8));
     if (prng.chance(1, 4)) other->rate = Rate{prng.between(5, 20), Duration::seconds(1)};
-    if (prng.chance(1, 10)) other->idempotency.header = std::string(kOtherKeyField);
+    if (prng.chance(1, 10)) other->idempotency.header = "X-Key";
     if (name == "keyed" && prng.chance(1, 4)) other->lookup.reset();
     upstream = other;
   }

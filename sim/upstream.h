@@ -29,8 +29,6 @@ constexpr Duration kLongestLag = Duration::millis(3000);
 
 // An upstream that is well at all times.
 inline constexpr std::string_view kCalm = "calm";
-// The other name that a configuration may have for the field of the key.
-inline constexpr std::string_view kOtherKeyField = "X-Key";
 
 // Chances in a thousand, per attempt.
 struct UpstreamFaults {

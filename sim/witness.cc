@@ -10,7 +10,6 @@
 #include "policy/budget.h"
 #include "policy/concurrency.h"
 #include "policy/rate.h"
-#include "sim/upstream.h"
 
 namespace hf::sim {
 namespace {

@@ -1,6 +1,5 @@
-// Scenes from a call's life: waiting, holding, cancelling, limits, the operator, streams, the
-// journal.
-#include "engine/test_bench.h"
+// Held calls: when they are sent, when they are not, and how they end.
+#include "engine/test_scenes.h"
 
 namespace hf::engine {
 namespace {
@@ -8,16 +7,24 @@ namespace {
 using What = OperatorCommand::What;
 using AskWhat = call::CallAsk::What;
 
-const auto kKeyed = [](call::UpstreamSettings& upstream, call::RouteSettings&) { keyed(upstream); };
-const auto kKeyedHold = [](call::UpstreamSettings& upstream, call::RouteSettings& route) {
-  keyed(upstream);
-  route.hold = call::Hold::on_failure;
-  route.wait = Duration::seconds(2);
-  route.retry.live_attempts = 1;
+const auto kOneHeldSlot = [](call::UpstreamSettings& upstream, call::RouteSettings& route) {
+  kKeyedHold(upstream, route);
+  upstream.concurrency = 2;  // one slot for held calls while recovering
 };
-const auto kPauseHour = [](OperatorCommand& command) { command.pause_for = Duration::hours(1); };
 
-// ---- Held calls
+// So many calls are held and there is a crash: one of them is sent, the others are due, and wait in
+// memory.
+bool one_of_held_is_sent(Bench& bench, int calls) {
+  for (int i = 0; i < calls; ++i) {
+    bench.arrive({.key = "k" + std::to_string(i)});
+    bench.end(not_connected());
+  }
+  bench.pass(Duration::seconds(3));
+  bench.crash();
+  if (!bench.pass_to_attempt(Duration::minutes(5))) return false;
+  bench.pass(Duration::minutes(2));
+  return true;
+}
 
 TEST(Held, always_answers_202_once_synced) {
   Bench bench([](auto& upstream, auto& route) {
@@ -180,18 +187,8 @@ TEST(Held, no_attempt_starts_after_its_keys_end_came_in_the_queue) {
 }
 
 TEST(Held, a_paged_call_that_ended_meanwhile_is_not_sent) {
-  Bench bench([](auto& upstream, auto& route) {
-    kKeyedHold(upstream, route);
-    upstream.concurrency = 2;  // one slot for held calls while recovering
-  });
-  for (int i = 0; i < 3; ++i) {
-    bench.arrive({.key = "k" + std::to_string(i)});
-    bench.end(not_connected());
-  }
-  bench.pass(Duration::seconds(3));
-  bench.crash();
-  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(5)));
-  bench.pass(Duration::minutes(2));  // the others are due, and wait in memory
+  Bench bench(kOneHeldSlot);
+  ASSERT_TRUE(one_of_held_is_sent(bench, 3));
   const CallId busy = bench.running.begin()->second.call;
   for (const auto& [id, call] : std::map(bench.stored)) {
     if (id == busy || bench.running.size() > 1) continue;
@@ -206,18 +203,8 @@ TEST(Held, a_paged_call_that_ended_meanwhile_is_not_sent) {
 // Both wait for one read: the client that asks to cancel, and the attempt that needs the body. The
 // attempt's end writes first, and what was read is old then.
 TEST(Held, who_asked_for_a_call_before_it_was_loaded_and_ended_asks_anew) {
-  Bench bench([](auto& upstream, auto& route) {
-    kKeyedHold(upstream, route);
-    upstream.concurrency = 2;  // one slot for held calls while recovering
-  });
-  for (int i = 0; i < 2; ++i) {
-    bench.arrive({.key = "k" + std::to_string(i)});
-    bench.end(not_connected());
-  }
-  bench.pass(Duration::seconds(3));
-  bench.crash();
-  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(5)));
-  bench.pass(Duration::minutes(2));  // the other is due, and waits in memory
+  Bench bench(kOneHeldSlot);
+  ASSERT_TRUE(one_of_held_is_sent(bench, 2));
   ASSERT_EQ(bench.running.size(), 1U);
   const CallId busy = bench.running.begin()->second.call;
   CallId other = bench.stored.begin()->first;
@@ -431,242 +418,6 @@ TEST(Held, a_call_without_doubt_is_not_sent_again_where_keys_are_no_longer_taken
   bench.pass(Duration::minutes(5));
   EXPECT_TRUE(bench.running.empty()) << "its copy met an upstream that took no key";
   EXPECT_EQ(bench.only()->state, call::State::unknown);
-}
-
-// ---- The owner's and the operator's words
-
-TEST(Ask, delete_of_each_state) {
-  Bench bench(kKeyedHold);
-  bench.arrive({.key = "proven"});
-  bench.end(not_connected());
-  const CallId id = bench.only()->id;
-  EXPECT_EQ(bench.status(bench.ask(AskWhat::cancel, id, "mallory")), 404);
-  EXPECT_EQ(bench.status(bench.ask(AskWhat::status, id, "mallory")), 404);
-  EXPECT_EQ(bench.status(bench.ask(AskWhat::status, CallId{})), 404);
-  const auto cancelled = bench.ask(AskWhat::cancel, id);
-  EXPECT_EQ(bench.status(cancelled), 200);
-  EXPECT_TRUE(bench.says(cancelled, "cancelled"));
-  const auto twice = bench.ask(AskWhat::cancel, id);
-  EXPECT_TRUE(bench.is_code(twice, "already-ended"));
-}
-
-TEST(Ask, delete_of_an_unresolved_call_makes_it_unknown) {
-  Bench bench(kKeyedHold);
-  bench.arrive({.key = "k"});
-  bench.end(lost());
-  const auto asked = bench.ask(AskWhat::cancel, bench.only()->id);
-  EXPECT_EQ(bench.status(asked), 409);
-  EXPECT_TRUE(bench.is_code(asked, "outcome-unknown"));
-  EXPECT_EQ(bench.only()->state, call::State::unknown);
-}
-
-TEST(Ask, delete_while_an_attempt_runs_allows_no_further_one) {
-  for (const bool proven : {true, false}) {
-    for (const int status : {0, 401, 409}) {
-      Bench bench([](auto& upstream, auto& route) {
-        keyed(upstream);
-        route.hold = call::Hold::always;
-      });
-      bench.arrive({.key = "k"});
-      const auto asked = bench.ask(AskWhat::cancel, bench.only()->id);
-      EXPECT_EQ(bench.status(asked), 202);
-      bench.end(status != 0 ? answer(status) : proven ? not_connected() : lost());
-      EXPECT_EQ(bench.only()->state,
-                proven || status != 0 ? call::State::cancelled : call::State::unknown);
-      bench.pass(Duration::hours(30));
-      EXPECT_EQ(bench.started.size(), 1U);
-    }
-  }
-}
-
-TEST(Ask, delete_while_the_body_is_read_sends_nothing) {
-  Bench bench(kKeyedHold);
-  bench.arrive({.key = "k"});
-  bench.end(not_connected());
-  bench.pass(Duration::seconds(3));
-  bench.crash();
-  bench.hold_reads = true;
-  bench.pass(Duration::minutes(1));
-  while (!bench.reads.empty() && !std::holds_alternative<ReadCall>(bench.reads.front())) {
-    bench.answer_read();
-    bench.pass(Duration::minutes(1));
-  }
-  ASSERT_FALSE(bench.reads.empty());
-  const auto asked = bench.ask(AskWhat::cancel, bench.only()->id);
-  bench.hold_reads = false;
-  bench.answer_reads();
-  EXPECT_NE(bench.status(asked), 0);
-  EXPECT_EQ(bench.started.size(), 1U);
-  EXPECT_EQ(bench.only()->state, call::State::cancelled);
-}
-
-TEST(Ask, two_deletes_that_share_a_read_do_not_act_on_old_news) {
-  Bench bench(kKeyedHold);
-  bench.arrive({.key = "k"});
-  bench.end(not_connected());
-  bench.pass(Duration::seconds(3));
-  bench.hold_reads = true;
-  const auto a = bench.ask(AskWhat::cancel, bench.only()->id);
-  const auto b = bench.ask(AskWhat::cancel, bench.only()->id);
-  bench.hold_reads = false;
-  bench.answer_reads();
-  EXPECT_EQ(bench.status(a), 200);
-  EXPECT_TRUE(bench.is_code(b, "already-ended"));
-}
-
-TEST(Ask, response_before_the_end_is_202) {
-  Bench bench(kKeyedHold);
-  bench.arrive({.key = "k"});
-  bench.end(lost());
-  EXPECT_EQ(bench.status(bench.ask(AskWhat::response, bench.only()->id)), 202);
-}
-
-TEST(Operator, unknown_is_resolved_not_retried) {
-  Bench bench;
-  bench.arrive({.key = "k"});
-  bench.end(lost());
-  const CallId id = bench.only()->id;
-  ASSERT_EQ(bench.only()->state, call::State::unknown);
-  EXPECT_FALSE(bench.command(What::retry, id).ok);
-  EXPECT_FALSE(bench.command(What::cancel, id).ok);
-  EXPECT_EQ(bench.engine().stats(bench.now).unknown_calls, 1U);
-  EXPECT_TRUE(bench.command(What::resolve_not_applied, id).ok);
-  EXPECT_EQ(bench.only()->state, call::State::dead);
-  EXPECT_EQ(bench.only()->proof, call::Proof::operator_word);
-  EXPECT_EQ(bench.engine().stats(bench.now).unknown_calls, 0U);
-  bench.may_have_applied.clear();
-  bench.pass(Duration::minutes(10));  // no alarm of earlier days may help
-  EXPECT_TRUE(bench.command(What::retry, id).ok);
-  EXPECT_TRUE(bench.pass_to_attempt(Duration::millis(10)));
-  EXPECT_FALSE(bench.command(What::resolve_applied, id).ok) << "an attempt runs";
-  EXPECT_FALSE(bench.command(What::resolve_applied, CallId{}).ok) << "no such call";
-}
-
-TEST(Operator, applied_with_an_answer_is_replayed) {
-  Bench bench;
-  bench.arrive({.key = "k"});
-  bench.end(lost());
-  bench.command(What::resolve_applied, bench.only()->id, [](auto& command) {
-    call::Answer found;
-    found.status = 200;
-    found.body = make_body("found");
-    command.answer = found;
-  });
-  const auto again = bench.arrive({.key = "k"});
-  EXPECT_EQ(bench.status(again), 200);
-  EXPECT_EQ(*bench.reply(again).body, "found");
-}
-
-// ---- The journal
-
-TEST(Journal, a_call_that_cannot_be_read_is_not_denied) {
-  Bench bench(kKeyedHold);
-  const CallId id = CallId::make(WallTime{1}, 2, 3);
-  bench.hold_reads = true;
-  const auto asked = bench.ask(AskWhat::status, id);
-  CallRead failed;
-  failed.id = id;
-  failed.failed = true;
-  bench.reads.clear();
-  bench.step(std::move(failed));
-  EXPECT_TRUE(bench.is_code(asked, "journal-unavailable"));
-  EXPECT_EQ(bench.field(asked, "Holdfast-Effect"), "unknown");
-}
-
-TEST(Journal, refusing_one_takes_no_new_durable_calls) {
-  Bench bench(kKeyed);
-  bench.arrive({.key = "running"});
-  bench.step(JournalHealthSeen{false, "the disk is full"});
-  EXPECT_TRUE(bench.noted("journal_refusing"));
-  const auto refused = bench.arrive({.key = "k"});
-  EXPECT_TRUE(bench.is_code(refused, "journal-unavailable"));
-  EXPECT_EQ(bench.field(refused, "Holdfast-Effect"), "none");
-  bench.arrive({.body = "", .method = "GET"});
-  EXPECT_EQ(bench.running.size(), 2U) << "calls without the journal go on";
-  bench.end(answer(200));
-  bench.end(answer(200));
-  EXPECT_EQ(bench.only()->state, call::State::answered) << "outcomes are still written";
-  bench.step(JournalHealthSeen{true, ""});
-  bench.arrive({.key = "k"});
-  EXPECT_EQ(bench.running.size(), 1U);
-}
-
-TEST(Recovery, none_becomes_unknown_key_is_held_or_open_and_held_waits) {
-  Bench none;
-  none.arrive({.key = "k"});
-  none.crash();
-  EXPECT_EQ(none.only()->state, call::State::unknown);
-
-  Bench live(kKeyed);
-  live.arrive({.key = "k"});
-  live.crash();
-  EXPECT_EQ(live.only()->state, call::State::open);
-  EXPECT_TRUE(live.only()->unresolved);
-
-  Bench stable(kKeyedHold);
-  stable.arrive({.key = "k"});
-  stable.crash();
-  EXPECT_EQ(stable.only()->state, call::State::waiting);
-  EXPECT_TRUE(stable.only()->held);
-
-  Bench held([](auto& upstream, auto& route) {
-    keyed(upstream);
-    route.hold = call::Hold::always;
-  });
-  held.arrive({.key = "k"});
-  held.crash();
-  EXPECT_EQ(held.only()->state, call::State::waiting);
-  EXPECT_EQ(held.only()->last_cause, call::Cause::crash);
-  ASSERT_TRUE(held.pass_to_attempt(Duration::minutes(1)));
-  held.end(answer(200));
-  EXPECT_EQ(held.only()->state, call::State::answered);
-}
-
-TEST(Recovery, a_call_found_in_the_crash_slot_three_times_is_set_aside) {
-  Bench bench([](auto& upstream, auto& route) {
-    keyed(upstream);
-    route.hold = call::Hold::always;
-  });
-  bench.arrive({.key = "k"});
-  const CallId id = bench.only()->id;
-  for (int crash = 1; crash <= 3; ++crash) {
-    ASSERT_EQ(bench.running.size(), 1U) << crash;
-    bench.crash(id);
-    EXPECT_EQ(bench.only()->crashes, crash);
-    if (crash < 3) {
-      EXPECT_EQ(bench.only()->reason, call::WaitReason::backoff);
-      ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(1)));
-    }
-  }
-  EXPECT_EQ(bench.only()->reason, call::WaitReason::set_aside);
-  EXPECT_TRUE(bench.noted("call_set_aside"));
-  EXPECT_FALSE(bench.pass_to_attempt(Duration::hours(2)));
-}
-
-TEST(Recovery, bystanders_of_a_crash_are_not_counted) {
-  Bench bench([](auto& upstream, auto& route) {
-    keyed(upstream);
-    route.hold = call::Hold::always;
-  });
-  bench.arrive({.key = "k"});
-  for (int crash = 0; crash < 5; ++crash) {
-    bench.crash();
-    EXPECT_EQ(bench.only()->crashes, 0);
-    ASSERT_TRUE(bench.pass_to_attempt(Duration::hours(2))) << crash;
-  }
-}
-
-TEST(Recovery, an_owners_delete_outlives_the_crash) {
-  Bench bench([](auto& upstream, auto& route) {
-    keyed(upstream);
-    route.hold = call::Hold::always;
-  });
-  bench.arrive({.key = "k"});
-  bench.ask(AskWhat::cancel, bench.only()->id);
-  bench.crash();
-  EXPECT_EQ(bench.only()->state, call::State::unknown);
-  bench.pass(Duration::hours(1));
-  EXPECT_TRUE(bench.running.empty());
 }
 
 }  // namespace
