@@ -122,6 +122,16 @@ TEST(World, Seed100572ADeadlineIsOverWhereNobodyKnowsItsAge) {
   EXPECT_THAT(asking_world(100572).violations, testing::IsEmpty());
 }
 
+// The intent of an attempt that was due in time took until within the margin of its key's end.
+TEST(World, Seed20001541NothingLeavesInTheMarginOfAKeysEnd) {
+  EXPECT_THAT(World({.seed = 20001541}).run().violations, testing::IsEmpty());
+}
+
+// Retention took the body of a call that was being revived, and its repeat was sent without one.
+TEST(World, Seed21037377ACallIsNotSentWithoutItsBody) {
+  EXPECT_THAT(World({.seed = 21037377}).run().violations, testing::IsEmpty());
+}
+
 // Who asked for an answer at once, in a line, waited for as long as the call did.
 TEST(World, Seed304868PatienceHoldsWhileALineIsRead) {
   EXPECT_THAT(asking_world(304868).violations, testing::IsEmpty());
