@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""`./x bench`: what a call costs, beside HAProxy and nginx, interleaved in one run.
+"""`./x bench`: what a call costs, beside HAProxy, nginx and a bare loop, interleaved in one run.
 
-Figures: pass-through CPU per request; durable calls end to end (rate, CPU, bytes, p99 of the
-acknowledgement); memory with idle clients. Ratios of one run mean something; absolute figures
-belong to the machine and the hour. Everything runs on loopback and stops by itself.
+Figures: pass-through CPU per request beside HAProxy and nginx; durable calls end to end (rate, CPU,
+bytes written, p99 of the acknowledgement) beside the bare loop, which is the same libraries with
+nothing between them; keyed live calls; memory with idle clients. What the database does afterwards
+(compaction) is a part of a durable call's cost: each measurement ends when it is quiet. Ratios of
+one run mean something; absolute figures belong to the machine and the hour. Everything runs on
+loopback and stops by itself.
 """
 
 import argparse
@@ -197,8 +200,22 @@ def metric(port, name):
     return int(found.group(1)) if found else 0
 
 
+def until_quiet(pid, seconds=60):
+    """Until the process has neither computed nor written for a second."""
+    last, since = None, time.monotonic()
+    end = since + seconds
+    while time.monotonic() < end:
+        now = (cpu_seconds(pid), proc_field(pid, "io", "write_bytes"))
+        if last is None or now[1] != last[1] or now[0] - last[0] > 0.02:
+            last, since = now, time.monotonic()
+        elif time.monotonic() - since > 1:
+            return
+        time.sleep(0.1)
+
+
 def measure_held(server, health, seconds, turn):
-    """Acknowledged after sync, delivered, answer recorded: until the last one is."""
+    """Acknowledged after sync, delivered, answer recorded: until the last one is, and then until
+    the database has put its tables together."""
     answered = "holdfast_upstream_answered_total"
     before, cpu = metric(health, answered), cpu_seconds(server.pid)
     wrote = proc_field(server.pid, "io", "write_bytes")
@@ -210,10 +227,12 @@ def measure_held(server, health, seconds, turn):
     while metric(health, answered) - before < goal and time.monotonic() < end:
         time.sleep(0.05)
     done = max(1, metric(health, answered) - before)
+    took = time.monotonic() - begun
     if done < goal:
-        sys.exit(f"bench: {goal - done} held calls were not delivered")
+        sys.exit(f"bench: {goal - done} durable calls were not delivered")
+    until_quiet(server.pid)
     return {
-        "rate": done / (time.monotonic() - begun),
+        "rate": done / took,
         "cpu_us": (cpu_seconds(server.pid) - cpu) * 1e6 / done,
         "bytes": (proc_field(server.pid, "io", "write_bytes") - wrote) / done,
         "p50_ms": result["p50_us"] / 1000,
@@ -281,12 +300,19 @@ def main():
         port = free_port()
         held = start("holdfast, held and delivered",
                      holdfast_config(directory, "held", port, back, health), port, None)
-        samples = {process.name: [] for process in passing + [keyed, held]}
+        port = free_port()
+        bare = start("bare loop", [str(ROOT / "build/release/holdfast-bare-loop"), "--port",
+                                   str(port), "--upstream", str(back), "--path",
+                                   f"{directory}/bare-data"], port, None)
+        samples = {process.name: [] for process in passing + [keyed, bare, held]}
         for turn in range(args.rounds):
             for process in passing:
                 samples[process.name].append(measure(process, args.seconds, 64))
             samples[keyed.name].append(measure(keyed, args.seconds, 64, keyed=True, run=turn))
-            samples[held.name].append(measure_held(held, health, args.seconds, turn))
+            # Whoever goes first finds the disk quieter: they take turns.
+            durable = [(bare, bare.port), (held, health)]
+            for process, told in durable if turn % 2 else reversed(durable):
+                samples[process.name].append(measure_held(process, told, args.seconds, turn))
             print(f"round {turn + 1} of {args.rounds}", file=sys.stderr, flush=True)
         figures = {name: summary(rows) for name, rows in samples.items()}
         idle = idle_memory(passing[-1], args.clients)
@@ -302,6 +328,9 @@ def main():
               f"{row['p99_ms']:8.2f} {row['bytes']:8.0f} {row['errors']:7.0f}")
     ratio = figures["holdfast"]["cpu_us"] / max(0.1, figures["haproxy"]["cpu_us"])
     print(f"pass-through CPU: {ratio:.2f} times HAProxy's")
+    mine, least = figures["holdfast, held and delivered"], figures["bare loop"]
+    print(f"durable calls: {mine['rate'] / least['rate']:.2f} of the bare loop's rate, "
+          f"{mine['cpu_us'] / least['cpu_us']:.2f} times its CPU, {mine['bytes']:.0f} bytes")
     print(f"{idle['clients']} idle clients: {idle['rss_mib']:.0f} MiB resident "
           f"({idle['grown_mib']:.0f} MiB more than before)")
     if args.json:

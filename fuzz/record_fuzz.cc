@@ -50,6 +50,13 @@ void check_keys(std::string_view bytes) {
   (void)call_of_key(bytes);
 }
 
+hf::Result<Call> decode_progress_alone(std::string_view bytes) {
+  Call call;
+  auto read = decode_progress(bytes, call);
+  if (!read.ok()) return read.error();
+  return call;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -68,9 +75,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto again = decode(written);
     HF_CHECK(again.ok() && encode(again.value()) == written);
   };
-  switch (data[0] % 8) {
+  switch (data[0] % 10) {
     case 0:
-      same(decode_call, encode_call);
+      same(decode_call, [](const CallHead& head) { return encode_call(head.call, head.events); });
       break;
     case 1:
       same(decode_body, encode_body);
@@ -90,8 +97,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 6:
       check_envelope(bytes);
       break;
-    default:
+    case 7:
       check_keys(bytes);
+      break;
+    case 8:
+      same(decode_events, encode_events);
+      break;
+    default:
+      same(decode_progress_alone, encode_progress);
       break;
   }
   return 0;

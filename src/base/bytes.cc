@@ -111,6 +111,12 @@ void put_u64_ordered(std::string& out, std::uint64_t value) {
   }
 }
 
+void put_varint(std::string& out, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7)
+    out.push_back(static_cast<char>(value | 0x80));
+  out.push_back(static_cast<char>(value));
+}
+
 void put_string(std::string& out, std::string_view value) {
   put_u32(out, static_cast<std::uint32_t>(value.size()));
   out.append(value);
@@ -144,6 +150,21 @@ std::uint64_t ByteReader::u64_ordered() {
   for (const char c : bytes(8))
     value = (value << 8) | static_cast<unsigned char>(c);
   return value;
+}
+
+std::uint64_t ByteReader::varint() {
+  std::uint64_t value = 0;
+  for (int shift = 0; shift < 64; shift += 7) {
+    const std::uint8_t byte = u8();
+    if (!ok_) return 0;
+    const std::uint64_t bits = byte & 0x7fU;
+    const bool last = (byte & 0x80) == 0;
+    if ((shift == 63 && bits > 1) || (last && bits == 0 && shift > 0)) break;
+    value |= bits << shift;
+    if (last) return value;
+  }
+  ok_ = false;
+  return 0;
 }
 
 std::string_view ByteReader::string() {

@@ -36,6 +36,8 @@ void put_u32(std::string& out, std::uint32_t value);
 void put_u64(std::string& out, std::uint64_t value);
 // Big-endian, for keys whose byte order must be their numeric order.
 void put_u64_ordered(std::string& out, std::uint64_t value);
+// Seven bits a byte, the lowest first; the highest bit says that more follow.
+void put_varint(std::string& out, std::uint64_t value);
 void put_string(std::string& out, std::string_view value);  // u32 length, then the bytes
 
 // Reads what put_* wrote, front to back. After the first shortfall every read fails: check ok()
@@ -49,6 +51,8 @@ class ByteReader {
   std::uint32_t u32();
   std::uint64_t u64();
   std::uint64_t u64_ordered();
+  // In its shortest form only; a longer one fails.
+  std::uint64_t varint();
   std::string_view bytes(std::size_t count);
   std::string_view string();
   [[nodiscard]] bool ok() const { return ok_; }

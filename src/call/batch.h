@@ -15,6 +15,7 @@ struct CallWrite {
   std::shared_ptr<const Call> after;
   std::optional<Indexed>
       before;  // none: a new call; its key must be absent (or a tombstone's turn)
+  std::optional<Indexed> indexed;   // of `after`, where the writer has it already
   std::uint64_t before_epoch = 0;   // the stored epoch must be this one
   bool write_request_body = false;  // a new call
   bool write_answer_body = false;   // after->answer->body is to be kept

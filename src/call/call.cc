@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "call/record_payload.h"
+
 namespace hf::call {
 
 Duration elapsed_at_most(const Stamp& since, const Now& now) {
@@ -26,13 +28,13 @@ bool in_doubt_or_under_way(const Call& call) {
 }  // namespace
 
 Indexed indexed(const Call& call) {
-  return {call.state,
-          call.held,
-          call.next_attempt_at,
-          in_line(call) ? call.asked.order->place : 0,
-          call.stage,
-          ends_at(call),
-          call.key && call.key->derived && !call.key->made && in_doubt_or_under_way(call)};
+  return {
+      call.state, call.held,     call.next_attempt_at, in_line(call) ? call.asked.order->place : 0,
+      call.stage, ends_at(call), others_join(call),    frozen_hash(call)};
+}
+
+bool others_join(const Call& call) {
+  return call.key && call.key->derived && !call.key->made && in_doubt_or_under_way(call);
 }
 
 bool in_line(const Call& call) {

@@ -205,12 +205,15 @@ struct Indexed {
   WallTime due;
   std::uint64_t place = 0;  // in its line; 0: in none
   std::uint8_t stage = 0;
-  WallTime ends;       // see ends_at
-  bool joins = false;  // of a derived key: its entry is there for others to join
+  WallTime ends;             // see ends_at
+  bool joins = false;        // of a derived key: its entry is there for others to join
+  std::uint64_t frozen = 0;  // a hash of what does not change with attempts
   bool operator==(const Indexed&) const = default;
 };
 // Whether others with its order key wait for it: it may still be sent, or may have been.
 bool in_line(const Call& call);
+// Whether its derived key's entry is there for others to join.
+bool others_join(const Call& call);
 Indexed indexed(const Call& call);
 
 // When a held call has run out at the latest: its deadline, or the end of the key that it was sent

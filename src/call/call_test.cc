@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "call/record_payload.h"
+
 namespace hf::call {
 namespace {
 
@@ -62,7 +64,8 @@ TEST(Call, index_follows_state_hold_and_due_time) {
   call.accepted.wall = WallTime{1000};
   call.deadline = Duration::seconds(8);
   call.stage = 1;
-  EXPECT_EQ(indexed(call), (Indexed{State::open, true, WallTime{42}, 0, 1, WallTime{9000}}));
+  EXPECT_EQ(indexed(call), (Indexed{State::open, true, WallTime{42}, 0, 1, WallTime{9000}, false,
+                                    frozen_hash(call)}));
   for (const State state : kStates) {
     EXPECT_EQ(has_due(state),
               state == State::waiting || state == State::open || state == State::verifying);

@@ -6,18 +6,19 @@
 #include <string_view>
 
 #include "call/call.h"
+#include "call/mac.h"
 
 namespace hf::call {
 
 class Hasher {
  public:
   // `secret` is 32 bytes; the caller derives it from the seal key.
-  explicit Hasher(const std::array<unsigned char, 32>& secret) : secret_(secret) {}
+  explicit Hasher(const std::array<unsigned char, 32>& secret) : mac_(secret) {}
   // `domain` separates uses ("key", "owner", "fingerprint", "account").
   [[nodiscard]] Digest digest(std::string_view domain, std::string_view bytes) const;
 
  private:
-  std::array<unsigned char, 32> secret_;
+  Mac mac_;
 };
 
 // "hf1-" and 40 hex digits of SHA-256 (DESIGN section 3, Keys): public, unkeyed, the value that

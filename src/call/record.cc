@@ -23,10 +23,6 @@ std::string prefixed(Prefix prefix) {
   return {static_cast<char>(prefix)};
 }
 
-RecordHead head_of(RecordKind kind, const Call& call, const Now& now, std::uint64_t policy) {
-  return {static_cast<std::uint8_t>(kind), call.id, call.epoch, Stamp::of(now), policy};
-}
-
 bool held_or_open(State state, bool held) {
   return has_due(state) && (state == State::open || held);
 }
@@ -61,6 +57,12 @@ std::uint64_t ordered_ms(WallTime time) {
 std::string call_key(Prefix prefix, const CallId& call) {
   std::string out = prefixed(prefix);
   out.append(call.raw());
+  return out;
+}
+
+std::string progress_key(std::string_view head_key) {
+  std::string out(head_key);
+  out.front() = static_cast<char>(Prefix::progress);
   return out;
 }
 
@@ -163,7 +165,7 @@ Result<RetireEntry> parse_retire_key(std::string_view key) {
   const auto call = in.bytes(CallId::kSize);
   if (!in.at_end() || prefix != static_cast<std::uint8_t>(Prefix::retention) ||
       what < static_cast<std::uint8_t>(Retire::bodies) ||
-      what > static_cast<std::uint8_t>(Retire::pause)) {
+      what > static_cast<std::uint8_t>(Retire::ended)) {
     return fail(ErrorKind::corrupt, "malformed retention entry");
   }
   HF_TRY(const CallId id, CallId::from_bytes(call));
@@ -292,17 +294,33 @@ void RecordCodec::require(Encoding& out, const CallWrite& write) const {
   out.out.preconditions.push_back({key_key(call.key->identity), std::nullopt});
 }
 
-void RecordCodec::encode_call_write(Encoding& out, const CallWrite& write) const {
-  HF_CHECK(write.after != nullptr);
-  HF_CHECK(write.events.size() <= 0xffff);
+// A new call is one record with what happened to it at once. Later writes leave that alone: what
+// changes stands beside it, and what happened in a record of each write.
+void RecordCodec::put_call(Encoding& out, const CallWrite& write, const Indexed& after) const {
   const Call& call = *write.after;
-  require(out, write);
-
+  const RecordHead like{0, call.epoch, out.now.wall, 0};
   const auto put = [&](RecordKind kind, std::string key, std::string_view payload) {
-    std::string value = sealer_.seal(head_of(kind, call, out.now, out.policy), key, payload);
+    RecordHead head = like;
+    head.kind = static_cast<std::uint8_t>(kind);
+    if (kind == RecordKind::call_head) head.policy = out.policy;
+    std::string value = sealer_.seal(head, key, payload);
     out.put(std::move(key), std::move(value));
   };
-  put(RecordKind::call_head, call_key(Prefix::call_head, call.id), encode_call(call));
+  if (!write.before) {
+    put(RecordKind::call_head, call_key(Prefix::call_head, call.id),
+        encode_call(call, write.events));
+  } else {
+    put(RecordKind::progress, call_key(Prefix::progress, call.id), encode_progress(call));
+    if (write.before->frozen != after.frozen) {
+      put(RecordKind::amended_head, call_key(Prefix::amended_head, call.id), encode_call(call));
+    }
+    if (!write.events.empty()) {
+      put(RecordKind::timeline_events, timeline_key(call.id, call.epoch, 0),
+          encode_events(write.events));
+    }
+  }
+  for (const TimelineEvent& event : write.events)
+    out.saw(event.at);
   if (write.write_request_body && call.request && call.request->body) {
     put(RecordKind::request_body, call_key(Prefix::request_body, call.id),
         encode_body(*call.request->body));
@@ -311,26 +329,36 @@ void RecordCodec::encode_call_write(Encoding& out, const CallWrite& write) const
     put(RecordKind::answer_body, call_key(Prefix::answer_body, call.id),
         encode_body(*call.answer->body));
   }
+}
+
+void RecordCodec::put_key(Encoding& out, const CallWrite& write, const Indexed& after) const {
+  const Call& call = *write.after;
+  if (!has_key_entry(call)) return;
   // Also when a call leaves its end: retention may have begun to take its key away in the meantime.
   const bool revived = write.before && terminal(write.before->state) && !terminal(call.state);
-  const bool derived = call.key && call.key->derived;
   const bool joined_before = write.before && write.before->joins;
-  const bool joins = indexed(call).joins;
   const bool early = call.state == State::unknown && HF_BUG("drop-a-key-early");
-  if ((joined_before && !joins) || (early && has_key_entry(call)))
-    out.remove(key_key(call.key->identity));
+  if ((joined_before && !after.joins) || early) out.remove(key_key(call.key->identity));
   // An ended call of a derived key has given its identity away: what it writes later is no claim.
-  const bool entered = !write.before || (derived ? joins && !joined_before : revived);
-  if (has_key_entry(call) && entered) {
-    const KeyEntry entry{call.id, call.owner, call.fingerprint, false, Effect::none};
-    put(RecordKind::key_entry, key_key(call.key->identity), encode_key_entry(entry));
-  }
-  std::uint16_t n = 0;
-  for (const TimelineEvent& event : write.events) {
-    put(RecordKind::timeline_event, timeline_key(call.id, call.epoch, n++), encode_event(event));
-    out.saw(event.at);
-  }
-  index(out, write);
+  const bool entered =
+      !write.before || (call.key->derived ? after.joins && !joined_before : revived);
+  if (!entered) return;
+  std::string key = key_key(call.key->identity);
+  const RecordHead head{static_cast<std::uint8_t>(RecordKind::key_entry), call.epoch, out.now.wall,
+                        0};
+  std::string value = sealer_.seal(head, key, encode_key_entry({call.id, {}, {}, false, {}}));
+  out.put(std::move(key), std::move(value));
+}
+
+void RecordCodec::encode_call_write(Encoding& out, const CallWrite& write) const {
+  HF_CHECK(write.after != nullptr);
+  HF_CHECK(write.events.size() <= 0xffff);
+  const Call& call = *write.after;
+  require(out, write);
+  const Indexed after = write.indexed ? *write.indexed : indexed(call);
+  put_call(out, write, after);
+  put_key(out, write, after);
+  index(out, write, after);
   if (!write.before) {
     for (KvOp& op : postings(call))
       out.out.ops.push_back(std::move(op));
@@ -338,9 +366,8 @@ void RecordCodec::encode_call_write(Encoding& out, const CallWrite& write) const
   if (terminal(call.state)) retire_later(out, call);
 }
 
-void RecordCodec::index(Encoding& out, const CallWrite& write) const {
+void RecordCodec::index(Encoding& out, const CallWrite& write, const Indexed& after) const {
   const Call& call = *write.after;
-  const Indexed after = indexed(call);
   const DueClass which = due_class(call.asked.urgency);
   const bool had_due = write.before && held_or_open(write.before->state, write.before->held);
   const bool due = held_or_open(after.state, after.held);
@@ -375,13 +402,19 @@ void RecordCodec::index(Encoding& out, const CallWrite& write) const {
 void RecordCodec::retire_later(Encoding& out, const Call& call) const {
   const WallTime since = call.ended ? call.ended->wall : out.now.wall;
   out.saw(since);
+  out.put(retire_key(Retire::ended, since, call.id), {});
+}
+
+std::vector<KvOp> retirements(const Call& call, WallTime since) {
+  std::vector<KvOp> out;
   if (call.has_body || (call.answer && call.answer->body_kept)) {
-    out.put(retire_key(Retire::bodies, since, call.id), {});
+    out.push_back({retire_key(Retire::bodies, since, call.id), std::string()});
   }
   if (has_key_entry(call) && !call.key->derived) {
-    out.put(retire_key(Retire::key, since, call.id), {});
+    out.push_back({retire_key(Retire::key, since, call.id), std::string()});
   }
-  out.put(retire_key(Retire::timeline, since, call.id), {});
+  out.push_back({retire_key(Retire::timeline, since, call.id), std::string()});
+  return out;
 }
 
 void RecordCodec::encode_pause_write(Encoding& out, const PauseWrite& write) const {
@@ -394,8 +427,7 @@ void RecordCodec::encode_pause_write(Encoding& out, const PauseWrite& write) con
   auto slot = CallId::from_bytes(std::string_view(key).substr(1, CallId::kSize));
   HF_CHECK(slot.ok());
   out.put(retire_key(Retire::pause, *write.until, *slot), key);
-  const RecordHead head{
-      static_cast<std::uint8_t>(RecordKind::pause), {}, 0, Stamp::of(out.now), out.policy};
+  const RecordHead head{static_cast<std::uint8_t>(RecordKind::pause), 0, out.now.wall, 0};
   std::string value = sealer_.seal(head, key, encode_pause(write));
   out.put(std::move(key), std::move(value));
 }
@@ -403,15 +435,14 @@ void RecordCodec::encode_pause_write(Encoding& out, const PauseWrite& write) con
 KvOp RecordCodec::put_key_entry(const Digest& identity, const KeyEntry& entry,
                                 const Now& now) const {
   std::string key = key_key(identity);
-  const RecordHead head{static_cast<std::uint8_t>(RecordKind::key_entry), entry.call, 0,
-                        Stamp::of(now), 0};
+  const RecordHead head{static_cast<std::uint8_t>(RecordKind::key_entry), 0, now.wall, 0};
   std::string value = sealer_.seal(head, key, encode_key_entry(entry));
   return {std::move(key), std::move(value)};
 }
 
 KvOp RecordCodec::put_meta(std::string_view name, WallTime time, const Now& now) const {
   std::string key = meta_key(name);
-  const RecordHead head{static_cast<std::uint8_t>(RecordKind::meta), {}, 0, Stamp::of(now), 0};
+  const RecordHead head{static_cast<std::uint8_t>(RecordKind::meta), 0, now.wall, 0};
   std::string value = sealer_.seal(head, key, encode_meta(time));
   return {std::move(key), std::move(value)};
 }
@@ -438,12 +469,25 @@ Error about(std::string_view key, Error error) {
 }  // namespace
 
 Result<OpenedCall> RecordCodec::open_call(std::string_view key, std::string_view value) const {
-  auto payload = open(RecordKind::call_head, key, value);
+  const bool amended = !key.empty() && key.front() == static_cast<char>(Prefix::amended_head);
+  auto payload = open(amended ? RecordKind::amended_head : RecordKind::call_head, key, value);
   if (!payload.ok()) return about(key, payload.take_error());
-  auto call = decode_call(*payload);
-  if (!call.ok()) return about(key, call.take_error());
-  HF_TRY(const RecordHead head, Sealer::peek(value));
-  return OpenedCall{std::make_shared<Call>(*std::move(call)), head.at};
+  auto head = decode_call(*payload);
+  if (!head.ok()) return about(key, head.take_error());
+  HF_TRY(const RecordHead clear, Sealer::peek(value));
+  return OpenedCall{std::make_shared<Call>(std::move(head->call)), std::move(head->events),
+                    clear.at};
+}
+
+Result<void> RecordCodec::open_progress(std::string_view key, std::string_view value,
+                                        OpenedCall& opened) const {
+  auto payload = open(RecordKind::progress, key, value);
+  if (!payload.ok()) return about(key, payload.take_error());
+  auto read = decode_progress(*payload, *opened.call);
+  if (!read.ok()) return about(key, read.take_error());
+  HF_TRY(const RecordHead clear, Sealer::peek(value));
+  opened.written = clear.at;
+  return {};
 }
 
 Result<Body> RecordCodec::open_body(std::string_view key, std::string_view value) const {
@@ -462,15 +506,20 @@ Result<KeyEntry> RecordCodec::open_key_entry(std::string_view key, std::string_v
   return decode_key_entry(payload);
 }
 
-Result<std::optional<TimelineEvent>> RecordCodec::open_event(std::string_view key,
-                                                             std::string_view value) const {
+Result<std::vector<TimelineEvent>> RecordCodec::open_events(std::string_view key,
+                                                            std::string_view value) const {
   HF_TRY(const RecordHead head, Sealer::peek(value));
-  if (head.kind != static_cast<std::uint8_t>(RecordKind::timeline_event)) {
-    return std::optional<TimelineEvent>{};
+  const auto kind = static_cast<RecordKind>(head.kind);
+  if (kind == RecordKind::timeline_events) {
+    HF_TRY(const std::string payload, open(kind, key, value));
+    return decode_events(payload);
   }
-  HF_TRY(const std::string payload, open(RecordKind::timeline_event, key, value));
+  std::vector<TimelineEvent> out;
+  if (kind != RecordKind::timeline_event) return out;
+  HF_TRY(const std::string payload, open(kind, key, value));
   HF_TRY(TimelineEvent event, decode_event(payload));
-  return std::optional<TimelineEvent>{std::move(event)};
+  out.push_back(std::move(event));
+  return out;
 }
 
 Result<PauseWrite> RecordCodec::open_pause(std::string_view key, std::string_view value) const {

@@ -22,6 +22,8 @@ enum class Prefix : char {
   request_body = 'b',
   call_head = 'c',
   due = 'd',
+  progress = 'g',
+  amended_head = 'h',
   likeness = 'f',
   key = 'k',
   meta = 'm',
@@ -42,6 +44,7 @@ enum class Retire : std::uint8_t {
   head = 4,      // its timeline went early
   tombstone = 5,
   pause = 6,
+  ended = 7,  // a call that has just ended: becomes 1, 2 and 3 when the first of them is due
 };
 
 struct KvOp {
@@ -50,8 +53,8 @@ struct KvOp {
 };
 
 struct Precondition {
-  std::string key;
-  std::optional<std::uint64_t> epoch;  // none: the key must be absent
+  std::string key;                     // a key entry's, or a call head's
+  std::optional<std::uint64_t> epoch;  // of the call, by its latest record; none: absent
 };
 
 struct KvOps {
@@ -86,14 +89,18 @@ struct DueEntry {
 
 struct OpenedCall {
   std::shared_ptr<Call> call;
-  Stamp written;
+  std::vector<TimelineEvent> events;  // of the write that made it
+  WallTime written;
 };
 
 // The first storage key that is greater than every key with this prefix; prefixes here never end in
 // 0xff.
 std::string end_of(std::string_view prefix);
 
-std::string call_key(Prefix prefix, const CallId& call);  // head, bodies, sending, unknown
+// Head, progress, bodies, sending, unknown.
+std::string call_key(Prefix prefix, const CallId& call);
+// The storage key of what changes of a call, by that of its head.
+std::string progress_key(std::string_view head_key);
 std::string key_key(const Digest& identity);
 std::string timeline_prefix(const CallId& call);
 std::string timeline_key(const CallId& call, std::uint64_t epoch, std::uint16_t n);
@@ -149,20 +156,25 @@ class RecordCodec {
   // Readers of single records. The key is the one it was stored under. ErrorKind::corrupt and
   // ErrorKind::invalid as Sealer::open and the payloads say; the context names the call.
   [[nodiscard]] Result<OpenedCall> open_call(std::string_view key, std::string_view value) const;
+  // Puts what a progress record says over the call, and when it was written over `opened`.
+  [[nodiscard]] Result<void> open_progress(std::string_view key, std::string_view value,
+                                           OpenedCall& opened) const;
   [[nodiscard]] Result<Body> open_body(std::string_view key, std::string_view value) const;
   [[nodiscard]] Result<KeyEntry> open_key_entry(std::string_view key, std::string_view value) const;
-  // None: an event of a kind that a later version wrote; it stays where it is.
-  [[nodiscard]] Result<std::optional<TimelineEvent>> open_event(std::string_view key,
-                                                                std::string_view value) const;
+  // Of one record. None where a later version wrote a kind of its own; it stays where it is.
+  [[nodiscard]] Result<std::vector<TimelineEvent>> open_events(std::string_view key,
+                                                               std::string_view value) const;
   [[nodiscard]] Result<PauseWrite> open_pause(std::string_view key, std::string_view value) const;
   [[nodiscard]] Result<WallTime> open_meta(std::string_view key, std::string_view value) const;
 
  private:
   struct Encoding;  // one batch in the making
   void encode_call_write(Encoding& out, const CallWrite& write) const;
+  void put_call(Encoding& out, const CallWrite& write, const Indexed& after) const;
+  void put_key(Encoding& out, const CallWrite& write, const Indexed& after) const;
   void encode_pause_write(Encoding& out, const PauseWrite& write) const;
   void require(Encoding& out, const CallWrite& write) const;
-  void index(Encoding& out, const CallWrite& write) const;
+  void index(Encoding& out, const CallWrite& write, const Indexed& after) const;
   void retire_later(Encoding& out, const Call& call) const;
   [[nodiscard]] Result<std::string> open(RecordKind kind, std::string_view key,
                                          std::string_view value) const;
@@ -174,6 +186,8 @@ class RecordCodec {
 inline bool has_key_entry(const Call& call) {
   return call.key && !call.key->made;
 }
+// What makes the sweep look at a call that ended at `since`, stage by stage.
+std::vector<KvOp> retirements(const Call& call, WallTime since);
 // Names of the journal's own records.
 inline constexpr std::string_view kMetaMade = "made";      // when the journal was made
 inline constexpr std::string_view kMetaNewest = "newest";  // the newest wall time it has seen

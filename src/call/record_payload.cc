@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -12,10 +13,13 @@
 namespace hf::call {
 namespace {
 
-constexpr std::uint8_t kCallVersion = 2;
+constexpr std::uint8_t kCallVersion = 3;
+constexpr std::uint8_t kProgressVersion = 3;  // as calls
 constexpr std::uint8_t kBodyVersion = 1;
-constexpr std::uint8_t kKeyEntryVersion = 1;
+constexpr std::uint8_t kKeyEntryVersion = 2;
 constexpr std::uint8_t kEventVersion = 2;
+constexpr std::uint8_t kEventsVersion = 1;
+constexpr std::size_t kEventLeast = 77;  // bytes of one
 constexpr std::uint8_t kPauseVersion = 1;
 constexpr std::uint8_t kMetaVersion = 1;
 
@@ -419,80 +423,22 @@ void get_progress(Decoder& in, Call& call) {
   call.asked_again = in.i32();
 }
 
-}  // namespace
-
-std::string encode_call(const Call& call) {
-  std::string out;
-  out.reserve(512);
-  put_u8(out, kCallVersion);
-  out.append(call.id.raw());
+// Where a call stands.
+void put_standing(std::string& out, const Call& call) {
   put_u64(out, call.epoch);
   put_enum(out, call.state);
   put_enum(out, call.reason);
   put_bool(out, call.held);
-  put_frozen(out, call);
-  put_progress(out, call);
-  return out;
 }
 
-Result<Call> decode_call(std::string_view payload) {
-  Decoder in(payload, "call");
-  Call out;
-  if (in.version(kCallVersion)) {
-    out.id = in.call_id();
-    out.epoch = in.u64();
-    out.state = in.choice(State::waiting, State::cancelled);
-    out.reason = in.choice(WaitReason::none, WaitReason::verify);
-    out.held = in.boolean();
-    get_frozen(in, out);
-    get_progress(in, out);
-  }
-  return in.finish(std::move(out));
+void get_standing(Decoder& in, Call& call) {
+  call.epoch = in.u64();
+  call.state = in.choice(State::waiting, State::cancelled);
+  call.reason = in.choice(WaitReason::none, WaitReason::verify);
+  call.held = in.boolean();
 }
 
-std::string encode_body(std::string_view body) {
-  std::string out;
-  out.reserve(body.size() + 1);
-  put_u8(out, kBodyVersion);
-  out.append(body);
-  return out;
-}
-
-Result<std::string> decode_body(std::string_view payload) {
-  Decoder in(payload, "body");
-  std::string out;
-  if (in.version(kBodyVersion)) out = std::string(in.rest());
-  return in.finish(std::move(out));
-}
-
-std::string encode_key_entry(const KeyEntry& entry) {
-  std::string out;
-  put_u8(out, kKeyEntryVersion);
-  out.append(entry.call.raw());
-  out.append(entry.owner.raw());
-  out.append(entry.fingerprint.raw());
-  put_bool(out, entry.tombstone);
-  put_enum(out, entry.verdict);
-  return out;
-}
-
-Result<KeyEntry> decode_key_entry(std::string_view payload) {
-  Decoder in(payload, "key entry");
-  KeyEntry out;
-  if (in.version(kKeyEntryVersion)) {
-    out.call = in.call_id();
-    out.owner = in.digest();
-    out.fingerprint = in.digest();
-    out.tombstone = in.boolean();
-    out.verdict = in.choice(Effect::none, Effect::applied);
-  }
-  return in.finish(out);
-}
-
-std::string encode_event(const TimelineEvent& event) {
-  std::string out;
-  out.reserve(96);
-  put_u8(out, kEventVersion);
+void put_event(std::string& out, const TimelineEvent& event) {
   put_i64(out, event.at.ms);
   put_enum(out, event.what);
   put_enum(out, event.who);
@@ -513,36 +459,176 @@ std::string encode_event(const TimelineEvent& event) {
     put_micros(out, phase);
   }
   put_maybe_digest(out, event.digest);
+}
+
+TimelineEvent get_event(Decoder& in, bool phases) {
+  TimelineEvent out;
+  out.at.ms = in.i64();
+  out.what = in.choice(Happening::accepted, Happening::callback_made);
+  out.who = in.choice(Actor::holdfast, Actor::upstream);
+  out.attempt = in.u32();
+  out.status = in.u16();
+  out.evidence = in.choice(Evidence::nothing_sent, Evidence::answer_complete);
+  out.proof = in.choice(Proof::none, Proof::goaway_unprocessed);
+  out.cause = in.choice(Cause::none, Cause::address_refused);
+  out.reused = in.boolean();
+  out.bytes_sent = in.u64();
+  out.bytes_received = in.u64();
+  out.took_ms = in.u32();
+  out.where = in.text();
+  out.rule = in.text();
+  out.detail = in.text();
+  if (!phases) return out;
+  for (Duration* phase : {&out.phases.queued, &out.phases.resolve, &out.phases.connect,
+                          &out.phases.tls, &out.phases.head, &out.phases.body}) {
+    *phase = in.micros();
+  }
+  out.digest = in.maybe_digest();
+  return out;
+}
+
+void put_events(std::string& out, const std::vector<TimelineEvent>& events) {
+  put_u16(out, static_cast<std::uint16_t>(events.size()));
+  for (const TimelineEvent& event : events)
+    put_event(out, event);
+}
+
+std::vector<TimelineEvent> get_events(Decoder& in) {
+  std::vector<TimelineEvent> out(in.count(in.u16(), kEventLeast));
+  for (TimelineEvent& event : out)
+    event = get_event(in, true);
+  return out;
+}
+
+}  // namespace
+
+std::string encode_call(const Call& call, const std::vector<TimelineEvent>& events) {
+  std::string out;
+  out.reserve(1024);
+  put_u8(out, kCallVersion);
+  out.append(call.id.raw());
+  put_standing(out, call);
+  put_frozen(out, call);
+  put_progress(out, call);
+  put_events(out, events);
+  return out;
+}
+
+Result<CallHead> decode_call(std::string_view payload) {
+  Decoder in(payload, "call");
+  CallHead out;
+  if (in.version(kCallVersion)) {
+    out.call.id = in.call_id();
+    get_standing(in, out.call);
+    get_frozen(in, out.call);
+    get_progress(in, out.call);
+    if (in.since(3)) out.events = get_events(in);
+  }
+  return in.finish(std::move(out));
+}
+
+std::string encode_progress(const Call& call) {
+  std::string out;
+  out.reserve(512);
+  put_u8(out, kProgressVersion);
+  put_standing(out, call);
+  put_progress(out, call);
+  return out;
+}
+
+Result<void> decode_progress(std::string_view payload, Call& call) {
+  Decoder in(payload, "a call's progress");
+  if (in.version(kProgressVersion)) {
+    call.answer.reset();
+    get_standing(in, call);
+    get_progress(in, call);
+  }
+  HF_TRY_VOID(in.finish(true));
+  return {};
+}
+
+std::uint64_t frozen_hash(const Call& call) {
+  std::string bytes;
+  bytes.reserve(1024);
+  put_frozen(bytes, call);
+  return std::hash<std::string_view>{}(bytes);
+}
+
+std::string encode_body(std::string_view body) {
+  std::string out;
+  out.reserve(body.size() + 1);
+  put_u8(out, kBodyVersion);
+  out.append(body);
+  return out;
+}
+
+Result<std::string> decode_body(std::string_view payload) {
+  Decoder in(payload, "body");
+  std::string out;
+  if (in.version(kBodyVersion)) out = std::string(in.rest());
+  return in.finish(std::move(out));
+}
+
+// A living key only names its call, which has the rest.
+std::string encode_key_entry(const KeyEntry& entry) {
+  std::string out;
+  put_u8(out, kKeyEntryVersion);
+  out.append(entry.call.raw());
+  put_bool(out, entry.tombstone);
+  if (!entry.tombstone) return out;
+  out.append(entry.owner.raw());
+  put_enum(out, entry.verdict);
+  return out;
+}
+
+Result<KeyEntry> decode_key_entry(std::string_view payload) {
+  Decoder in(payload, "key entry");
+  KeyEntry out;
+  if (in.version(kKeyEntryVersion)) {
+    out.call = in.call_id();
+    if (in.since(2)) {
+      out.tombstone = in.boolean();
+      if (out.tombstone) {
+        out.owner = in.digest();
+        out.verdict = in.choice(Effect::none, Effect::applied);
+      }
+    } else {
+      out.owner = in.digest();
+      out.fingerprint = in.digest();
+      out.tombstone = in.boolean();
+      out.verdict = in.choice(Effect::none, Effect::applied);
+    }
+  }
+  return in.finish(out);
+}
+
+std::string encode_event(const TimelineEvent& event) {
+  std::string out;
+  out.reserve(128);
+  put_u8(out, kEventVersion);
+  put_event(out, event);
   return out;
 }
 
 Result<TimelineEvent> decode_event(std::string_view payload) {
   Decoder in(payload, "timeline event");
   TimelineEvent out;
-  if (in.version(kEventVersion)) {
-    out.at.ms = in.i64();
-    out.what = in.choice(Happening::accepted, Happening::callback_made);
-    out.who = in.choice(Actor::holdfast, Actor::upstream);
-    out.attempt = in.u32();
-    out.status = in.u16();
-    out.evidence = in.choice(Evidence::nothing_sent, Evidence::answer_complete);
-    out.proof = in.choice(Proof::none, Proof::goaway_unprocessed);
-    out.cause = in.choice(Cause::none, Cause::address_refused);
-    out.reused = in.boolean();
-    out.bytes_sent = in.u64();
-    out.bytes_received = in.u64();
-    out.took_ms = in.u32();
-    out.where = in.text();
-    out.rule = in.text();
-    out.detail = in.text();
-    if (in.since(2)) {
-      for (Duration* phase : {&out.phases.queued, &out.phases.resolve, &out.phases.connect,
-                              &out.phases.tls, &out.phases.head, &out.phases.body}) {
-        *phase = in.micros();
-      }
-      out.digest = in.maybe_digest();
-    }
-  }
+  if (in.version(kEventVersion)) out = get_event(in, in.since(2));
+  return in.finish(std::move(out));
+}
+
+std::string encode_events(const std::vector<TimelineEvent>& events) {
+  std::string out;
+  out.reserve(128 * events.size());
+  put_u8(out, kEventsVersion);
+  put_events(out, events);
+  return out;
+}
+
+Result<std::vector<TimelineEvent>> decode_events(std::string_view payload) {
+  Decoder in(payload, "timeline events");
+  std::vector<TimelineEvent> out;
+  if (in.version(kEventsVersion)) out = get_events(in);
   return in.finish(std::move(out));
 }
 

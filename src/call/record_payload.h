@@ -6,6 +6,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "call/batch.h"
@@ -14,9 +15,20 @@
 
 namespace hf::call {
 
-// All of a call but its bodies: request->body and answer->body read back null.
-std::string encode_call(const Call& call);
-Result<Call> decode_call(std::string_view payload);
+// All of a call but its bodies: request->body and answer->body read back null. With it the events
+// of the write that made it, so that a call which begins takes one record.
+struct CallHead {
+  Call call;
+  std::vector<TimelineEvent> events;
+};
+std::string encode_call(const Call& call, const std::vector<TimelineEvent>& events = {});
+Result<CallHead> decode_call(std::string_view payload);
+
+// What changes of a call. Decoding puts it over what the head says.
+std::string encode_progress(const Call& call);
+Result<void> decode_progress(std::string_view payload, Call& call);
+// A hash of all the rest, for this process only: whether the head must be written again.
+std::uint64_t frozen_hash(const Call& call);
 
 std::string encode_body(std::string_view body);
 Result<std::string> decode_body(std::string_view payload);
@@ -26,6 +38,8 @@ Result<KeyEntry> decode_key_entry(std::string_view payload);
 
 std::string encode_event(const TimelineEvent& event);
 Result<TimelineEvent> decode_event(std::string_view payload);
+std::string encode_events(const std::vector<TimelineEvent>& events);
+Result<std::vector<TimelineEvent>> decode_events(std::string_view payload);
 
 // A lifted pause has no record: `until` is required.
 std::string encode_pause(const PauseWrite& pause);

@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 #include <sodium.h>
 
+#include <optional>
+#include <utility>
+
 #include "base/bytes.h"
 #include "base/check.h"
+#include "call/squeeze.h"
 
 namespace hf::call {
 namespace {
@@ -19,11 +23,13 @@ static_assert(sizeof kKdfContext - 1 == crypto_kdf_CONTEXTBYTES);
 constexpr std::string_view kAadDomain = "holdfast-journal";
 constexpr std::uint8_t kDigestVersion = 1;
 constexpr std::size_t kNonceSize = 24;
+constexpr std::size_t kHeadMax = 7 + 10 + 10 + 8 + kNonceSize;
 
 // Numbers of the derived keys. Stored in effect: they never change.
 enum class Subkey : std::uint64_t { seal = 1, index = 2, hash = 3, name = 4 };
 
 Sealer::Key derive(const Sealer::Key& key, Subkey which) {
+  HF_CHECK_MSG(sodium_init() >= 0, "libsodium cannot start: no source of random bytes");
   Sealer::Key out{};
   crypto_kdf_derive_from_key(out.data(), out.size(), static_cast<std::uint64_t>(which), kKdfContext,
                              key.data());
@@ -43,58 +49,104 @@ std::string additional_data(std::string_view storage_key, std::string_view head)
   return out;
 }
 
+constexpr std::uint8_t kFirstVersion = 1;
+constexpr std::size_t kFirstHeadSize = 98;
+// Flags of version 2.
+constexpr std::uint8_t kSqueezed = 1;
+constexpr std::uint8_t kPolicy = 2;
+constexpr std::size_t kSqueezeFrom = 64;  // bytes of payload; less is not worth the time
+
+// Small numbers on both sides of zero as small numbers.
+std::uint64_t zigzag(std::int64_t value) {
+  return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
+}
+std::int64_t from_zigzag(std::uint64_t value) {
+  return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
+}
+
 struct ClearPart {
   std::uint32_t key_id = 0;
-  std::uint32_t length = 0;
+  std::size_t head_size = 0;  // with the nonce
+  std::optional<std::uint32_t> length;
+  bool squeezed = false;
   RecordHead head;
 };
 
-Result<ClearPart> read_clear(std::string_view record) {
-  ByteReader in(record);
-  const auto version = in.u8();
-  if (!in.ok()) return fail(ErrorKind::corrupt, "record is empty");
-  if (version != Sealer::kFormatVersion) {
-    return fail(ErrorKind::invalid,
-                fmt::format("record has format version {}, this program knows {}", version,
-                            Sealer::kFormatVersion));
-  }
+Error unknown_flags(unsigned flags) {
+  return fail(ErrorKind::invalid,
+              fmt::format("record has flags {:#06x} that this program does not know", flags));
+}
+
+// As all records were written until version 2, with the call's id and every clock.
+Result<ClearPart> read_first(ByteReader in) {
   ClearPart out;
   out.head.kind = in.u8();
   const auto flags = in.u16();
   out.key_id = in.u32();
   const auto id = in.bytes(CallId::kSize);
   out.head.epoch = in.u64();
-  out.head.at.wall.ms = static_cast<std::int64_t>(in.u64());
-  out.head.at.boot.value = in.u64();
-  out.head.at.mono.ns = static_cast<std::int64_t>(in.u64());
+  out.head.at.ms = static_cast<std::int64_t>(in.u64());
+  in.bytes(16);  // boot id and monotonic clock
   out.head.policy = in.u64();
   out.length = in.u32();
+  out.head_size = kFirstHeadSize;
   in.bytes(kNonceSize);
   if (!in.ok()) return fail(ErrorKind::corrupt, "record is shorter than its head");
-  if (flags != 0) {
-    return fail(ErrorKind::invalid,
-                fmt::format("record has flags {:#06x} that this program does not know", flags));
+  if (flags != 0) return unknown_flags(flags);
+  if (!CallId::from_bytes(id).ok()) {
+    return fail(ErrorKind::corrupt, "record has a malformed call id");
   }
-  auto call = CallId::from_bytes(id);
-  if (!call.ok()) return fail(ErrorKind::corrupt, "record has a malformed call id");
-  out.head.call = *call;
   return out;
+}
+
+Result<ClearPart> read_second(ByteReader in, std::size_t size) {
+  ClearPart out;
+  out.head.kind = in.u8();
+  const auto flags = in.u8();
+  out.squeezed = (flags & kSqueezed) != 0;
+  out.key_id = in.u32();
+  out.head.epoch = in.varint();
+  out.head.at.ms = from_zigzag(in.varint());
+  if ((flags & kPolicy) != 0) out.head.policy = in.u64();
+  in.bytes(kNonceSize);
+  if (!in.ok()) return fail(ErrorKind::corrupt, "record is shorter than its head");
+  if ((flags & ~(kSqueezed | kPolicy)) != 0) return unknown_flags(flags);
+  if ((flags & kPolicy) != 0 && out.head.policy == 0) {
+    return fail(ErrorKind::corrupt, "record says a policy and has none");
+  }
+  out.head_size = size - in.rest().size();
+  return out;
+}
+
+Result<ClearPart> read_clear(std::string_view record) {
+  ByteReader in(record);
+  const auto version = in.u8();
+  if (!in.ok()) return fail(ErrorKind::corrupt, "record is empty");
+  if (version == kFirstVersion) return read_first(in);
+  if (version == Sealer::kFormatVersion) return read_second(in, record.size());
+  return fail(ErrorKind::invalid, fmt::format("record has format version {}, this program knows {}",
+                                              version, Sealer::kFormatVersion));
 }
 
 }  // namespace
 
+// Many at a time: each question to the system costs as much as sealing a small record. Each thread
+// has its own, so that no nonce is given twice.
 Sealer::NonceSource Sealer::random_nonces() {
   return [] {
-    Nonce out{};
-    randombytes_buf(out.data(), out.size());
-    return out;
+    thread_local std::array<Nonce, 64> nonces;
+    thread_local std::size_t left = 0;
+    if (left == 0) {
+      randombytes_buf(nonces.data(), sizeof nonces);
+      left = nonces.size();
+    }
+    return nonces[--left];
   };
 }
 
-Sealer::Sealer(const Key& key, NonceSource nonces) : nonces_(std::move(nonces)) {
-  HF_CHECK_MSG(sodium_init() >= 0, "libsodium cannot start: no source of random bytes");
+Sealer::Sealer(const Key& key, NonceSource nonces)
+    : index_mac_(derive(key, Subkey::index)), nonces_(std::move(nonces)) {
   seal_key_ = derive(key, Subkey::seal);
-  index_key_ = derive(key, Subkey::index);
   hash_secret_ = derive(key, Subkey::hash);
   const Key name = derive(key, Subkey::name);
   for (std::size_t i = 0; i < 4; ++i)
@@ -105,27 +157,27 @@ std::string Sealer::seal(const RecordHead& head, std::string_view storage_key,
                          std::string_view payload) const {
   HF_CHECK(payload.size() <= kPayloadMax);
   const Nonce nonce = nonces_();
+  std::string smaller;
+  if (payload.size() >= kSqueezeFrom) smaller = squeeze(payload);
+  const bool squeezed = !smaller.empty();
+  if (squeezed) payload = smaller;
   std::string out;
-  out.reserve(kHeadSize + payload.size() + kTagSize);
+  out.reserve(kHeadMax + payload.size() + kTagSize);
   out.push_back(static_cast<char>(kFormatVersion));
   out.push_back(static_cast<char>(head.kind));
-  put_u16(out, 0);  // flags
+  out.push_back(static_cast<char>((squeezed ? kSqueezed : 0U) | (head.policy != 0 ? kPolicy : 0U)));
   put_u32(out, key_id_);
-  out.append(head.call.raw());
-  put_u64(out, head.epoch);
-  put_u64(out, static_cast<std::uint64_t>(head.at.wall.ms));
-  put_u64(out, head.at.boot.value);
-  put_u64(out, static_cast<std::uint64_t>(head.at.mono.ns));
-  put_u64(out, head.policy);
-  put_u32(out, static_cast<std::uint32_t>(payload.size()));
+  put_varint(out, head.epoch);
+  put_varint(out, zigzag(head.at.ms));
+  if (head.policy != 0) put_u64(out, head.policy);
   out.append(reinterpret_cast<const char*>(nonce.data()), nonce.size());
-  HF_CHECK(out.size() == kHeadSize);
 
+  const std::size_t head_size = out.size();
   const std::string aad = additional_data(storage_key, out);
-  out.resize(kHeadSize + payload.size() + kTagSize);
+  out.resize(head_size + payload.size() + kTagSize);
   unsigned long long written = 0;
   crypto_aead_xchacha20poly1305_ietf_encrypt(
-      reinterpret_cast<unsigned char*>(out.data()) + kHeadSize, &written, octets(payload),
+      reinterpret_cast<unsigned char*>(out.data()) + head_size, &written, octets(payload),
       payload.size(), octets(aad), aad.size(), nullptr, nonce.data(), seal_key_.data());
   HF_CHECK(written == payload.size() + kTagSize);
   return out;
@@ -143,22 +195,26 @@ Result<OpenedRecord> Sealer::open(std::string_view storage_key, std::string_view
         ErrorKind::invalid,
         fmt::format("record is sealed with key {:08x}, this is key {:08x}", clear.key_id, key_id_));
   }
-  if (record.size() != kHeadSize + std::size_t{clear.length} + kTagSize) {
-    return fail(ErrorKind::corrupt, fmt::format("record says {} bytes of payload, it has {} in all",
-                                                clear.length, record.size()));
+  const auto sealed = record.substr(clear.head_size);
+  if (sealed.size() < kTagSize ||
+      (clear.length && sealed.size() != std::size_t{*clear.length} + kTagSize)) {
+    return fail(ErrorKind::corrupt,
+                fmt::format("record has a wrong length: {} bytes in all", record.size()));
   }
-  const auto head = record.substr(0, kHeadSize);
-  const auto sealed = record.substr(kHeadSize);
-  const auto nonce = head.substr(kHeadSize - kNonceSize);
+  const auto head = record.substr(0, clear.head_size);
+  const auto nonce = head.substr(clear.head_size - kNonceSize);
   const std::string aad = additional_data(storage_key, head);
   OpenedRecord out;
   out.head = clear.head;
-  out.payload.resize(clear.length);
+  out.payload.resize(sealed.size() - kTagSize);
   unsigned long long written = 0;
   if (crypto_aead_xchacha20poly1305_ietf_decrypt(
           reinterpret_cast<unsigned char*>(out.payload.data()), &written, nullptr, octets(sealed),
           sealed.size(), octets(aad), aad.size(), octets(nonce), seal_key_.data()) != 0) {
     return fail(ErrorKind::corrupt, "record does not match its seal");
+  }
+  if (clear.squeezed) {
+    HF_TRY(out.payload, unsqueeze(out.payload, kPayloadMax));
   }
   return out;
 }
@@ -167,10 +223,7 @@ Digest Sealer::index_digest(std::string_view domain, std::string_view bytes) con
   std::string text;
   text.push_back(static_cast<char>(kDigestVersion));
   put_string(text, domain);
-  text.append(bytes);
-  Digest out;
-  crypto_auth_hmacsha256(out.bytes.data(), octets(text), text.size(), index_key_.data());
-  return out;
+  return index_mac_.of(text, bytes);
 }
 
 }  // namespace hf::call

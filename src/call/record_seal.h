@@ -11,6 +11,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "call/call.h"
+#include "call/mac.h"
 
 namespace hf::call {
 
@@ -23,14 +24,16 @@ enum class RecordKind : std::uint8_t {
   timeline_event = 5,
   pause = 6,
   meta = 7,
+  progress = 8,         // what changes of a call, beside its head
+  timeline_events = 9,  // those of one write
+  amended_head = 10,    // a call whose frozen part has changed
 };
 
 // The part of a record that is readable without the key, and authenticated by it.
 struct RecordHead {
   std::uint8_t kind = 0;  // a RecordKind, or a later version's
-  CallId call;            // zeros where a record belongs to no call
   std::uint64_t epoch = 0;
-  Stamp at;                  // when it was sealed
+  WallTime at;               // when it was sealed
   std::uint64_t policy = 0;  // hash of the policy in force; 0: not told
   bool operator==(const RecordHead&) const = default;
 };
@@ -46,8 +49,7 @@ class Sealer {
   using Nonce = std::array<unsigned char, 24>;
   using NonceSource = std::function<Nonce()>;
 
-  static constexpr std::uint8_t kFormatVersion = 1;
-  static constexpr std::size_t kHeadSize = 98;  // with the nonce
+  static constexpr std::uint8_t kFormatVersion = 2;  // 1 is read for ever
   static constexpr std::size_t kTagSize = 16;
   // Longest payload: far above any body limit, and far below what a u32 length can say.
   static constexpr std::size_t kPayloadMax = std::size_t{1} << 30;
@@ -77,7 +79,7 @@ class Sealer {
 
  private:
   Key seal_key_{};
-  Key index_key_{};
+  Mac index_mac_;
   Key hash_secret_{};
   std::uint32_t key_id_ = 0;
   NonceSource nonces_;

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/prng.h"
 #include "call/record_payload.h"
+#include "call/squeeze.h"
 
 namespace hf::call {
 namespace {
@@ -28,8 +29,7 @@ Digest digest_of(unsigned char fill) {
 constexpr Now kNow{Instant{77}, WallTime{1'800'000'000'123}, BootId{9}};
 
 RecordHead some_head() {
-  return {static_cast<std::uint8_t>(RecordKind::meta), CallId::make(WallTime{5}, 6, 7), 3,
-          Stamp::of(kNow), 0x1122334455667788};
+  return {static_cast<std::uint8_t>(RecordKind::meta), 300, kNow.wall, 0x1122334455667788};
 }
 
 // Every member away from its default, so that a forgotten one shows.
@@ -127,7 +127,6 @@ TimelineEvent full_event() {
 TEST(Sealer, OpensWhatItSealed) {
   const Sealer sealer(test_key());
   const std::string record = sealer.seal(some_head(), "mkey", "payload");
-  EXPECT_EQ(record.size(), Sealer::kHeadSize + 7 + Sealer::kTagSize);
   EXPECT_EQ(record.find("payload"), std::string::npos);
   const auto opened = sealer.open("mkey", record);
   ASSERT_TRUE(opened.ok()) << opened.error().context;
@@ -184,22 +183,55 @@ TEST(Sealer, RefusesUnknownFlagsAndVersionsAndKeepsUnknownKinds) {
   const Sealer sealer(test_key());
   const std::string record = sealer.seal(some_head(), "key", "p");
   std::string flagged = record;
-  flagged[3] = '\x80';
+  flagged[2] = static_cast<char>(flagged[2] | '\x80');
   auto opened = sealer.open("key", flagged);
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.error().kind, ErrorKind::invalid);
-  EXPECT_THAT(opened.error().context, ::testing::HasSubstr("flags 0x8000"));
+  EXPECT_THAT(opened.error().context, ::testing::HasSubstr("flags 0x0082"));
   std::string newer = record;
-  newer[0] = '\x02';
+  newer[0] = '\x03';
   opened = sealer.open("key", newer);
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.error().kind, ErrorKind::invalid);
-  EXPECT_THAT(opened.error().context, ::testing::HasSubstr("format version 2"));
+  EXPECT_THAT(opened.error().context, ::testing::HasSubstr("format version 3"));
   RecordHead later = some_head();
   later.kind = 200;
   opened = sealer.open("key", sealer.seal(later, "key", "p"));
   ASSERT_TRUE(opened.ok());
   EXPECT_EQ(opened.value().head.kind, 200);
+}
+
+TEST(Sealer, MakesLargePayloadsSmallerAndGivesThemBack) {
+  const Sealer sealer(test_key());
+  Prng prng(7);
+  for (std::size_t size = 0; size < 3000; size += 1 + size / 16) {
+    std::string alike(size, 'x');
+    std::string noise;
+    while (noise.size() < size)
+      noise.push_back(static_cast<char>(prng.next()));
+    for (const std::string& payload : {alike, noise, encode_call(full_call()) + noise}) {
+      const std::string record = sealer.seal(some_head(), "key", payload);
+      EXPECT_LE(record.size(), payload.size() + 80) << size;
+      const auto opened = sealer.open("key", record);
+      ASSERT_TRUE(opened.ok()) << opened.error().context;
+      EXPECT_EQ(opened.value().payload, payload);
+    }
+    const std::size_t sealed = sealer.seal(some_head(), "key", alike).size();
+    EXPECT_TRUE(size <= 200 || sealed < size) << sealed;
+  }
+}
+
+TEST(Squeeze, RefusesWhatItDidNotMake) {
+  const std::string good = squeeze(encode_call(full_call()));
+  ASSERT_FALSE(good.empty());
+  ASSERT_TRUE(unsqueeze(good, 100'000).ok());
+  EXPECT_FALSE(unsqueeze(good, 100).ok()) << "longer than what is wanted";
+  EXPECT_FALSE(unsqueeze("", 100).ok());
+  for (std::size_t size = 0; size < good.size(); ++size)
+    EXPECT_FALSE(unsqueeze(std::string_view(good).substr(0, size), 100'000).ok()) << size;
+  std::string longer = good;
+  longer[2] = '\x7f';
+  EXPECT_FALSE(unsqueeze(longer, std::size_t{1} << 30).ok()) << "more than its bytes can say";
 }
 
 TEST(Sealer, SubkeysAndDigestsDiffer) {
@@ -217,8 +249,8 @@ TEST(RecordPayload, CallsKeepEverythingButTheirBodies) {
   EXPECT_EQ(payload.find("not in the head"), std::string::npos);
   const auto back = decode_call(payload);
   ASSERT_TRUE(back.ok()) << back.error().context;
-  EXPECT_EQ(encode_call(back.value()), payload);
-  const Call& got = back.value();
+  EXPECT_EQ(encode_call(back.value().call), payload);
+  const Call& got = back.value().call;
   EXPECT_EQ(got.id, call.id);
   EXPECT_EQ(got.epoch, 42U);
   EXPECT_EQ(got.key, call.key);
@@ -236,8 +268,50 @@ TEST(RecordPayload, CallsKeepEverythingButTheirBodies) {
   EXPECT_EQ(got.crashes, 2);
   const auto bare = decode_call(encode_call(Call{}));
   ASSERT_TRUE(bare.ok());
-  EXPECT_EQ(bare.value().request, nullptr);
-  EXPECT_FALSE(bare.value().key || bare.value().answer || bare.value().ended);
+  const Call& empty = bare.value().call;
+  EXPECT_EQ(empty.request, nullptr);
+  EXPECT_FALSE(empty.key || empty.answer || empty.ended);
+}
+
+TEST(RecordPayload, AHeadHasTheEventsOfItsWrite) {
+  const auto back = decode_call(encode_call(full_call(), {full_event(), full_event()}));
+  ASSERT_TRUE(back.ok()) << back.error().context;
+  ASSERT_EQ(back.value().events.size(), 2U);
+  EXPECT_EQ(encode_event(back.value().events.back()), encode_event(full_event()));
+}
+
+// Over a head of any age: what it says of the attempts is all taken from the progress.
+TEST(RecordPayload, ProgressLiesOverTheHead) {
+  Call early = full_call();
+  Call late = early;
+  late.epoch = 43;
+  late.state = State::answered;
+  late.answer.reset();
+  late.attempts = 77;
+  late.first_sent.reset();
+  late.doubt = {};
+  late.asked_again = 9;
+  ASSERT_EQ(frozen_hash(early), frozen_hash(late));
+  Call read = decode_call(encode_call(early)).value().call;
+  ASSERT_TRUE(decode_progress(encode_progress(late), read).ok());
+  EXPECT_EQ(encode_call(read), encode_call(late));
+}
+
+TEST(RecordPayload, WhatIsFrozenHasAHash) {
+  const std::uint64_t before = frozen_hash(full_call());
+  const std::vector<std::function<void(Call&)>> changes{
+      [](Call& call) { call.idempotency.mode = Mode::none; },
+      [](Call& call) { call.key->field = "X-Other"; },
+      [](Call& call) { call.accepted.wall.ms += 1; },
+      [](Call& call) {
+        call.request = std::make_shared<Request>(Request{"PUT", "/", {}, {}});
+      },
+      [](Call& call) { call.asked.order->place += 1; }};
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    Call changed = full_call();
+    changes[i](changed);
+    EXPECT_NE(frozen_hash(changed), before) << i;
+  }
 }
 
 TEST(RecordPayload, TheOthersComeBackToo) {
@@ -250,7 +324,9 @@ TEST(RecordPayload, TheOthersComeBackToo) {
   const auto key = decode_key_entry(encode_key_entry(entry));
   ASSERT_TRUE(key.ok());
   EXPECT_EQ(key.value().call, entry.call);
-  EXPECT_EQ(key.value().fingerprint, entry.fingerprint);
+  EXPECT_EQ(key.value().owner, entry.owner);
+  EXPECT_EQ(decode_key_entry(encode_key_entry({entry.call, {}, {}, false, {}})).value().call,
+            entry.call);
   EXPECT_TRUE(key.value().tombstone);
   EXPECT_EQ(key.value().verdict, Effect::applied);
   const auto pause = decode_pause(encode_pause({"stripe", "limit", WallTime{5}}));
@@ -273,7 +349,12 @@ std::vector<std::function<std::optional<ErrorKind>(std::string_view)>> decoders(
           [=](std::string_view in) { return kind_of(decode_key_entry(in)); },
           [=](std::string_view in) { return kind_of(decode_event(in)); },
           [=](std::string_view in) { return kind_of(decode_pause(in)); },
-          [=](std::string_view in) { return kind_of(decode_meta(in)); }};
+          [=](std::string_view in) { return kind_of(decode_meta(in)); },
+          [=](std::string_view in) { return kind_of(decode_events(in)); },
+          [=](std::string_view in) {
+            Call call;
+            return kind_of(decode_progress(in, call));
+          }};
 }
 
 std::vector<std::string> payloads() {
@@ -282,7 +363,9 @@ std::vector<std::string> payloads() {
           encode_key_entry({full_call().id, digest_of(1), digest_of(2), true, Effect::applied}),
           encode_event(full_event()),
           encode_pause({"stripe", "limit", WallTime{5}}),
-          encode_meta(WallTime{5})};
+          encode_meta(WallTime{5}),
+          encode_events({full_event(), full_event()}),
+          encode_progress(full_call())};
 }
 
 TEST(RecordPayload, ANewerVersionIsRefusedClearly) {

@@ -78,6 +78,7 @@ void Core::write(Active& active) {
   write.events = std::exchange(active.news, {});
   write.after = std::make_shared<const call::Call>(call);
   active.stored = call::indexed(call);
+  write.indexed = active.stored;
   active.changed = true;
   out_->writes.calls.push_back(std::move(write));
 }

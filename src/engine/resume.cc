@@ -100,7 +100,7 @@ Active& Core::activate(std::shared_ptr<const call::Call> stored) {
                                     (stored->request->method == "POST" || stored->asked.order));
   const CallId id = stored->id;
   const bool named =
-      stored->key && !stored->key->made && (!stored->key->derived || call::indexed(*stored).joins);
+      stored->key && !stored->key->made && (!stored->key->derived || call::others_join(*stored));
   if (named) keys_[stored->key->identity].active = id;
   if (fresh.in_line) lines_[stored->asked.order->line].here.insert(id);
   const auto [at, inserted] = active_.emplace(id, std::move(fresh));

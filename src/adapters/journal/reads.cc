@@ -18,12 +18,13 @@ std::string one_letter(Prefix prefix) {
 
 }  // namespace
 
+Result<std::optional<call::OpenedCall>> JournalReads::open_head(const CallId& id) const {
+  return read_head(kv_, codec_, id);
+}
+
 Result<std::shared_ptr<call::Call>> JournalReads::head(const CallId& id) const {
-  const std::string key = call::call_key(Prefix::call_head, id);
-  HF_TRY(const auto value, kv_.get(key));
-  if (!value) return std::shared_ptr<call::Call>{};
-  HF_TRY(auto opened, codec_.open_call(key, *value));
-  return std::move(opened.call);
+  HF_TRY(auto opened, open_head(id));
+  return opened ? std::move(opened->call) : nullptr;
 }
 
 Result<void> JournalReads::add_bodies(call::Call& call) const {
@@ -75,6 +76,8 @@ Result<ports::KeyFound> JournalReads::find_key(const call::Digest& identity) con
     return fail(ErrorKind::corrupt,
                 "a key names call " + out.entry->call.text() + ", which the journal does not have");
   }
+  out.entry->owner = out.call->owner;
+  out.entry->fingerprint = out.call->fingerprint;
   return out;
 }
 
@@ -170,7 +173,7 @@ Result<bool> JournalReads::list_entry(std::string_view key, std::string_view val
                                       ports::CallPage& page) const {
   std::shared_ptr<call::Call> call;
   if (key.front() == static_cast<char>(Prefix::call_head)) {
-    HF_TRY(auto opened, codec_.open_call(key, value));
+    HF_TRY(auto opened, complete_head(kv_, codec_, key, value));
     call = std::move(opened.call);
   } else {
     HF_TRY(const CallId id, call::call_of_key(key));
@@ -313,20 +316,28 @@ Result<ports::CallPage> JournalReads::list(const ports::CallFilter& filter) cons
 
 Result<ports::CallDetail> JournalReads::detail(const CallId& id) const {
   ports::CallDetail out;
-  HF_TRY(out.call, read_call(id, ports::Want::head));
+  HF_TRY(auto opened, open_head(id));
+  if (!opened) return out;
+  HF_TRY_VOID(mark_dropped(*opened->call));
+  out.timeline = std::move(opened->events);
+  const std::size_t first = out.timeline.size();
   const std::string prefix = call::timeline_prefix(id);
   Result<void> seen;
   HF_TRY_VOID(kv_.scan(prefix, call::end_of(prefix), Direction::ascending,
                        [&](std::string_view key, std::string_view value) {
-                         auto event = codec_.open_event(key, value);
-                         if (!event.ok()) {
-                           seen = event.take_error().in("timeline of call " + id.text());
+                         auto events = codec_.open_events(key, value);
+                         if (!events.ok()) {
+                           seen = events.take_error().in("timeline of call " + id.text());
                            return false;
                          }
-                         if (*event) out.timeline.push_back(**std::move(event));
+                         out.timeline.insert(out.timeline.end(), events->begin(), events->end());
                          return out.timeline.size() < kTimelineMax;
                        }));
   if (!seen.ok()) return seen.error();
+  // Nothing ends without a word: the rest was retired early, and a beginning alone would mislead.
+  const bool retired = out.timeline.size() == first && opened->call->epoch > 1;
+  if (retired && call::terminal(opened->call->state)) out.timeline.clear();
+  out.call = std::move(opened->call);
   return out;
 }
 
@@ -390,22 +401,58 @@ Result<call::Recovered> JournalReads::recover() const {
   return out;
 }
 
+// The epoch of a call by its latest record.
+static Result<std::optional<std::uint64_t>> stored_epoch(const KvView& kv,
+                                                         const std::string& head_key) {
+  for (const std::string& key : {call::progress_key(head_key), head_key}) {
+    HF_TRY(const auto value, kv.get(key));
+    if (!value) continue;
+    HF_TRY(const call::RecordHead head, call::Sealer::peek(*value));
+    return std::optional(head.epoch);
+  }
+  return std::optional<std::uint64_t>{};
+}
+
 Result<bool> holds(const KvView& kv, const call::KvOps& ops, const KnownEpoch& known_epoch) {
   if (ops.contradictory) return false;
   for (const call::Precondition& condition : ops.preconditions) {
-    if (condition.epoch) {
-      if (const auto known = known_epoch(condition.key)) {
-        if (*known != *condition.epoch) return false;
-        continue;
-      }
+    if (!condition.epoch) {
+      HF_TRY(const auto value, kv.get(condition.key));
+      if (value) return false;
+      continue;
     }
-    HF_TRY(const auto value, kv.get(condition.key));
-    if (value.has_value() != condition.epoch.has_value()) return false;
-    if (!value) continue;
-    HF_TRY(const call::RecordHead head, call::Sealer::peek(*value));
-    if (head.epoch != *condition.epoch) return false;
+    std::optional<std::uint64_t> epoch = known_epoch(condition.key);
+    if (!epoch) {
+      HF_TRY(epoch, stored_epoch(kv, condition.key));
+    }
+    if (epoch != condition.epoch) return false;
   }
   return true;
+}
+
+Result<call::OpenedCall> complete_head(const KvView& kv, const call::RecordCodec& codec,
+                                       std::string_view key, std::string_view value) {
+  HF_TRY(auto opened, codec.open_call(key, value));
+  const std::string amended = call::call_key(Prefix::amended_head, opened.call->id);
+  const std::string progress = call::call_key(Prefix::progress, opened.call->id);
+  HF_TRY(const auto changed, kv.get(progress));
+  if (!changed) return opened;  // an amended head is never written without
+  HF_TRY(const auto anew, kv.get(amended));
+  if (anew) {
+    HF_TRY(auto again, codec.open_call(amended, *anew));
+    opened.call = std::move(again.call);
+  }
+  HF_TRY_VOID(codec.open_progress(progress, *changed, opened));
+  return opened;
+}
+
+Result<std::optional<call::OpenedCall>> read_head(const KvView& kv, const call::RecordCodec& codec,
+                                                  const CallId& id) {
+  const std::string key = call::call_key(Prefix::call_head, id);
+  HF_TRY(const auto value, kv.get(key));
+  if (!value) return std::optional<call::OpenedCall>{};
+  HF_TRY(auto opened, complete_head(kv, codec, key, *value));
+  return std::optional(std::move(opened));
 }
 
 }  // namespace hf::adapters

@@ -51,6 +51,7 @@ class JournalReads {
   Result<call::Recovered> recover() const;
 
  private:
+  Result<std::optional<call::OpenedCall>> open_head(const CallId& id) const;
   Result<std::shared_ptr<call::Call>> head(const CallId& id) const;
   Result<void> add_bodies(call::Call& call) const;
   // An answer whose body was dropped since says so.
@@ -65,6 +66,13 @@ class JournalReads {
   const KvView& kv_;
   const call::RecordCodec& codec_;
 };
+
+// A call as its records together tell it, without bodies; none where there is no such call. The
+// second begins with its head, already read.
+Result<std::optional<call::OpenedCall>> read_head(const KvView& kv, const call::RecordCodec& codec,
+                                                  const CallId& id);
+Result<call::OpenedCall> complete_head(const KvView& kv, const call::RecordCodec& codec,
+                                       std::string_view key, std::string_view value);
 
 // Whether all of a commit's preconditions hold. `epoch_of` may know an epoch without a read, or
 // not.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "adapters/journal/reads.h"
 #include "base/planted.h"
 
 namespace hf::adapters {
@@ -45,6 +46,12 @@ Result<void> Retention::drop_bodies(const CallId& id, RetentionTurn& turn) const
   return drop(call::call_key(Prefix::answer_body, id), turn);
 }
 
+Result<void> Retention::drop_head(const CallId& id, RetentionTurn& turn) const {
+  for (const Prefix prefix : {Prefix::call_head, Prefix::amended_head, Prefix::progress})
+    HF_TRY_VOID(drop(call::call_key(prefix, id), turn));
+  return {};
+}
+
 Result<void> Retention::drop_timeline(const CallId& id, RetentionTurn& turn) const {
   const std::string prefix = call::timeline_prefix(id);
   return kv_.scan(prefix, call::end_of(prefix), Direction::ascending,
@@ -57,15 +64,13 @@ Result<void> Retention::drop_timeline(const CallId& id, RetentionTurn& turn) con
 
 Result<std::shared_ptr<call::Call>> Retention::ended_call(const Entry& entry,
                                                           call::Stamp& since) const {
-  const std::string key = call::call_key(Prefix::call_head, entry.parsed.call);
-  HF_TRY(const auto value, kv_.get(key));
-  if (!value) return std::shared_ptr<call::Call>{};
-  HF_TRY(auto opened, codec_.open_call(key, *value));
-  since = opened.call->ended.value_or(opened.written);
-  if (!call::terminal(opened.call->state) || since.wall != entry.parsed.since) {
+  HF_TRY(auto opened, read_head(kv_, codec_, entry.parsed.call));
+  if (!opened) return std::shared_ptr<call::Call>{};
+  since = opened->call->ended.value_or(call::Stamp{opened->written, {}, {}});
+  if (!call::terminal(opened->call->state) || since.wall != entry.parsed.since) {
     return std::shared_ptr<call::Call>{};
   }
-  return std::move(opened.call);
+  return std::move(opened->call);
 }
 
 // The key becomes a tombstone: owner and verdict stay, so that a late repeat is told the truth.
@@ -78,6 +83,7 @@ Result<void> Retention::bury_key(const call::Call& call, const Now& now,
   HF_TRY(call::KeyEntry entry, codec_.open_key_entry(key, *value));
   if (entry.call != call.id || entry.tombstone) return {};
   entry.tombstone = true;
+  entry.owner = call.owner;
   entry.fingerprint = {};
   entry.verdict = call.verdict == call::Effect::none ? call::effect_of(call) : call.verdict;
   turn.ops.push_back(codec_.put_key_entry(call.key->identity, entry, now));
@@ -96,31 +102,49 @@ Result<bool> Retention::retire_call(const Entry& entry, Duration age, const Now&
   }
   // The monotonic clock may know better than the wall; later entries ended later still.
   if (call::elapsed_at_least(since, now) < age) return false;
-  switch (entry.parsed.what) {
+  turn.ops.push_back({entry.key, std::nullopt});
+  if (entry.parsed.what != Retire::ended) {
+    HF_TRY_VOID(take(entry.parsed.what, *call, now, turn));
+    return true;
+  }
+  for (call::KvOp& stage : call::retirements(*call, entry.parsed.since)) {
+    HF_TRY(const call::RetireEntry parsed, call::parse_retire_key(stage.key));
+    if (call::elapsed_at_least(since, now) < age_of(parsed.what)) {
+      turn.ops.push_back(std::move(stage));
+    } else {
+      HF_TRY_VOID(take(parsed.what, *call, now, turn));
+    }
+  }
+  return true;
+}
+
+Result<void> Retention::take(Retire what, const call::Call& call, const Now& now,
+                             RetentionTurn& turn) const {
+  ++turn.retired;
+  switch (what) {
     case Retire::bodies:
       HF_PROBE("swept-bodies");
-      HF_TRY_VOID(drop_bodies(call->id, turn));
+      HF_TRY_VOID(drop_bodies(call.id, turn));
       break;
     case Retire::key:
       HF_PROBE("swept-a-key");
-      HF_TRY_VOID(bury_key(*call, now, turn));
+      HF_TRY_VOID(bury_key(call, now, turn));
       break;
     case Retire::timeline:
     case Retire::head:
-      HF_TRY_VOID(bury_key(*call, now, turn));
-      HF_TRY_VOID(drop_bodies(call->id, turn));
-      HF_TRY_VOID(drop_timeline(call->id, turn));
-      HF_TRY_VOID(drop(call::call_key(Prefix::call_head, call->id), turn));
-      for (call::KvOp& posting : codec_.postings(*call))
+      HF_TRY_VOID(bury_key(call, now, turn));
+      HF_TRY_VOID(drop_bodies(call.id, turn));
+      HF_TRY_VOID(drop_timeline(call.id, turn));
+      HF_TRY_VOID(drop_head(call.id, turn));
+      for (call::KvOp& posting : codec_.postings(call))
         turn.ops.push_back({std::move(posting.key), std::nullopt});
       break;
+    case Retire::ended:
     case Retire::tombstone:
     case Retire::pause:
       break;
   }
-  turn.ops.push_back({entry.key, std::nullopt});
-  ++turn.retired;
-  return true;
+  return {};
 }
 
 Result<void> Retention::drop_tombstone(const Entry& entry, RetentionTurn& turn) const {
@@ -185,28 +209,38 @@ Result<RetentionTurn> Retention::sweep(const Now& now, std::optional<WallTime> n
     HF_PROBE("no-sweep-behind-the-journals-time");
     return turn;
   }
-  // A head is needed as long as its key or its bodies are.
-  const Duration head = std::max({ages_.timeline, ages_.keys, ages_.bodies});
-  const struct {
-    Retire what;
-    Duration age;
-  } kinds[] = {{Retire::bodies, ages_.bodies},
-               {Retire::key, ages_.keys},
-               {Retire::timeline, head},
-               {Retire::head, head},
-               {Retire::tombstone, ages_.tombstones},
-               {Retire::pause, Duration{}}};
-  for (const auto& kind : kinds) {
-    const Duration age = HF_BUG("sweep-the-young") ? Duration{} : kind.age;
-    HF_TRY_VOID(sweep_kind(kind.what, age, now, limit, turn));
+  for (const Retire what : {Retire::ended, Retire::bodies, Retire::key, Retire::timeline,
+                            Retire::head, Retire::tombstone, Retire::pause}) {
+    HF_TRY_VOID(sweep_kind(what, age_of(what), now, limit, turn));
   }
   return turn;
+}
+
+Duration Retention::age_of(Retire what) const {
+  if (HF_BUG("sweep-the-young")) return {};
+  switch (what) {
+    case Retire::ended:
+      return std::min({ages_.keys, ages_.bodies, ages_.timeline});
+    case Retire::bodies:
+      return ages_.bodies;
+    case Retire::key:
+      return ages_.keys;
+    case Retire::timeline:
+    case Retire::head:
+      // A head is needed as long as its key or its bodies are.
+      return std::max({ages_.timeline, ages_.keys, ages_.bodies});
+    case Retire::tombstone:
+      return ages_.tombstones;
+    case Retire::pause:
+      break;
+  }
+  return {};
 }
 
 Result<RetentionTurn> Retention::evict(std::uint64_t bytes, std::size_t limit) const {
   RetentionTurn turn;
   std::size_t looked = 0;
-  for (const Retire what : {Retire::bodies, Retire::timeline}) {
+  for (const Retire what : {Retire::bodies, Retire::ended, Retire::timeline}) {
     HF_TRY(const auto found, entries(what, std::nullopt, limit - looked));
     looked += found.size();
     for (const Entry& entry : found) {
@@ -221,7 +255,14 @@ Result<RetentionTurn> Retention::evict(std::uint64_t bytes, std::size_t limit) c
       ++turn.retired;
       turn.first = std::min(turn.first.value_or(call->id), call->id);
       turn.last = std::max(turn.last.value_or(call->id), call->id);
-      if (what == Retire::bodies) {
+      if (what == Retire::ended) {
+        for (call::KvOp& stage : call::retirements(*call, entry.parsed.since)) {
+          if (stage.key.starts_with(call::retire_prefix(Retire::bodies))) continue;
+          turn.ops.push_back(std::move(stage));
+        }
+        turn.more = true;  // its timeline can go in another turn
+      }
+      if (what != Retire::timeline) {
         HF_TRY_VOID(drop_bodies(call->id, turn));
       } else {
         HF_TRY_VOID(drop_timeline(call->id, turn));

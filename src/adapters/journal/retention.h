@@ -56,9 +56,13 @@ class Retention {
   Result<bool> retire(const Entry& entry, Duration age, const Now& now, RetentionTurn& turn) const;
   Result<bool> retire_call(const Entry& entry, Duration age, const Now& now,
                            RetentionTurn& turn) const;
+  Result<void> take(call::Retire what, const call::Call& call, const Now& now,
+                    RetentionTurn& turn) const;
+  [[nodiscard]] Duration age_of(call::Retire what) const;
   Result<void> drop_tombstone(const Entry& entry, RetentionTurn& turn) const;
   Result<void> drop_pause(const Entry& entry, RetentionTurn& turn) const;
   Result<void> drop(std::string key, RetentionTurn& turn) const;
+  Result<void> drop_head(const CallId& id, RetentionTurn& turn) const;
   Result<void> drop_bodies(const CallId& id, RetentionTurn& turn) const;
   Result<void> drop_timeline(const CallId& id, RetentionTurn& turn) const;
   Result<void> bury_key(const call::Call& call, const Now& now, RetentionTurn& turn) const;

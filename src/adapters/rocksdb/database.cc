@@ -6,11 +6,14 @@
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
-#include <rocksdb/utilities/write_batch_with_index.h>
+#include <rocksdb/write_batch.h>
 
+#include <array>
 #include <atomic>
+#include <deque>
 #include <mutex>
 #include <thread>
+#include <unordered_map>
 #include <utility>
 
 #include "base/check.h"
@@ -20,6 +23,18 @@ namespace {
 
 constexpr std::size_t kBlockCache = std::size_t{32} << 20;
 constexpr std::size_t kProtectionBytes = 8;  // a checksum beside every key in memory
+
+// Records whose keys grow with time have families of their own, by the first byte of their keys:
+// their tables hardly overlap, so that putting tables together moves what would else be written
+// again and again. Everything else is in the default one. Stored: names and letters never change.
+struct Family {
+  char letter;
+  const char* name;
+};
+constexpr std::array kFamilies{Family{'a', "answer-bodies"}, Family{'b', "request-bodies"},
+                               Family{'c', "heads"}, Family{'g', "progress"},
+                               Family{'t', "timelines"}};
+constexpr std::size_t kMoveBytes = std::size_t{4} << 20;  // of one step of the move to families
 
 rocksdb::Slice slice(std::string_view text) {
   return {text.data(), text.size()};
@@ -63,12 +78,14 @@ class Watch final : public rocksdb::EventListener {
 rocksdb::Options options_for(std::uint64_t write_buffer, const std::shared_ptr<Watch>& watch) {
   rocksdb::Options out;
   out.create_if_missing = true;
+  out.create_missing_column_families = true;
   out.paranoid_checks = true;
   out.force_consistency_checks = true;
   out.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   out.write_buffer_size = write_buffer;
   out.max_write_buffer_number = 2;
-  out.max_total_wal_size = 4 * write_buffer;
+  out.db_write_buffer_size = 3 * write_buffer;  // of all families together
+  out.max_total_wal_size = 6 * write_buffer;
   out.target_file_size_base = 2 * write_buffer;
   out.max_bytes_for_level_base = 8 * write_buffer;
   out.max_background_jobs = 2;
@@ -102,7 +119,15 @@ rocksdb::Options options_for(std::uint64_t write_buffer, const std::shared_ptr<W
 struct Database::Impl {
   std::shared_ptr<Watch> watch = std::make_shared<Watch>();
   std::unique_ptr<rocksdb::DB> db;
-  rocksdb::WriteBatchWithIndex batch{rocksdb::BytewiseComparator(), 0, true, 0, kProtectionBytes};
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;  // the database's, as it was opened
+  std::array<rocksdb::ColumnFamilyHandle*, 256> by_letter{};
+
+  struct Op {
+    std::string key;
+    std::optional<std::string> value;
+  };
+  std::deque<Op> staged_ops;
+  std::unordered_map<std::string_view, const Op*> newest;  // of each key in staged_ops
   std::uint64_t staged = 0;
   KvView view;
   std::thread reclaimer;
@@ -111,25 +136,35 @@ struct Database::Impl {
 
   void make_view();
   void compact(const std::string& first, const std::string& last);
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* family(std::string_view key) const {
+    return by_letter[key.empty() ? 0 : static_cast<unsigned char>(key.front())];
+  }
+  void stage(std::string_view key, std::optional<std::string> value);
+  Result<void> write(bool sync);
+  Result<void> move_to_families();
+  Result<void> move(std::string_view from, std::string_view until, rocksdb::ColumnFamilyHandle* to);
   Result<std::optional<std::string>> get(std::string_view key);
   Result<void> scan(std::string_view from, std::string_view until, Direction direction,
                     const KvView::Visit& visit);
 };
 
 Result<std::optional<std::string>> Database::Impl::get(std::string_view key) {
+  if (const auto found = newest.find(key); found != newest.end()) return found->second->value;
   std::string value;
-  const auto status = batch.GetFromBatchAndDB(db.get(), rocksdb::ReadOptions(), slice(key), &value);
+  const auto status = db->Get(rocksdb::ReadOptions(), family(key), slice(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>{};
   if (!status.ok()) return to_error(status, "read the journal");
   return std::optional<std::string>{std::move(value)};
 }
 
+// Walks over what is in the database: what is staged is written first. That is not synced, and
+// nobody is told of it before the sync that follows.
 Result<void> Database::Impl::scan(std::string_view from, std::string_view until,
                                   Direction direction, const KvView::Visit& visit) {
+  if (staged > 0) HF_TRY_VOID(write(false));
   rocksdb::ReadOptions read;
   read.fill_cache = false;
-  std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(read));
-  if (staged > 0) it.reset(batch.NewIteratorWithBase(it.release()));
+  const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(read, family(from)));
   if (direction == Direction::ascending) {
     for (it->Seek(slice(from)); it->Valid() && text(it->key()) < until; it->Next()) {
       if (!visit(text(it->key()), text(it->value()))) break;
@@ -145,6 +180,66 @@ Result<void> Database::Impl::scan(std::string_view from, std::string_view until,
   return {};
 }
 
+void Database::Impl::stage(std::string_view key, std::optional<std::string> value) {
+  staged += key.size() + (value ? value->size() : 0) + 1;
+  const Op& op = staged_ops.emplace_back(Op{std::string(key), std::move(value)});
+  const auto [at, fresh] = newest.try_emplace(op.key, &op);
+  at->second = &op;
+}
+
+Result<void> Database::Impl::write(bool sync) {
+  rocksdb::WriteBatch batch(staged + 64 * staged_ops.size(), 0, kProtectionBytes, 0);
+  rocksdb::Status status;
+  for (const Op& op : staged_ops) {
+    rocksdb::ColumnFamilyHandle* to = family(op.key);
+    status =
+        op.value ? batch.Put(to, slice(op.key), slice(*op.value)) : batch.Delete(to, slice(op.key));
+    if (!status.ok()) break;
+  }
+  newest.clear();
+  staged_ops.clear();
+  staged = 0;
+  rocksdb::WriteOptions options;
+  options.sync = sync;
+  if (status.ok()) status = db->Write(options, &batch);
+  if (status.ok()) return {};
+  watch->declare(status.ToString());
+  return to_error(status, "write the journal");
+}
+
+// Journals of earlier versions have all their records in the default family. Each step is one
+// write, so that a move that is cut off goes on at the next start.
+Result<void> Database::Impl::move_to_families() {
+  for (const Family& family : kFamilies) {
+    const std::string from(1, family.letter);
+    const std::string until(1, static_cast<char>(family.letter + 1));
+    HF_TRY_VOID(move(from, until, by_letter[static_cast<unsigned char>(family.letter)]));
+  }
+  return {};
+}
+
+Result<void> Database::Impl::move(std::string_view from, std::string_view until,
+                                  rocksdb::ColumnFamilyHandle* to) {
+  const std::unique_ptr<rocksdb::Iterator> it(
+      db->NewIterator(rocksdb::ReadOptions(), db->DefaultColumnFamily()));
+  it->Seek(slice(from));
+  while (it->Valid() && text(it->key()) < until) {
+    rocksdb::WriteBatch batch;
+    rocksdb::Status status;
+    for (; it->Valid() && text(it->key()) < until && batch.GetDataSize() < kMoveBytes; it->Next()) {
+      status = batch.Put(to, it->key(), it->value());
+      if (status.ok()) status = batch.Delete(db->DefaultColumnFamily(), it->key());
+      if (!status.ok()) return to_error(status, "move the journal's records");
+    }
+    rocksdb::WriteOptions options;
+    options.sync = true;
+    status = db->Write(options, &batch);
+    if (!status.ok()) return to_error(status, "move the journal's records");
+  }
+  if (!it->status().ok()) return to_error(it->status(), "move the journal's records");
+  return {};
+}
+
 // On the reclaimer's thread. What fails here comes back with an ordinary compaction, or through the
 // watch when it is worse.
 void Database::Impl::compact(const std::string& first, const std::string& last) {
@@ -154,7 +249,7 @@ void Database::Impl::compact(const std::string& first, const std::string& last) 
   options.canceled = &closing;
   const rocksdb::Slice begin = slice(first);
   const rocksdb::Slice end = slice(last);
-  db->CompactRange(options, &begin, &end).PermitUncheckedError();
+  db->CompactRange(options, family(first), &begin, &end).PermitUncheckedError();
 }
 
 void Database::Impl::make_view() {
@@ -168,7 +263,10 @@ Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Database::~Database() {
   impl_->closing = true;
   if (impl_->reclaimer.joinable()) impl_->reclaimer.join();
-  if (impl_->db) impl_->db->Close().PermitUncheckedError();
+  if (!impl_->db) return;
+  for (rocksdb::ColumnFamilyHandle* handle : impl_->handles)
+    impl_->db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+  impl_->db->Close().PermitUncheckedError();
 }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path,
@@ -177,7 +275,11 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path,
   rocksdb::DB* raw = nullptr;
   rocksdb::Options options = options_for(write_buffer, impl->watch);
   if (env != nullptr) options.env = env;
-  const auto status = rocksdb::DB::Open(options, path, &raw);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families{
+      {rocksdb::kDefaultColumnFamilyName, options}};
+  for (const Family& family : kFamilies)
+    families.emplace_back(family.name, options);
+  const auto status = rocksdb::DB::Open(options, path, families, &impl->handles, &raw);
   if (!status.ok()) {
     const std::string said = status.ToString();
     if (status.IsIOError() && said.find("lock") != std::string::npos) {
@@ -186,6 +288,10 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path,
     return to_error(status, "open the journal in " + path);
   }
   impl->db.reset(raw);
+  impl->by_letter.fill(impl->db->DefaultColumnFamily());
+  for (std::size_t i = 0; i < kFamilies.size(); ++i)
+    impl->by_letter[static_cast<unsigned char>(kFamilies[i].letter)] = impl->handles[i + 1];
+  HF_TRY_VOID(impl->move_to_families());
   impl->make_view();
   return std::unique_ptr<Database>(new Database(std::move(impl)));
 }
@@ -203,39 +309,29 @@ void Database::declare_broken(std::string why) {
   impl_->watch->declare(std::move(why));
 }
 
-void Database::put(std::string_view key, std::string_view value) {
-  const auto status = impl_->batch.Put(slice(key), slice(value));
-  if (!status.ok()) impl_->watch->declare(status.ToString());
-  impl_->staged += key.size() + value.size() + 1;
+void Database::put(std::string_view key, std::string value) {
+  impl_->stage(key, std::move(value));
 }
 
 void Database::remove(std::string_view key) {
-  const auto status = impl_->batch.Delete(slice(key));
-  if (!status.ok()) impl_->watch->declare(status.ToString());
-  impl_->staged += key.size() + 1;
+  impl_->stage(key, std::nullopt);
 }
 
 Result<void> Database::write(bool sync) {
   if (auto why = broken()) {
-    impl_->batch.Clear();
+    impl_->newest.clear();
+    impl_->staged_ops.clear();
     impl_->staged = 0;
     return fail(ErrorKind::unavailable, *why);
   }
-  rocksdb::WriteOptions options;
-  options.sync = sync;
-  const auto status = impl_->db->Write(options, impl_->batch.GetWriteBatch());
-  impl_->batch.Clear();
-  impl_->staged = 0;
-  if (status.ok()) return {};
-  impl_->watch->declare(status.ToString());
-  return to_error(status, "write the journal");
+  return impl_->write(sync);
 }
 
 std::uint64_t Database::bytes_on_disk() const {
   std::uint64_t tables = 0;
   std::uint64_t memory = 0;
-  impl_->db->GetIntProperty("rocksdb.live-sst-files-size", &tables);
-  impl_->db->GetIntProperty("rocksdb.cur-size-all-mem-tables", &memory);
+  impl_->db->GetAggregatedIntProperty("rocksdb.live-sst-files-size", &tables);
+  impl_->db->GetAggregatedIntProperty("rocksdb.cur-size-all-mem-tables", &memory);
   return tables + memory;
 }
 

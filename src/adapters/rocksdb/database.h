@@ -1,5 +1,6 @@
 // RocksDB as an ordered map with one batch in the making: what is put is seen by the view at once
-// and reaches the disk with write(). Used by the journal thread alone, but for broken().
+// and survives once write() has synced it. A walk may write before that what is staged, unsynced.
+// Used by the journal thread alone, but for broken().
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,7 @@ class Database {
 
   // What is stored, with what has been put since the last write() on top.
   [[nodiscard]] const KvView& view() const;
-  void put(std::string_view key, std::string_view value);
+  void put(std::string_view key, std::string value);
   void remove(std::string_view key);
   [[nodiscard]] std::uint64_t staged_bytes() const;
 

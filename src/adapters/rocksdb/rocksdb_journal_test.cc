@@ -17,6 +17,7 @@
 #include <sstream>
 
 #include "adapters/rocksdb/rocksdb_fixture.h"
+#include "base/prng.h"
 
 extern char** environ;  // NOLINT: POSIX gives it no header
 
@@ -31,6 +32,15 @@ using ::testing::HasSubstr;
 call::Batch one(call::CallWrite write) {
   call::Batch out;
   out.calls.push_back(std::move(write));
+  return out;
+}
+
+// Bytes that cannot be made smaller.
+std::string noise(std::size_t size) {
+  Prng prng(1);
+  std::string out(size, '\0');
+  for (char& c : out)
+    c = static_cast<char>(prng.next());
   return out;
 }
 
@@ -185,7 +195,7 @@ TEST_F(RocksdbJournalTest, OpensOnAFullDiskOnlyWithRoomForIt) {
 TEST_F(RocksdbJournalTest, MaxBytesTakesWhatMayGoAndThenRefuses) {
   harness.options.max_bytes = std::uint64_t{4} << 20;
   harness.reopen();
-  const std::string body(std::size_t{256} << 10, 'x');
+  const std::string body = noise(std::size_t{256} << 10);
   for (std::uint64_t n = 0; n < 40; ++n) {
     const auto call = sample_call(n, now());
     EXPECT_EQ(commit(n, one(create(call, now()))), CommitResult::ok);
@@ -225,7 +235,7 @@ TEST_F(RocksdbJournalTest, AFailedWriteIsTheLast) {
   for (; n < 100 && result == CommitResult::ok; ++n) {
     auto call = sample_call(n, now());
     auto request = std::make_shared<call::Request>(*call.request);
-    request->body = make_body(std::string(8 << 10, 'y'));
+    request->body = make_body(noise(8 << 10));
     call.request = request;
     result = commit(n, one(create(call, now())));
     if (result == CommitResult::ok) acknowledged.push_back(n);

@@ -1,0 +1,94 @@
+// A journal as earlier versions left it: opened, read, and gone on with.
+#include <gmock/gmock.h>
+#include <rocksdb/db.h>
+
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "adapters/rocksdb/rocksdb_fixture.h"
+#include "base/bytes.h"
+
+namespace hf::adapters::testing {
+namespace {
+
+// "key" and "value" of golden/journal-vN, in lines of hex.
+std::pair<std::string, std::string> golden(const std::string& version, const std::string& name) {
+  std::ifstream file(std::string(HF_SOURCE_DIR) + "/golden/" + version + "/" + name + ".txt");
+  std::pair<std::string, std::string> out;
+  std::string* into = nullptr;
+  for (std::string line; std::getline(file, line);) {
+    if (line == "key") into = &out.first;
+    if (line == "value") into = &out.second;
+    const auto bytes = from_hex(line);
+    if (into != nullptr && bytes.ok()) into->append(bytes.value());
+  }
+  return out;
+}
+
+class OldJournal : public ::testing::TestWithParam<const char*> {
+ protected:
+  // All in the one family that there was.
+  void leave(const std::string& path) {
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    rocksdb::DB* raw = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(options, path, &raw).ok());
+    const std::unique_ptr<rocksdb::DB> db(raw);
+    for (const char* name : {"call_head", "request_body", "answer_body", "key_entry",
+                             "timeline_event", "pause", "meta_made"}) {
+      const auto [key, value] = golden(GetParam(), name);
+      ASSERT_FALSE(key.empty()) << name;
+      ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), key, value).ok());
+    }
+  }
+
+  RocksdbHarness harness;
+};
+
+TEST_P(OldJournal, IsOpenedReadAndGoneOnWith) {
+  harness.journal().close();
+  std::filesystem::remove_all(harness.options.path + "/db");
+  leave(harness.options.path + "/db");
+  for (int start = 0; start < 2; ++start) {  // moved at the first, found moved at the second
+    harness.reopen();
+    ASSERT_TRUE(harness.recovered->ok()) << harness.recovered->error().context;
+    EXPECT_EQ(harness.recovered->value().pauses.size(), 1U);
+    call::Digest identity;
+    identity.bytes.fill(0x1d);
+    harness.journal().find_key(ports::ReadId{1}, identity);
+    harness.mailbox.run_until([&] { return harness.recorder->keys.count(1) == 1; });
+    const auto& found = harness.recorder->keys.at(1);
+    ASSERT_TRUE(found.ok()) << found.error().context;
+    ASSERT_TRUE(found->call);
+    EXPECT_EQ(view(found->call->request->body), "amount=1200");
+    EXPECT_EQ(view(found->call->answer->body), "{\"id\":\"ch_1\"}");
+    EXPECT_EQ(found->entry->owner, found->call->owner);
+    EXPECT_EQ(found->entry->fingerprint, found->call->fingerprint);
+    harness.journal().detail(ports::ReadId{2}, found->call->id);
+    harness.mailbox.run_until([&] { return harness.recorder->details.count(2) == 1; });
+    const auto& detail = harness.recorder->details.at(2);
+    ASSERT_TRUE(detail.ok());
+    ASSERT_EQ(detail->timeline.size(), start == 0 ? 1U : 2U);
+    EXPECT_EQ(detail->timeline.front().where, "192.0.2.1:443");
+    if (start > 0) {
+      EXPECT_EQ(found->call->asked_again, 77);
+      continue;
+    }
+    call::Call asked = *found->call;
+    asked.asked_again = 77;
+    call::Batch batch;
+    batch.calls.push_back(
+        update(*found->call, asked, call::Happening::replayed, harness.clock.read()));
+    batch.calls.front().write_answer_body = false;
+    harness.journal().commit(CommitId{3}, std::move(batch));
+    harness.mailbox.run_until([&] { return harness.recorder->commits.count(3) == 1; });
+    EXPECT_EQ(harness.recorder->commits.at(3), ports::CommitResult::ok);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, OldJournal, ::testing::Values("journal-v1", "journal-v2"),
+                         [](const auto& version) { return std::string(version.param).substr(8); });
+
+}  // namespace
+}  // namespace hf::adapters::testing
