@@ -39,10 +39,12 @@ endif()
 add_compile_definitions(_GLIBCXX_ASSERTIONS BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
                         BOOST_ERROR_CODE_HEADER_ONLY)
 add_compile_options(-fstack-protector-strong -fstack-clash-protection -fPIE)
-add_link_options(-pie -Wl,-z,relro,-z,now)
+add_link_options(-pie -Wl,-z,relro,-z,now -Wl,--build-id=sha1)
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
   add_compile_options(-D_FORTIFY_SOURCE=2)
+  # What is shipped does not depend on where it was built.
+  add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 endif()
 if(HOLDFAST_SANITIZE)
   add_compile_options(-fsanitize=${HOLDFAST_SANITIZE} -fno-sanitize-recover=all)

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -30,7 +31,8 @@ using boost::system::error_code;
 constexpr std::uint64_t kAnswerMax = std::uint64_t{64} << 20;
 constexpr std::size_t kTokenMax = 4096;
 constexpr const char* kDefaultAdmin = "127.0.0.1:8081";
-constexpr const char* kDefaultConfig = "holdfast.yaml";
+// The configuration that is read where none is named: of this folder, else of the packaged service.
+constexpr std::array kDefaultConfigs{"holdfast.yaml", "/etc/holdfast/holdfast.yaml"};
 
 std::string from_env(const char* name) {
   const char* value = std::getenv(name);
@@ -60,16 +62,22 @@ Result<std::string> read_token(const std::string& path) {
   return token;
 }
 
+std::string default_config() {
+  for (const char* path : kDefaultConfigs) {
+    std::error_code error;
+    if (std::filesystem::exists(path, error)) return path;
+  }
+  return {};
+}
+
 // The settings a configuration gives, or defaults when none is named and none is there.
 Result<std::shared_ptr<const call::Settings>> read_settings(const std::string& named) {
-  std::error_code error;
-  const bool here = std::filesystem::exists(kDefaultConfig, error);
-  if (named.empty() && !here) {
+  const std::string path = named.empty() ? default_config() : named;
+  if (path.empty()) {
     auto settings = std::make_shared<call::Settings>();
     settings->admin = kDefaultAdmin;
     return std::shared_ptr<const call::Settings>(std::move(settings));
   }
-  const std::string path = named.empty() ? kDefaultConfig : named;
   const config::Loaded loaded = config::load_file(path);
   if (!loaded.settings) {
     std::string first;

@@ -1,11 +1,13 @@
 #include "app/commands.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <map>
 #include <string>
 
 #include "app/calls_command.h"
 #include "app/explain_command.h"
+#include "app/manual.h"
 #include "app/serve_command.h"
 #include "sandbox/sandbox.h"
 
@@ -108,6 +110,22 @@ void move_examples_to_footer(CLI::App& app) {
   }
 }
 
+// What is installed beside the program, and can be had from it alone.
+void add_pages(CLI::App& app) {
+  const auto print = [](const std::string& text) {
+    std::fputs(text.c_str(), stdout);
+    throw CLI::Success();
+  };
+  app.add_flag_callback(
+         "--manual", [&app, print] { print(manual_page(app, HOLDFAST_VERSION)); },
+         "print the manual page: holdfast --manual | man -l -")
+      ->trigger_on_parse();
+  app.add_flag_callback(
+         "--bash-completion", [&app, print] { print(bash_completion(app)); },
+         "print a completion for bash: source <(holdfast --bash-completion)")
+      ->trigger_on_parse();
+}
+
 }  // namespace
 
 int run_commands(int argc, char** argv) {
@@ -130,6 +148,7 @@ int run_commands(int argc, char** argv) {
   add_explain_commands(app, explain_options, code);
   add_sandbox(app, sandbox_options, code);
   move_examples_to_footer(app);
+  add_pages(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
