@@ -7,6 +7,7 @@
 
 #include "app/calls_command.h"
 #include "app/explain_command.h"
+#include "app/health_command.h"
 #include "app/manual.h"
 #include "app/serve_command.h"
 #include "sandbox/sandbox.h"
@@ -42,6 +43,21 @@ void add_check(CLI::App& app, CheckOptions& options, int& code) {
   command->add_flag("--print", options.print, "print the effective configuration");
   command->add_flag("--strict", options.strict, "exit 1 on warnings as well");
   command->callback([&] { code = check(options); });
+}
+
+void add_health(CLI::App& app, HealthOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand(
+      "health",
+      "Whether a running Holdfast is ready for new calls, for probes without curl.\n\n"
+      "Examples:\n"
+      "  holdfast health\n"
+      "  holdfast health --health 127.0.0.1:8082\n"
+      "Exit code: 0 it is ready; 1 it is not, and the output says why, or there is no answer.");
+  command->add_option("-c,--config", options.config,
+                      "the configuration, for the address of its `health` listener (default: "
+                      "holdfast.yaml of this folder, else /etc/holdfast/holdfast.yaml)");
+  command->add_option("--health", options.address, "HOST:PORT of the health listener");
+  command->callback([&] { code = health(options); });
 }
 
 void add_sandbox(CLI::App& app, sandbox::SandboxOptions& options, int& code) {
@@ -144,6 +160,8 @@ int run_commands(int argc, char** argv) {
   add_serve(app, serve_options, code);
   add_check(app, check_options, code);
   add_calls_commands(app, calls_options, code);
+  HealthOptions health_options;
+  add_health(app, health_options, code);
   ExplainOptions explain_options;
   add_explain_commands(app, explain_options, code);
   add_sandbox(app, sandbox_options, code);
