@@ -1,7 +1,7 @@
 """The packages in a Debian that has nothing of ours: ./x package --test (as root).
 
 The tarball in a system with glibc alone; the Debian package installed by apt, upgraded, removed and
-purged; and the service under a real systemd with its whole sandbox.
+purged; the container, built and run; and the service under a real systemd with its whole sandbox.
 """
 
 import json
@@ -17,63 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 
 import clean_root  # noqa: E402
 import package  # noqa: E402
+from container_test import container_is_built_and_runs  # noqa: E402
 from steps import LOGS  # noqa: E402
-
-CONFIG = """\
-listen: 127.0.0.1:{listen}
-admin: 127.0.0.1:{admin}
-health: 127.0.0.1:{health}
-journal: {{ path: {journal} }}
-upstreams:
-  shop:
-    url: http://upstream.test:{upstream}
-    idempotency: {{ mode: key, header: Idempotency-Key, lifetime: 1h }}
-    inject: {{ Authorization: "Bearer ${{file:{secret}}}" }}
-    breaker: {{ open: 200ms..500ms }}
-routes:
-  - path: /
-    upstream: shop
-    key: {{ stable: true, from: [ {{ header: Idempotency-Key }} ] }}
-    hold: on_failure
-    wait: 2s
-    retry: {{ held: [200ms, 500ms, 1s, 1s, 1s, 1s, 1s, 1s, 5s, 5s] }}
-"""
-
-
-def until(what, condition, within=30):
-    end = time.monotonic() + within
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.1)  # sleep: between two looks at a condition
-    raise AssertionError(f"not within {within} s: {what}")
-
-
-def equal(have, want, what=""):
-    assert have == want, f"{what}: {have!r}, not {want!r}"
-
-
-def curl(*args, prefix=()):
-    """(status, body); status 0: no answer."""
-    done = subprocess.run([*prefix, "curl", "-sS", "--max-time", "20", "-w", "\n%{http_code}",
-                           *args], capture_output=True, text=True)
-    body, _, status = done.stdout.rpartition("\n")
-    return int(status or 0), body
-
-
-def pay(url, key, prefix=()):
-    return curl(f"{url}/pay", "-d", f"order={key}", "-H", f"Idempotency-Key: {key}", prefix=prefix)
-
-
-def reading(process, pattern):
-    """The group of the pattern in what a process says on its first lines."""
-    for line in process.stdout:
-        match = re.search(pattern, line)
-        if match:
-            return match[1]
-    raise AssertionError(f"it ended before it said {pattern}")
-
+from trial import CONFIG, curl, equal, owner, pay, reading, until  # noqa: E402
 
 def serve_a_call(root, argv, journal):
     """Serves one call, from chroot to chroot, by a name that the root's resolver looks up."""
@@ -105,11 +51,6 @@ def serve_a_call(root, argv, journal):
             process.kill()
             process.wait()
     return root / journal[1:]
-
-
-def owner(path):
-    about = path.lstat()
-    return about.st_uid, about.st_gid, oct(about.st_mode & 0o7777)
 
 
 # ---- the tarball
@@ -398,7 +339,7 @@ SERVICE_TESTS = (an_unedited_configuration_does_not_run, it_takes_calls_and_keep
                  nobody_is_refused_meanwhile, the_sandbox_holds, an_upgrade_restarts_what_ran,
                  it_leaves_when_it_is_removed)
 TESTS = (tarball_needs_glibc_alone, package_lives_and_goes, debug_symbols_fit, packages_repeat,
-         lintian_is_content)
+         lintian_is_content, container_is_built_and_runs)
 
 
 def attempt(test, *args):

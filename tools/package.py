@@ -214,7 +214,19 @@ def list_sums(quiet):
         say(f"  {relative(path)}  {path.stat().st_size / (1 << 20):.1f} MiB")
 
 
-MAKERS = {"deb": make_deb, "tarball": make_tarball}
+def make_container():
+    """An image in the store of the engine that is there, from the tarball."""
+    make_tarball()
+    engine = next((name for name in ("podman", "buildah", "docker") if shutil.which(name)), None)
+    if engine is None:
+        say("  there is no podman, buildah or docker here; Containerfile says how to build by hand")
+        raise Failed("container")
+    step("container", [engine, "build", "--build-arg", f"TARBALL={relative(tarball_path())}",
+                       "-f", "Containerfile", "-t", f"holdfast:{version()}", "."])
+    say(f"  holdfast:{version()} is in the store of {engine}")
+
+
+MAKERS = {"deb": make_deb, "tarball": make_tarball, "container": make_container}
 
 
 USUAL = ("deb", "tarball")  # what every build can make

@@ -20,6 +20,8 @@ PRESETS = ("dev", "release", "asan", "tsan", "fuzz")
 MAIN = "release"
 # The layers without I/O: what CI runs under the address sanitizer.
 CORE = ("base", "policy", "http1", "call", "engine", "sim")
+# Groups of packages that only one command needs.
+LATER = ("bench", "package", "package-test", "powerloss")
 CI_SECONDS = 75 * 60
 FUZZ_SECONDS = 60
 SIM_MINUTES = 2  # of fresh worlds in every ci
@@ -43,7 +45,7 @@ Holdfast. Every command installs what it lacks (Debian packages and npm only).
   ./x golden --update            write the golden files anew from what the tests produce now
   ./x ci                         all that CI runs: fmt, tidy, build, sanitizers of the core, two
                                  minutes of fresh worlds, tests, the packages in a clean root
-  ./x deps [GROUP..]             install only (all groups of tools/packages.txt but the last three)
+  ./x deps [GROUP..]             install only (all groups of tools/packages.txt but the last four)
   ./x budget                     what the last build spent its time on
   ./x doctor                     what is on this machine and what is missing
   ./x clean [--all]              remove build/ (keeps the installed Node; --all: that and npm's too)
@@ -143,7 +145,7 @@ def cmd_deps(args):
     for group in args:
         if group not in known:
             usage(f"no group {group!r} in tools/packages.txt; there are {', '.join(known)}")
-    chosen = args or [g for g in known if g not in ("bench", "package", "powerloss")]
+    chosen = args or [g for g in known if g not in LATER]
     deps.packages(chosen)
     if "node" in chosen:
         deps.node_packages()
@@ -317,11 +319,14 @@ def cmd_package(args):
     for kind in kinds:
         if kind not in package.MAKERS:
             usage(f"no package {kind!r}; there are {', '.join(package.MAKERS)}")
-    deps.packages(["build", "package"])
+    kinds = kinds or package.USUAL
+    # A container that builds the tarball needs no more than the build does.
+    deps.packages(["build", *(["package"] if "deb" in kinds else [])])
     build(MAIN, ["dist", "dist-static"])
     if "--test" not in args:
-        package.make(kinds or package.USUAL)
+        package.make(kinds)
         return
+    deps.packages(["package", "package-test"])
     package.make(package.USUAL)
     if os.geteuid() != 0 and not os.environ.get("CI"):
         say("  the test in a clean root was skipped: it needs root (sudo ./x package --test)")
@@ -352,7 +357,7 @@ def cmd_ci(_):
             failed.append(name)
 
     # The rest makes no sense without these; a Failed ends the run.
-    deps.packages(["build", "test", "style", "node", "package"])
+    deps.packages(["build", "test", "style", "node", "package", "package-test"])
     deps.node_packages()
     part("fmt", cmd_fmt, ["--check"])
     part("tidy", cmd_tidy, [])
