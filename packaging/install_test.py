@@ -10,6 +10,7 @@ import unittest
 from pathlib import Path
 
 BUILD = Path(sys.argv.pop(1)) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else None
+SOURCE = Path(__file__).resolve().parent.parent
 PROGRAM = "program"
 
 
@@ -130,6 +131,25 @@ class InstallTest(unittest.TestCase):
         head, example = text.split("# upstreams:", 1)
         config.write_text(head + re.sub(r"(?m)^# ?", "", "# upstreams:" + example))
         self.assertIn(": ok", output(BUILD / "holdfast", "check", "--strict", "-c", config))
+
+    def test_the_page_on_installing_is_true(self):
+        page = (SOURCE / "docs/install.md").read_text()
+        self.install("/usr")
+        table = re.search(r"(?s)<!-- files -->(.*)<!-- /files -->", page)[1]
+        rows = re.findall(r"(?m)^\| `(/\S+)` \|.*\| (\d{4}) root", table)
+        self.assertGreater(len(rows), 5)
+        listed = set()
+        for path, mode in rows:
+            at = self.top / path[1:]
+            files = [file for file in at.rglob("*") if file.is_file()] if at.is_dir() else [at]
+            listed |= set(files)
+            modes = {f"{file.stat().st_mode & 0o7777:04o}" for file in files}
+            self.assertEqual(modes, {mode}, path)
+        self.assertEqual({file for file in self.top.rglob("*") if file.is_file()}, listed)
+        config = self.top / "container.yaml"
+        config.write_text(re.search(r"(?s)```yaml\n(.*?)```", page)[1])
+        said = output(BUILD / "holdfast", "check", "-c", config)
+        self.assertEqual(re.findall(r"\[([a-z-]+)\]$", said, re.M), ["listen-public"], said)
 
     def test_socket_and_configuration_say_one_address(self):
         usr = self.install("/usr")
