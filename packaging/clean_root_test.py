@@ -323,11 +323,31 @@ def an_upgrade_restarts_what_ran(service):
     config.write_text(good)
 
 
+def another_address_takes_both_files(service):
+    """The start says so while they differ; then the socket unit's restart is enough."""
+    run, root = service.machine.run, service.machine.root
+    config = root / "etc/holdfast/holdfast.yaml"
+    config.write_text(config.read_text().replace("127.0.0.1:8080", "127.0.0.2:8088"))
+    code, _ = run("timeout 60 systemctl restart holdfast.service", check=False)
+    assert code != 0, "it started with a socket that nobody takes"
+    said = run("journalctl -q --no-pager -u holdfast.service")[1]
+    assert "`holdfast.socket` that was passed listens on 127.0.0.1:8080" in said, said
+    drop_in = root / "etc/systemd/system/holdfast.socket.d"
+    drop_in.mkdir()
+    (drop_in / "address.conf").write_text("[Socket]\nListenStream=\n"
+                                          "ListenStream=127.0.0.2:8088\n")
+    run("systemctl daemon-reload; systemctl restart holdfast.socket; "
+        "systemctl start holdfast.service")
+    equal(pay("http://127.0.0.2:8088", "moved", prefix=service.net)[0], 200)
+    equal(service.pay("moved")[0], 0, "the old address")
+
+
 def it_leaves_when_it_is_removed(service):
     run, root = service.machine.run, service.machine.root
     run("apt-get -q remove -y holdfast")
     equal(service.active(), "inactive")
-    equal(service.pay("nobody")[0], 0, "a call after the removal")
+    equal(pay("http://127.0.0.2:8088", "nobody", prefix=service.net)[0], 0,
+          "a call after the removal")
     run("apt-get -q purge -y holdfast")
     assert (root / "var/lib/holdfast/db/CURRENT").is_file()
     left = [path for path in (root / "etc/systemd/system").rglob("holdfast*")
@@ -337,7 +357,7 @@ def it_leaves_when_it_is_removed(service):
 
 SERVICE_TESTS = (an_unedited_configuration_does_not_run, it_takes_calls_and_keeps_them,
                  nobody_is_refused_meanwhile, the_sandbox_holds, an_upgrade_restarts_what_ran,
-                 it_leaves_when_it_is_removed)
+                 another_address_takes_both_files, it_leaves_when_it_is_removed)
 TESTS = (tarball_needs_glibc_alone, package_lives_and_goes, debug_symbols_fit, packages_repeat,
          lintian_is_content, container_is_built_and_runs)
 

@@ -81,13 +81,21 @@ def isolated(*more):
             "--propagation", "private", *more]
 
 
-def run(root, script, check=True):
-    """A script of sh in the root; returns (exit code, output). Output goes to the log as well."""
-    enter = ('mount -t proc proc "$1/proc" && exec chroot "$1" env -i PATH="$3" HOME=/root '
-             'LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive sh -euc "$2"')
-    done = subprocess.run([*isolated(), "sh", "-c", enter, "sh", root, script, PATH],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace")
+def _in_chroot(root, *argv):
+    enter = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
+    return [*isolated(), "sh", "-c", enter, str(root), *argv]
+
+
+# How a script runs in a root, whatever this machine's environment is.
+BARE = ["env", "-i", "--chdir=/", f"PATH={PATH}", "HOME=/root", "LANG=C.UTF-8",
+        "DEBIAN_FRONTEND=noninteractive", "sh", "-euc"]
+
+
+def _outcome(argv, script, check):
+    """(exit code, output) of a command that runs the script; the log has both."""
+    done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace")
     LOGS.mkdir(parents=True, exist_ok=True)
     with open(LOGS / "clean-root.log", "a", encoding="utf-8") as log:
         log.write(f"$ {script}\n{done.stdout}")
@@ -96,13 +104,16 @@ def run(root, script, check=True):
     return done.returncode, done.stdout
 
 
+def run(root, script, check=True):
+    """A script of sh in the root; returns (exit code, output)."""
+    return _outcome(_in_chroot(root, *BARE, script), script, check)
+
+
 def start(root, *argv):
     """A command that goes on running; its output is a pipe."""
-    enter = ('mount -t proc proc "$1/proc" && root="$1" && shift && '
-             'exec chroot "$root" env -i PATH="$path" "$@"')
-    return subprocess.Popen([*isolated(), "sh", "-c", enter, "sh", root, *argv],
-                            env={**os.environ, "path": PATH}, stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(_in_chroot(root, "env", "-i", f"PATH={PATH}", *argv),
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)
 
 
 # The mounts of a container, as far as systemd asks for them (its CONTAINER_INTERFACE page).
@@ -188,16 +199,7 @@ class Machine:
 
     def run(self, script, check=True):
         """A script of sh beside systemd; returns (exit code, output)."""
-        done = subprocess.run(["nsenter", "-t", str(self._pid), "-a", "-r", "env", "-i",
-                               "--chdir=/", f"PATH={PATH}", "LANG=C.UTF-8", "HOME=/root",
-                               "DEBIAN_FRONTEND=noninteractive", "sh", "-euc", script],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace")
-        with open(LOGS / "clean-root.log", "a", encoding="utf-8") as log:
-            log.write(f"# {script}\n{done.stdout}")
-        if check and done.returncode != 0:
-            raise AssertionError(f"exit code {done.returncode}: {script}\n{done.stdout[-4000:]}")
-        return done.returncode, done.stdout
+        return _outcome(["nsenter", "-t", self._pid, "-a", "-r", *BARE, script], script, check)
 
     def in_network(self, *argv):
         """A command of this machine that sees the root's network."""
