@@ -43,8 +43,10 @@ add_link_options(-pie -Wl,-z,relro,-z,now -Wl,--build-id=sha1)
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
   add_compile_options(-D_FORTIFY_SOURCE=2)
-  # What is shipped does not depend on where it was built.
-  add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+  # What is shipped does not depend on where it was built; CMake names sources in either way.
+  file(RELATIVE_PATH up ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+  string(REGEX REPLACE "/$" "" up "${up}")
+  add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${up}=.)
 endif()
 if(HOLDFAST_SANITIZE)
   add_compile_options(-fsanitize=${HOLDFAST_SANITIZE} -fno-sanitize-recover=all)
