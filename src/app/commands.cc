@@ -6,6 +6,7 @@
 
 #include "app/calls_command.h"
 #include "app/explain_command.h"
+#include "app/review_command.h"
 #include "app/serve_command.h"
 #include "sandbox/sandbox.h"
 
@@ -128,6 +129,9 @@ int run_commands(int argc, char** argv) {
   add_calls_commands(app, calls_options, code);
   ExplainOptions explain_options;
   add_explain_commands(app, explain_options, code);
+  ReviewOptions review_options;
+  PolicyOptions policy_options;
+  add_review_commands(app, review_options, policy_options, code);
   add_sandbox(app, sandbox_options, code);
   move_examples_to_footer(app);
   try {

@@ -168,10 +168,6 @@ class Judge {
   // ---- restart
 
   void restarts() {
-    if (facts_.column != Column::safe && facts_.crash.effects > 1 && facts_.repeated.effects == 1) {
-      add(Rule::crash_doubles, "key.from", "A restart forgets a call that may have taken effect",
-          twice(story_of(facts_.crash)), "key.from", std::string(kTakeKeys));
-    }
     const bool forgotten = facts_.column == Column::key && facts_.keyed && !facts_.all_lost.held &&
                            facts_.all_lost.state == call::State::unknown;
     if (!forgotten) return;

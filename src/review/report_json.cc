@@ -44,7 +44,7 @@ std::string finding_json(const config::Places& places, const Finding& finding) {
 
 }  // namespace
 
-std::string json_of(const Report& report, Level fail_on) {
+std::string json_of(const Report& report, std::optional<Level> fail_on) {
   const auto findings = [&](const std::vector<Finding>& all) {
     return json_list(all, [&](const Finding& one) { return finding_json(report.places, one); });
   };
@@ -54,8 +54,8 @@ std::string json_of(const Report& report, Level fail_on) {
   JsonObject out;
   out.number("version", 1);
   out.text("file", report.file);
-  out.text("fail_on", to_string(fail_on));
-  out.boolean("failed", report.any(fail_on));
+  out.text("fail_on", fail_on ? to_string(*fail_on) : "never");
+  out.boolean("failed", fail_on && report.any(*fail_on));
   out.raw("counts", counts.done());
   out.raw("routes", json_list(report.routes, [&](const RouteReview& route) {
             JsonObject one;

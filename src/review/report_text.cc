@@ -37,7 +37,7 @@ class Page {
  public:
   Page(const Report& report, const Look& look) : report_(report), look_(look) {}
 
-  std::string run(Level fail_on) {
+  std::string run(std::optional<Level> fail_on) {
     for (const RouteReview& route : report_.routes)
       add(route);
     if (!report_.findings.empty()) out_ += painted("Findings", kBold) + "\n";
@@ -103,7 +103,7 @@ class Page {
     out_ += wrapped(text, lead, indent, look_.width);
   }
 
-  void summary(Level fail_on) {
+  void summary(std::optional<Level> fail_on) {
     if (!report_.findings.empty()) out_ += "\n";
     const auto counted = [](std::size_t count, std::string_view what) {
       return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
@@ -113,9 +113,10 @@ class Page {
                     counted(report_.count(Level::warning), "warning"),
                     counted(report_.count(Level::note), "note"));
     if (!report_.accepted.empty()) text += fmt::format(", {} accepted", report_.accepted.size());
-    text += report_.any(fail_on)
-                ? fmt::format("; something is at or above `{}`", to_string(fail_on))
-                : fmt::format("; nothing is at or above `{}`", to_string(fail_on));
+    if (fail_on) {
+      text += fmt::format("; {} is at or above `{}`",
+                          report_.any(*fail_on) ? "something" : "nothing", to_string(*fail_on));
+    }
     if (report_.check_warnings > 0) {
       text += fmt::format(". `holdfast check` has {} of its own",
                           counted(report_.check_warnings, "warning"));
@@ -130,7 +131,7 @@ class Page {
 
 }  // namespace
 
-std::string text_of(const Report& report, Level fail_on, const Look& look) {
+std::string text_of(const Report& report, std::optional<Level> fail_on, const Look& look) {
   return Page(report, look).run(fail_on);
 }
 

@@ -63,10 +63,6 @@ constexpr RuleRow kRows[] = {
      "The lookup needs longer than the client waits, and nobody goes on asking.",
      "\"It is not there\" counts when it was seen twice, `settle` apart. With `hold: on_failure` "
      "the call goes on without its client; otherwise let `wait` be longer than `settle`."},
-    {Rule::crash_doubles, "crash-doubles", kWarning, Question::restart,
-     "A restart forgets a call that may have taken effect, and its repeat is a second one.",
-     "A call without a key that is not held is not journaled. With a key it is: after the start "
-     "its repeat is recognised, and asked about before it is sent."},
     {Rule::open_forgotten, "open-forgotten", kNote, Question::restart,
      "A call in doubt waits for its client, and ends `unknown` if that does not come back.",
      "`hold: on_failure` lets Holdfast go on under the same key by itself. Without it, let the "

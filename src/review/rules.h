@@ -31,7 +31,6 @@ enum class Rule : std::uint8_t {
   settles_nothing,
   verify_outlasts_wait,
   // restart
-  crash_doubles,
   open_forgotten,
   journal_volatile,
   journal_relative,

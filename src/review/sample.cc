@@ -139,6 +139,10 @@ call::WebhookDoor rehearsal_door(WallTime now) {
   return door;
 }
 
+call::Hasher rehearsal_hasher() {
+  return call::Hasher({1});
+}
+
 std::vector<std::string> methods_of(const call::RouteSettings& route) {
   const std::vector<std::string> all{"POST", "PATCH", "PUT", "DELETE", "GET", "HEAD", "OPTIONS"};
   if (route.methods.empty()) return all;

@@ -37,6 +37,8 @@ std::vector<call::Part> key_parts(const call::RouteSettings& route,
 // Every signing secret that a rehearsal asks for.
 inline constexpr std::string_view kRehearsalSecret = "rehearsal";
 call::WebhookDoor rehearsal_door(WallTime now);
+// Its secret is known to all: of no use but comparing within one process.
+call::Hasher rehearsal_hasher();
 
 // The methods to try on a route, those that change something first: its own, or all.
 std::vector<std::string> methods_of(const call::RouteSettings& route);

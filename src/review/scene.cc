@@ -8,7 +8,7 @@
 namespace hf::review {
 namespace {
 
-constexpr int kFloodSlots = 100;  // which share is refused does not depend on how many there are
+constexpr int kFloodSlots = 50;  // which share is refused does not depend on how many there are
 constexpr Duration kPatience = Duration::hours(2);
 constexpr Duration kClientPause = Duration::seconds(2);
 
@@ -74,7 +74,13 @@ std::shared_ptr<const call::Settings> Rehearsal::neighbours(int concurrency_max)
   auto out = std::make_shared<call::Settings>(*all_);
   out->upstreams.clear();
   auto upstream = std::make_shared<call::UpstreamSettings>(*upstream_);
-  upstream->concurrency = std::min(upstream->concurrency, concurrency_max);
+  if (upstream->concurrency > concurrency_max) {
+    auto& rate = upstream->rate;
+    if (rate)
+      rate->count =
+          std::max<std::int64_t>(1, rate->count * concurrency_max / upstream->concurrency);
+    upstream->concurrency = concurrency_max;
+  }
   out->upstreams[upstream->name] = std::move(upstream);
   for (const auto& [name, one] : all_->upstreams) {
     if (call::is_callback_upstream(name)) out->upstreams[name] = one;
@@ -92,10 +98,8 @@ bool Rehearsal::reaches(const SampleAsk& ask) const {
 }
 
 std::optional<call::NewCall> Rehearsal::take(const SampleAsk& ask) const {
-  Stage stage(near_);
-  stage.upstream = [](const Copy&) { return answers(200, true); };
-  stage.ask(sample(ask));
-  return stage.taken();
+  const Sample request = sample(ask);
+  return admit(near_, request.head, request.body, Stage::beginning());
 }
 
 Scene Rehearsal::play(const Script& upstream, const Play& play) const {
@@ -222,7 +226,7 @@ Rehearsal::Flood Rehearsal::flood(const SampleAsk& ask) const {
     stage.ask(sample(one));
   }
   out.at_once = stage.copies();
-  stage.pass(kPatience);
+  stage.pass(route_->wait + kFloodTakes * 2);
   for (int i = 1; i <= out.calls; ++i) {
     const Told* told = stage.told(i);
     if (told == nullptr) continue;

@@ -62,6 +62,7 @@ Told told_by(const call::Reply& reply) {
   const std::string type = member(reply, "/type");
   const bool own = type.starts_with(kProblem);
   if (own) out.code = type.substr(kProblem.size());
+  if (own) out.detail = member(reply, "/detail");
   out.effect = text_of(reply.fields, "Holdfast-Effect");
   out.safe_to_retry = own ? member(reply, "/safe_to_retry") == "true"
                           : text_of(reply.fields, "x-should-retry") != "false";
@@ -136,6 +137,23 @@ Act gibberish() {
   return out;
 }
 
+std::optional<call::NewCall> admit(const std::shared_ptr<const call::Settings>& settings,
+                                   const call::IncomingHead& head, const std::string& body,
+                                   const Now& now, std::optional<call::Reply>* refused) {
+  const call::Intake intake(settings, rehearsal_hasher(), rehearsal_door(now.wall));
+  const auto refuse = [&](const call::Reply& reply) {
+    if (refused != nullptr) *refused = reply;
+  };
+  auto judged = intake.on_head(head);
+  if (auto* streamed = std::get_if<call::Streamed>(&judged)) return std::move(streamed->call);
+  if (const auto* reply = std::get_if<call::Reply>(&judged)) refuse(*reply);
+  if (!std::holds_alternative<call::Buffered>(judged)) return std::nullopt;
+  auto whole = intake.on_request(head, head.has_body ? make_body(body) : nullptr);
+  if (auto* call = std::get_if<call::NewCall>(&whole)) return std::move(*call);
+  refuse(std::get<call::Reply>(whole));
+  return std::nullopt;
+}
+
 Now Stage::beginning() {
   return {Instant{1'000'000'000'000'000}, WallTime{1'767'225'600'000}, BootId{1}};
 }
@@ -153,7 +171,7 @@ void Stage::boot(const call::Recovered& recovered) {
   options.settings = settings_;
   options.seed = 1;
   options.journal = settings_->needs_journal();
-  options.hasher = hasher_;
+  options.hasher = rehearsal_hasher();
   engine::Effects effects;
   engine_.emplace(std::move(options), recovered, now_, effects);
   take(effects);
@@ -164,18 +182,9 @@ int Stage::ask(const call::IncomingHead& head, const std::string& body) {
   const int number = ++asked_;
   add(What::asks, number, head.method + " " + std::string(call::path_of(head.target)));
   const ExchangeId id{static_cast<std::uint64_t>(number)};
-  const call::Intake intake(settings_, hasher_, rehearsal_door(now_.wall));
-  taken_.reset();
-  auto judged = intake.on_head(head);
-  if (std::holds_alternative<call::Buffered>(judged)) {
-    auto whole = intake.on_request(head, head.has_body ? make_body(body) : nullptr);
-    if (auto* call = std::get_if<call::NewCall>(&whole)) taken_ = std::move(*call);
-    if (const auto* reply = std::get_if<call::Reply>(&whole)) tell(id, *reply, true);
-  } else if (auto* streamed = std::get_if<call::Streamed>(&judged)) {
-    taken_ = std::move(streamed->call);
-  } else if (const auto* reply = std::get_if<call::Reply>(&judged)) {
-    tell(id, *reply, true);
-  }
+  std::optional<call::Reply> refused;
+  taken_ = admit(settings_, head, body, now_, &refused);
+  if (refused) tell(id, *refused, true);
   if (!taken_) return number;
   const CallId fresh = CallId::make(now_.wall, 0, static_cast<std::uint64_t>(number));
   inbox_.push_back(engine::CallArrived{id, *taken_, fresh});

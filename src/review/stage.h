@@ -47,6 +47,7 @@ struct Told {
   bool safe_to_retry = true;
   bool replayed = false;
   bool at_the_door = false;  // by the intake: there was no call
+  std::string detail;        // a sentence more, of Holdfast's own answers
   Duration at;
 };
 
@@ -72,6 +73,11 @@ struct Moment {
   std::string text;
   int call = 0;  // sends: of which call it is a copy, from 1
 };
+
+// The call that the intake makes of a request; none: it is refused.
+std::optional<call::NewCall> admit(const std::shared_ptr<const call::Settings>& settings,
+                                   const call::IncomingHead& head, const std::string& body,
+                                   const Now& now, std::optional<call::Reply>* refused = nullptr);
 
 class Stage {
  public:
@@ -142,7 +148,6 @@ class Stage {
   int number_of(const CallId& call);
 
   std::shared_ptr<const call::Settings> settings_;
-  call::Hasher hasher_{{1}};
   Now now_;
   Instant began_;
   std::int64_t wall_rest_ = 0;
