@@ -18,7 +18,7 @@ PRESETS = ("dev", "release", "asan", "tsan", "fuzz")
 # One preset for demo, tests and bench, so that a newcomer builds once.
 MAIN = "release"
 # The layers without I/O: what CI runs under the address sanitizer.
-CORE = ("base", "policy", "http1", "call", "engine", "sim")
+CORE = ("base", "policy", "http1", "call", "engine", "review", "sim")
 CI_SECONDS = 75 * 60
 FUZZ_SECONDS = 60
 SIM_MINUTES = 2  # of fresh worlds in every ci

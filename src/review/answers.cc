@@ -23,8 +23,8 @@ std::string told(const Scene& scene, std::size_t number) {
 }
 
 bool good(const Told* told) {
-  return told != nullptr && told->code.empty() && told->status >= 200 && told->status < 300 &&
-         (told->effect.empty() || told->effect == "applied");
+  return told != nullptr && !told->cut && told->code.empty() && told->status >= 200 &&
+         told->status < 300 && (told->effect.empty() || told->effect == "applied");
 }
 
 std::string key_words(const RouteFacts& facts) {
@@ -107,6 +107,16 @@ Answer answer_lost(const RouteFacts& facts) {
         told(scene, 1), times(scene.effects, "effect"));
     return out;
   }
+  const Told* repeat = facts.repeated.client(2);
+  if (facts.column == Column::key && facts.repeated.effects == 1 && good(repeat)) {
+    out.verdict = Verdict::partly;
+    out.why = fmt::format(
+        "The client is told {}; its repeat under the key tells. Without one the "
+        "call ends `{}` after {}.",
+        told(scene, 1), scene.state ? to_string(*scene.state) : "gone",
+        about(scene.moments.back().at));
+    return out;
+  }
   out.verdict = Verdict::no;
   const std::string stays = scene.state == call::State::unknown
                                 ? "The call stands `unknown` until a person has settled it."
@@ -133,9 +143,11 @@ Answer restart(const RouteFacts& facts) {
   const Scene& scene = facts.crash;
   if (!facts.changing) {
     out.why = "Nothing has to: safe calls are not journaled, and the client asks again.";
-  } else if (facts.column == Column::safe && !scene.journaled) {
-    out.verdict = Verdict::no;
-    out.why = "It dies with the process; the client sees a broken connection and may ask again.";
+  } else if (facts.column == Column::safe && !went_on_alone(scene)) {
+    out.verdict = scene.journaled ? Verdict::partly : Verdict::no;
+    out.why = fmt::format(
+        "{}; the client sees a broken connection and may ask again.",
+        scene.journaled ? "It is on disk and waits for its client" : "It dies with the process");
   } else if (went_on_alone(scene)) {
     out.why = fmt::format(
         "It is on disk and goes on by itself after the start: {}; the repeat "

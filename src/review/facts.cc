@@ -49,6 +49,10 @@ const Scene* RouteFacts::bad_end() const {
   return nullptr;
 }
 
+bool RouteFacts::ends_untold() const {
+  return bad_end() != nullptr && !bad_end()->callback_made;
+}
+
 void RouteFacts::forget_moments() {
   for (Scene* scene : {&answer_lost, &repeated, &all_lost, &request_lost, &declined, &down, &crash,
                        &limited, &full}) {

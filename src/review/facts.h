@@ -45,6 +45,8 @@ struct RouteFacts {
   [[nodiscard]] bool holds() const;
   // The rehearsal that ended with a line of the log at level error; null: none did.
   [[nodiscard]] const Scene* bad_end() const;
+  // ... and its end was told to nobody else.
+  [[nodiscard]] bool ends_untold() const;
   // What is left are results, without how they came about: stories are told before.
   void forget_moments();
   // "POST /v1/charges".

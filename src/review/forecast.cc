@@ -225,6 +225,7 @@ class Writer {
       const auto taken = admit(settings, other.head, body_, Stage::beginning());
       return taken && taken->may_hold;
     };
+    if (call_.safe) return "a safe method never is";
     Other other = as_it_is;
     std::string why;
     const auto add = [&](std::string_view text) {

@@ -64,6 +64,7 @@ class Writer {
     if (!told.code.empty()) out.text("code", told.code);
     if (!told.effect.empty()) out.text("effect", told.effect);
     out.boolean("safe_to_retry", told.safe_to_retry);
+    if (told.cut) out.boolean("cut", true);
     if (!told.detail.empty()) out.text("detail", told.detail);
     out.number("after_ms", told.at.ms());
     return out.done();

@@ -22,18 +22,20 @@ constexpr Duration kClientsPatience = Duration::hours(2);
 struct End {
   std::string name;
   Act act;
+  bool forwarded = false;  // a byte of the answer went to the client
 };
 
 void add_status(std::vector<End>& out, int status, Fields fields, std::string name = {}) {
   if (name.empty()) name = std::to_string(status);
-  out.push_back({std::move(name), answers(status, false, std::move(fields))});
+  out.push_back({std::move(name), answers(status, false, std::move(fields)), false});
 }
 
 // The statuses that anybody meets, and all that the configuration has a word for.
-std::vector<End> ends_of(const Idempotency& rules, Duration head) {
+std::vector<End> ends_of(const Idempotency& rules, Duration head, bool streams) {
   std::vector<End> out;
-  out.push_back({"no connection", unreached()});
-  std::set<int> statuses{200, 400, 401, 403, 404, 408, 409, 421, 422, 425, 429, 500, 502, 503, 504};
+  out.push_back({"no connection", unreached(), false});
+  std::set<int> statuses{200, 400, 401, 402, 403, 404, 408, 409,
+                         421, 422, 425, 429, 500, 502, 503, 504};
   for (const auto* declared : {&rules.refused, &rules.in_progress, &rules.settles})
     statuses.insert(declared->begin(), declared->end());
   for (const int status : statuses)
@@ -49,13 +51,16 @@ std::vector<End> ends_of(const Idempotency& rules, Duration head) {
     add_status(out, 500, {{rules.replay_marker, "true"}},
                fmt::format("500 with {}: true", rules.replay_marker));
   }
-  out.push_back({"bytes that are no HTTP", gibberish()});
-  out.push_back({"connection lost", answer_lost(true)});
-  out.push_back({"no answer in time", silence(head)});
+  out.push_back({"bytes that are no HTTP", gibberish(), false});
+  out.push_back({"connection lost", answer_lost(true), false});
+  out.push_back({"no answer in time", silence(head), false});
   Act killed = answer_lost(true);
   killed.outcome.cause = call::Cause::crash;
-  out.push_back({"Holdfast killed", killed});
-  out.push_back({"200, body cut", answer_cut(200)});
+  out.push_back({"Holdfast killed", killed, false});
+  // What is not read whole first has gone to the client as far as it came.
+  End cut{streams ? "200, cut on its way to the client" : "200, body cut", answer_cut(200), false};
+  cut.forwarded = streams;
+  out.push_back(std::move(cut));
   return out;
 }
 
@@ -199,8 +204,10 @@ std::vector<Outcome> outcomes_of(const std::shared_ptr<const call::Settings>& se
       std::max({call.route->deadline, lifetime, settings->journal.retention.keys}) +
       Duration::hours(1);
   std::vector<Outcome> out;
-  for (End& end : ends_of(ruler.rules(), call.upstream->timeouts.head)) {
-    auto ruled = ruler.rule(end.act);
+  for (End& end : ends_of(ruler.rules(), call.upstream->timeouts.head, !call.wants_journal())) {
+    Act judged = end.act;
+    judged.outcome.forwarded = end.forwarded;
+    auto ruled = ruler.rule(judged);
     const auto same = std::find_if(out.begin(), out.end(), [&](const Outcome& other) {
       return same_rulings(other.ruled, ruled);
     });

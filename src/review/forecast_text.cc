@@ -121,10 +121,11 @@ class Page {
     if (!forecast_.same_request.empty()) {
       line("same if", joined(forecast_.same_request) + " are the same; else 422 `key-reused`");
     }
-    line("mode",
-         forecast_.safe ? "safe method: may be sent again whatever the mode"
-                        : std::string(to_string(forecast_.mode)),
-         places_.text(forecast_.mode_place));
+    if (forecast_.safe) {
+      line("mode", "of no matter: a safe method may be sent again");
+    } else {
+      line("mode", to_string(forecast_.mode), places_.text(forecast_.mode_place));
+    }
     line("body",
          forecast_.streamed ? "flows through as it comes" : "read whole before anything is sent");
     line("journal", forecast_.journaled ? "yes: on disk before the first byte leaves"
@@ -148,7 +149,7 @@ class Page {
     }
     switch (key.kind) {
       case Kind::none:
-        line("key", "none: " + key.why, places_.text(key.place));
+        line("key", "none: " + key.why, forecast_.safe ? std::string() : places_.text(key.place));
         return;
       case Kind::made:
         line("key",
@@ -239,8 +240,7 @@ class Page {
       out_ += fmt::format("{}{}{}{}\n", lead, text, std::string(width_ - used + 2, ' '), place);
       return;
     }
-    const std::string all =
-        place.empty() ? std::string(text) : fmt::format("{}  ({})", text, place);
+    const std::string all = place.empty() ? std::string(text) : fmt::format("{} ({})", text, place);
     paragraph(all, lead, std::string(column, ' '));
   }
 

@@ -137,7 +137,15 @@ class Judge {
   // ---- answer lost
 
   void doubts() {
-    if (facts_.answer_lost.state == call::State::unknown) {
+    const bool never_asked =
+        facts_.upstream->idempotency.mode == call::Mode::verify && facts_.column == Column::none;
+    if (never_asked) {
+      add_upstream(Rule::lookup_never, "idempotency.lookup.get",
+                   fmt::format("No {} carries what the lookup asks for: nobody is ever asked",
+                               facts_.name()),
+                   story_of(facts_.answer_lost), "idempotency.lookup.get",
+                   "get: with {body:...} or {form:...} that the requests have, or {key}");
+    } else if (facts_.column == Column::none && facts_.answer_lost.state == call::State::unknown) {
       add_upstream(Rule::doubt_needs_person, "idempotency.mode",
                    "Each lost answer leaves a call `unknown` until a person has settled it",
                    story_of(facts_.answer_lost), "idempotency.mode",
@@ -145,10 +153,9 @@ class Judge {
                    "settle: ... } }, if it can be asked; mode: key, if it honours keys");
     }
     const Told* declined = facts_.declined.client(1);
-    const bool in_doubt =
-        facts_.declined.state == call::State::unknown ||
-        (declined != nullptr && declined->status == 402 && declined->effect == "unknown");
-    if (facts_.column == Column::key && in_doubt) {
+    const bool in_doubt = facts_.declined.state == call::State::unknown ||
+                          (declined != nullptr && declined->effect == "unknown");
+    if (facts_.column == Column::key && facts_.declined.copies > 1 && in_doubt) {
       add_upstream(Rule::settles_nothing, "idempotency.settles",
                    "After a lost answer a decline under the same key is not believed",
                    story_of(facts_.declined), "idempotency.settles",

@@ -73,29 +73,30 @@ class Judge {
     }
   }
 
-  // The first route whose calls may end in the log alone, and that end.
+  // Of the routes whose calls may end badly the first is named.
   void endings() {
-    const auto found = std::find_if(routes_.begin(), routes_.end(), [](const RouteFacts& facts) {
-      return facts.bad_end() != nullptr;
-    });
-    if (found == routes_.end()) return;
-    const RouteFacts* first = &*found;
-    const Scene* scene = first->bad_end();
-    Story story = story_of(*scene);
-    story.push_back(fmt::format("The log has a line `{}`", scene->errors.back()));
-    if (settings_.alerts.targets.empty() && !scene->callback_made) {
+    const RouteFacts* ends = nullptr;
+    const RouteFacts* untold = nullptr;
+    for (const RouteFacts& facts : routes_) {
+      if (facts.bad_end() == nullptr) continue;
+      if (ends == nullptr) ends = &facts;
+      if (untold == nullptr && facts.ends_untold()) untold = &facts;
+    }
+    if (untold != nullptr && settings_.alerts.targets.empty()) {
+      Story story = story_of(*untold->bad_end());
+      story.push_back(fmt::format("The log has a line `{}`", untold->bad_end()->errors.back()));
       add(Rule::nobody_told, "alerts",
-          fmt::format("The end of {} is told to nobody but the log", first->name()), story,
-          "alerts", "alerts: { webhook: { url: \"https://...\" } }");
+          fmt::format("The end of {} is told to nobody but the log", untold->name()),
+          std::move(story), "alerts", "alerts: { webhook: { url: \"https://...\" } }");
     }
-    if (settings_.admin.empty()) {
-      story.emplace_back(
-          "Nobody can list it, settle it or send it again: there is no admin listener");
-      add(Rule::no_admin, "admin",
-          fmt::format("Calls of {} may stand `unknown` or held, and nobody can ask for them",
-                      first->name()),
-          story, "admin", "admin: 127.0.0.1:8081");
-    }
+    if (ends == nullptr || !settings_.admin.empty()) return;
+    add(Rule::no_admin, "admin",
+        fmt::format("Calls of {} may stand `unknown` or held, and nobody can ask for them",
+                    ends->name()),
+        {fmt::format("A call of {} is held, or ends `unknown` or `dead`", ends->name()),
+         "Somebody has to know which, settle it, or send it again",
+         "`holdfast calls` has nobody to ask: there is no admin listener"},
+        "admin", "admin: 127.0.0.1:8081");
   }
 
   void less() {

@@ -141,8 +141,8 @@ Report review(const config::Loaded& loaded, const Choice& choice) {
         {i, facts.name(), facts.route->upstream, place, answers_of(facts, settings)});
     judge_route(facts, loaded, found);
     take(found, {fmt::format("routes[{}].", i), "upstreams." + facts.route->upstream + "."});
-    // A thousand routes: of one bad end the story is told below.
-    const bool told_below = facts.bad_end() != nullptr && !bad_end;
+    // There may be a thousand of them: of one bad end the story is told below.
+    const bool told_below = facts.ends_untold() && !bad_end;
     bad_end = bad_end || told_below;
     if (!told_below) routes.back().forget_moments();
   }

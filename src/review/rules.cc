@@ -59,6 +59,10 @@ constexpr RuleRow kRows[] = {
      "Only a 2xx settles what an earlier attempt did, unless `settles` names other statuses. "
      "Declare those that the upstream itself gives as its verdict (400, 402, 404), with "
      "`settles_field` if something before it gives them too."},
+    {Rule::lookup_never, "lookup-never", kWarning, Question::answer_lost,
+     "The lookup asks for what no request of the route carries: nobody is ever asked.",
+     "A call that lacks one of the placeholders is handled as `mode: none`: in doubt it ends "
+     "`unknown`. Ask by what the requests carry, or by `{key}` on a route with a key."},
     {Rule::verify_outlasts_wait, "verify-outlasts-wait", kWarning, Question::answer_lost,
      "The lookup needs longer than the client waits, and nobody goes on asking.",
      "\"It is not there\" counts when it was seen twice, `settle` apart. With `hold: on_failure` "

@@ -29,6 +29,7 @@ enum class Rule : std::uint8_t {
   // answer_lost
   doubt_needs_person,
   settles_nothing,
+  lookup_never,
   verify_outlasts_wait,
   // restart
   open_forgotten,

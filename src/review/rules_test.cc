@@ -95,6 +95,10 @@ std::map<Rule, Pair> outcome_pairs() {
       {Rule::settles_nothing,
        {yaml({.upstream = unsettled, .route = kKeyed}),
         yaml({.upstream = kModeKey, .route = kKeyed})}},
+      {Rule::lookup_never,
+       {yaml({.upstream = kVerify, .route = "    key: { required: true, from: [ { body: /a } ] }"}),
+        yaml(
+            {.upstream = kVerify, .route = "    key: { required: true, from: [ { form: a } ] }"})}},
       {Rule::verify_outlasts_wait,
        {yaml(
             {.upstream = kVerify, .route = "    key: { required: true, from: [ { form: ref } ] }"}),

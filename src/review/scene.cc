@@ -89,16 +89,16 @@ std::shared_ptr<const call::Settings> Rehearsal::neighbours(int concurrency_max)
   return out;
 }
 
-Sample Rehearsal::sample(const SampleAsk& ask) const {
-  return sample_for(*route_, *upstream_, ask, Stage::beginning().wall);
+Sample Rehearsal::sample(const SampleAsk& ask, const Now& now) const {
+  return sample_for(*route_, *upstream_, ask, now.wall);
 }
 
 bool Rehearsal::reaches(const SampleAsk& ask) const {
-  return call::find_route(*all_, sample(ask).head).get() == route_;
+  return call::find_route(*all_, sample(ask, Stage::beginning()).head).get() == route_;
 }
 
 std::optional<call::NewCall> Rehearsal::take(const SampleAsk& ask) const {
-  const Sample request = sample(ask);
+  const Sample request = sample(ask, Stage::beginning());
   return admit(near_, request.head, request.body, Stage::beginning());
 }
 
@@ -111,7 +111,7 @@ Scene Rehearsal::play(const Script& upstream, const Play& play) const {
 
 Scene Rehearsal::answer_lost(const SampleAsk& ask) const {
   return play(first_then(review::answer_lost(true), answers(200, true)), [&](Stage& stage) {
-    stage.ask(sample(ask));
+    stage.ask(sample(ask, stage.now()));
     stage.pass(horizon_);
   });
 }
@@ -120,34 +120,36 @@ Scene Rehearsal::lost_and_repeated(const SampleAsk& ask, const SampleAsk& again)
   Act lost = review::answer_lost(true);
   lost.takes = Duration::millis(500);
   return play(first_then(lost, answers(200, true)), [&](Stage& stage) {
-    const int number = stage.ask(sample(ask));
+    const int number = stage.ask(sample(ask, stage.now()));
     stage.pass(lost.takes - Duration::millis(1));
     stage.give_up(number);
     stage.pass(kClientPause);
-    stage.pass_until_told(stage.ask(sample(again)), kPatience);
+    stage.pass_until_told(stage.ask(sample(again, stage.now())), kPatience);
   });
 }
 
 Scene Rehearsal::all_answers_lost(const SampleAsk& ask) const {
   const auto lost = [](const Copy&) { return review::answer_lost(true); };
   return play(lost, [&](Stage& stage) {
-    stage.ask(sample(ask));
+    stage.ask(sample(ask, stage.now()));
     stage.pass(horizon_);
   });
 }
 
 Scene Rehearsal::request_lost(const SampleAsk& ask) const {
-  return play(first_then(review::answer_lost(false), answers(200, true)),
-              [&](Stage& stage) { stage.pass_until_told(stage.ask(sample(ask)), kPatience); });
+  return play(first_then(review::answer_lost(false), answers(200, true)), [&](Stage& stage) {
+    stage.pass_until_told(stage.ask(sample(ask, stage.now())), kPatience);
+  });
 }
 
 Scene Rehearsal::lost_then_declined(const SampleAsk& ask) const {
   Fields fields;
   const auto& field = upstream_->idempotency.settles_field;
   if (!field.empty()) fields.push_back({field, "1"});
-  const Act declined = answers(402, false, fields);
+  const auto& settles = upstream_->idempotency.settles;
+  const Act declined = answers(settles.empty() ? 402 : settles.front(), false, fields);
   return play(first_then(review::answer_lost(false), declined), [&](Stage& stage) {
-    stage.pass_until_told(stage.ask(sample(ask)), kPatience);
+    stage.pass_until_told(stage.ask(sample(ask, stage.now())), kPatience);
     stage.pass(horizon_);
   });
 }
@@ -155,7 +157,7 @@ Scene Rehearsal::lost_then_declined(const SampleAsk& ask) const {
 Scene Rehearsal::upstream_down(const SampleAsk& ask) const {
   return play([](const Copy&) { return unreached(); },
               [&](Stage& stage) {
-                stage.ask(sample(ask));
+                stage.ask(sample(ask, stage.now()));
                 stage.pass(horizon_);
               });
 }
@@ -163,11 +165,11 @@ Scene Rehearsal::upstream_down(const SampleAsk& ask) const {
 Scene Rehearsal::crash(const SampleAsk& ask) const {
   const Act slow = silence(upstream_->timeouts.head);
   return play(first_then(slow, answers(200, true)), [&](Stage& stage) {
-    stage.ask(sample(ask));
+    stage.ask(sample(ask, stage.now()));
     stage.pass(std::min(Duration::millis(20), upstream_->timeouts.head / 2));
     stage.crash(Duration::seconds(5));
     stage.pass(Duration::minutes(1));
-    stage.pass_until_told(stage.ask(sample(ask)), kPatience);
+    stage.pass_until_told(stage.ask(sample(ask, stage.now())), kPatience);
   });
 }
 
@@ -177,10 +179,10 @@ Scene Rehearsal::limited(const SampleAsk& ask) const {
     return well ? answers(200, true) : answers(429, false, {{"Retry-After", "1"}});
   };
   return play(upstream, [&](Stage& stage) {
-    stage.pass_until_told(stage.ask(sample(ask)), kPatience);
+    stage.pass_until_told(stage.ask(sample(ask, stage.now())), kPatience);
     well = true;
     stage.pass(Duration::minutes(2));
-    stage.pass_until_told(stage.ask(sample(ask)), kPatience);
+    stage.pass_until_told(stage.ask(sample(ask, stage.now())), kPatience);
   });
 }
 
@@ -188,7 +190,7 @@ Scene Rehearsal::journal_full(const SampleAsk& ask) const {
   return play([](const Copy&) { return answers(200, true); },
               [&](Stage& stage) {
                 stage.fill_journal();
-                stage.pass_until_told(stage.ask(sample(ask)), kPatience);
+                stage.pass_until_told(stage.ask(sample(ask, stage.now())), kPatience);
               });
 }
 
@@ -197,18 +199,18 @@ Scene Rehearsal::stranger(const SampleAsk& ask) const {
   other.credential = "two";
   return play([](const Copy&) { return answers(200, true); },
               [&](Stage& stage) {
-                stage.pass_until_told(stage.ask(sample(ask)), kPatience);
+                stage.pass_until_told(stage.ask(sample(ask, stage.now())), kPatience);
                 stage.pass(kClientPause);
-                stage.pass_until_told(stage.ask(sample(other)), kPatience);
+                stage.pass_until_told(stage.ask(sample(other, stage.now())), kPatience);
               });
 }
 
 Scene Rehearsal::slow_and_repeated(const SampleAsk& ask, Duration after) const {
   const Act slow = silence(std::max(upstream_->timeouts.head, after * 2));
   return play(first_then(slow, answers(200, true)), [&](Stage& stage) {
-    stage.ask(sample(ask));
+    stage.ask(sample(ask, stage.now()));
     stage.pass(after);
-    stage.pass_until_told(stage.ask(sample(ask)), after);
+    stage.pass_until_told(stage.ask(sample(ask, stage.now())), after);
   });
 }
 
@@ -223,7 +225,7 @@ Rehearsal::Flood Rehearsal::flood(const SampleAsk& ask) const {
   for (int i = 1; i <= out.calls; ++i) {
     SampleAsk one = ask;
     one.value = "sample-" + std::to_string(i);
-    stage.ask(sample(one));
+    stage.ask(sample(one, stage.now()));
   }
   out.at_once = stage.copies();
   stage.pass(route_->wait + kFloodTakes * 2);

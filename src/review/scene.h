@@ -50,7 +50,7 @@ class Rehearsal {
   [[nodiscard]] Scene all_answers_lost(const SampleAsk& ask) const;
   // The first copy is lost before it has done anything; the upstream is well afterwards.
   [[nodiscard]] Scene request_lost(const SampleAsk& ask) const;
-  // The same, and then it is declined with a 402.
+  // The same, and then it is declined: with a status that is declared to settle, else with a 402.
   [[nodiscard]] Scene lost_then_declined(const SampleAsk& ask) const;
   // Nothing gets through, for as long as the call may live.
   [[nodiscard]] Scene upstream_down(const SampleAsk& ask) const;
@@ -82,7 +82,8 @@ class Rehearsal {
   using Script = std::function<Act(const Copy&)>;
   using Play = std::function<void(Stage&)>;
 
-  [[nodiscard]] Sample sample(const SampleAsk& ask) const;
+  // Signed at `now` where it is a webhook.
+  [[nodiscard]] Sample sample(const SampleAsk& ask, const Now& now) const;
   [[nodiscard]] Scene play(const Script& upstream, const Play& play) const;
   [[nodiscard]] std::shared_ptr<const call::Settings> neighbours(int concurrency_max) const;
 

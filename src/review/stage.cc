@@ -258,18 +258,9 @@ void Stage::run_to(Instant until, int awaited) {
     const bool ends = soonest != running_.end() && (!wake || soonest->second.ends <= *wake);
     const bool more = ends || wake.has_value();
     const Instant next = ends ? soonest->second.ends : wake.value_or(until);
-    // Of what repeats itself for years the middle is left out: as if nobody had been there.
-    const bool enough = steps >= kStepsMax;
-    if (!more || next > until || enough) {
-      move_to(until);
-      if (enough && steps == kStepsMax) {
-        step(engine::Woke{});
-        while (!running_.empty())
-          end(running_.begin()->first);
-        step(engine::Woke{});
-      }
-      return;
-    }
+    if (!more || next > until || steps == kStepsMax * 2) return move_to(std::max(until, now_.mono));
+    // Of what repeats itself for years the middle is left out, as if nobody had been there.
+    if (steps == kStepsMax) move_to(until);
     move_to(std::max(next, now_.mono));
     if (ends) {
       end(soonest->first);
@@ -330,6 +321,8 @@ void Stage::perform(engine::ActionKind& what) {
     tell(forward->exchange, {forward->head.status, forward->head.fields, nullptr, false}, false);
     const auto found = running_.find(forward->id);
     if (found != running_.end()) found->second.outcome.forwarded = true;
+  } else if (const auto* done = std::get_if<engine::FinishAnswer>(&what)) {
+    told_[static_cast<int>(raw(done->exchange))].cut = !done->complete;
   } else if (const auto* cancel = std::get_if<engine::CancelAttempt>(&what)) {
     const auto found = running_.find(cancel->id);
     if (found == running_.end()) return;
@@ -346,7 +339,7 @@ void Stage::perform(engine::ActionKind& what) {
              std::holds_alternative<engine::PageLineHeads>(what)) {
     inbox_.push_back(read(what));
   }
-  // Captured and discarded answers end as they are; of a finished one all has been said.
+  // Captured and discarded answers end as they are.
 }
 
 void Stage::start(const engine::StartAttempt& start) {

@@ -46,6 +46,7 @@ struct Told {
   std::string effect;  // empty: plainly final
   bool safe_to_retry = true;
   bool replayed = false;
+  bool cut = false;          // its answer broke off on the way
   bool at_the_door = false;  // by the intake: there was no call
   std::string detail;        // a sentence more, of Holdfast's own answers
   Duration at;
@@ -117,6 +118,7 @@ class Stage {
   [[nodiscard]] const std::optional<call::Request>& first_sent() const { return first_sent_; }
   [[nodiscard]] const engine::Stats& stats() { return engine_->stats(now_); }
 
+  [[nodiscard]] Now now() const { return now_; }
   static Now beginning();
 
  private:

@@ -166,7 +166,9 @@ class Teller {
     }
     const Duration gap = sentence.from - before;
     if (gap < Duration::seconds(1)) return text;
-    text.front() = static_cast<char>(text.front() == 'T' ? 't' : text.front());
+    const char first = text.front();
+    const bool name = text.starts_with("Holdfast") || first < 'A' || first > 'Z';
+    if (!name) text.front() = static_cast<char>(first - 'A' + 'a');
     return fmt::format("{} later {}", about(gap), text);
   }
 
@@ -208,6 +210,7 @@ std::string words_of(const Told& told) {
                        told.replayed ? ", replayed" : "");
   }
   if (told.replayed) out += ", replayed";
+  if (told.cut) out += ", broken off";
   if (!told.effect.empty()) out += fmt::format(", effect {}", told.effect);
   if (!told.safe_to_retry && !told.at_the_door) out += ", not to be repeated";
   return out;
