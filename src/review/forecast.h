@@ -60,7 +60,7 @@ struct Course {
   int live_attempts = 0;  // until the client was told something
   int copies = 0;         // of them and of later ones that left
   int lookups = 0;
-  std::optional<Told> told;  // none: not within two hours
+  std::optional<Told> told;  // none: not within `wait` and two hours
   bool held = false;
   std::optional<call::State> state;  // at the end; none: it leaves no record
   Duration ends;                     // until the last thing happened

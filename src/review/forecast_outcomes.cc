@@ -17,7 +17,7 @@ using call::Idempotency;
 using call::Mode;
 using When = Ruled::When;
 
-constexpr Duration kClientsPatience = Duration::hours(2);
+constexpr Duration kLastAttempt = Duration::hours(2);
 
 struct End {
   std::string name;
@@ -165,7 +165,7 @@ bool same_rulings(const std::vector<Ruled>& a, const std::vector<Ruled>& b) {
 
 Course course_of(const std::shared_ptr<const call::Settings>& settings,
                  const call::IncomingHead& head, const std::string& body, const Act& act,
-                 Duration horizon, Now now) {
+                 const call::RouteSettings& route, Duration horizon, Now now) {
   Stage stage(settings, now);
   int begun = 0;
   stage.upstream = [&](const Copy&) {
@@ -174,7 +174,7 @@ Course course_of(const std::shared_ptr<const call::Settings>& settings,
   };
   Course out;
   const int number = stage.ask(head, body);
-  stage.pass_until_told(number, kClientsPatience);
+  stage.pass_until_told(number, route.wait + kLastAttempt);
   out.live_attempts = begun;
   if (const Told* told = stage.told(number)) out.told = *told;
   stage.pass(horizon);
@@ -201,8 +201,8 @@ std::vector<Outcome> outcomes_of(const std::shared_ptr<const call::Settings>& se
   const Ruler ruler(places, route, call);
   const Duration lifetime = ruler.rules().lifetime.value_or(Duration{});
   const Duration horizon =
-      std::max({call.route->deadline, lifetime, settings->journal.retention.keys}) +
-      Duration::hours(1);
+      call.route->wait + kLastAttempt +
+      std::max({call.route->deadline, lifetime, settings->journal.retention.keys});
   std::vector<Outcome> out;
   for (End& end : ends_of(ruler.rules(), call.upstream->timeouts.head, !call.wants_journal())) {
     Act judged = end.act;
@@ -218,7 +218,7 @@ std::vector<Outcome> outcomes_of(const std::shared_ptr<const call::Settings>& se
     Outcome one;
     one.ends = {std::move(end.name)};
     one.ruled = std::move(ruled);
-    one.course = course_of(settings, head, body, end.act, horizon, now);
+    one.course = course_of(settings, head, body, end.act, *call.route, horizon, now);
     out.push_back(std::move(one));
   }
   std::stable_sort(out.begin(), out.end(), [](const Outcome& a, const Outcome& b) {

@@ -9,7 +9,7 @@ namespace hf::review {
 namespace {
 
 constexpr int kFloodSlots = 50;  // which share is refused does not depend on how many there are
-constexpr Duration kPatience = Duration::hours(2);
+constexpr int kFloodStretches = 40;
 constexpr Duration kClientPause = Duration::seconds(2);
 
 Scene shown(Stage& stage, int requests) {
@@ -65,8 +65,8 @@ Rehearsal::Rehearsal(const call::Settings& settings, std::size_t route)
       upstream_(all_->upstreams.at(route_->upstream).get()) {
   near_ = neighbours(upstream_->concurrency);
   const Duration lifetime = upstream_->idempotency.lifetime.value_or(Duration{});
-  horizon_ =
-      std::max({route_->deadline, lifetime, all_->journal.retention.keys}) + Duration::hours(1);
+  patience_ = route_->wait + Duration::hours(2);
+  horizon_ = patience_ + std::max({route_->deadline, lifetime, all_->journal.retention.keys});
 }
 
 // The engine asks nothing of other upstreams, and of other routes only those that lead to its own.
@@ -124,7 +124,7 @@ Scene Rehearsal::lost_and_repeated(const SampleAsk& ask, const SampleAsk& again)
     stage.pass(lost.takes - Duration::millis(1));
     stage.give_up(number);
     stage.pass(kClientPause);
-    stage.pass_until_told(stage.ask(sample(again, stage.now())), kPatience);
+    stage.pass_until_told(stage.ask(sample(again, stage.now())), patience_);
   });
 }
 
@@ -138,7 +138,7 @@ Scene Rehearsal::all_answers_lost(const SampleAsk& ask) const {
 
 Scene Rehearsal::request_lost(const SampleAsk& ask) const {
   return play(first_then(review::answer_lost(false), answers(200, true)), [&](Stage& stage) {
-    stage.pass_until_told(stage.ask(sample(ask, stage.now())), kPatience);
+    stage.pass_until_told(stage.ask(sample(ask, stage.now())), patience_);
   });
 }
 
@@ -149,7 +149,7 @@ Scene Rehearsal::lost_then_declined(const SampleAsk& ask) const {
   const auto& settles = upstream_->idempotency.settles;
   const Act declined = answers(settles.empty() ? 402 : settles.front(), false, fields);
   return play(first_then(review::answer_lost(false), declined), [&](Stage& stage) {
-    stage.pass_until_told(stage.ask(sample(ask, stage.now())), kPatience);
+    stage.pass_until_told(stage.ask(sample(ask, stage.now())), patience_);
     stage.pass(horizon_);
   });
 }
@@ -169,7 +169,7 @@ Scene Rehearsal::crash(const SampleAsk& ask) const {
     stage.pass(std::min(Duration::millis(20), upstream_->timeouts.head / 2));
     stage.crash(Duration::seconds(5));
     stage.pass(Duration::minutes(1));
-    stage.pass_until_told(stage.ask(sample(ask, stage.now())), kPatience);
+    stage.pass_until_told(stage.ask(sample(ask, stage.now())), patience_);
   });
 }
 
@@ -179,10 +179,10 @@ Scene Rehearsal::limited(const SampleAsk& ask) const {
     return well ? answers(200, true) : answers(429, false, {{"Retry-After", "1"}});
   };
   return play(upstream, [&](Stage& stage) {
-    stage.pass_until_told(stage.ask(sample(ask, stage.now())), kPatience);
+    stage.pass_until_told(stage.ask(sample(ask, stage.now())), patience_);
     well = true;
     stage.pass(Duration::minutes(2));
-    stage.pass_until_told(stage.ask(sample(ask, stage.now())), kPatience);
+    stage.pass_until_told(stage.ask(sample(ask, stage.now())), patience_);
   });
 }
 
@@ -190,7 +190,7 @@ Scene Rehearsal::journal_full(const SampleAsk& ask) const {
   return play([](const Copy&) { return answers(200, true); },
               [&](Stage& stage) {
                 stage.fill_journal();
-                stage.pass_until_told(stage.ask(sample(ask, stage.now())), kPatience);
+                stage.pass_until_told(stage.ask(sample(ask, stage.now())), patience_);
               });
 }
 
@@ -199,9 +199,9 @@ Scene Rehearsal::stranger(const SampleAsk& ask) const {
   other.credential = "two";
   return play([](const Copy&) { return answers(200, true); },
               [&](Stage& stage) {
-                stage.pass_until_told(stage.ask(sample(ask, stage.now())), kPatience);
+                stage.pass_until_told(stage.ask(sample(ask, stage.now())), patience_);
                 stage.pass(kClientPause);
-                stage.pass_until_told(stage.ask(sample(other, stage.now())), kPatience);
+                stage.pass_until_told(stage.ask(sample(other, stage.now())), patience_);
               });
 }
 
@@ -228,7 +228,10 @@ Rehearsal::Flood Rehearsal::flood(const SampleAsk& ask) const {
     stage.ask(sample(one, stage.now()));
   }
   out.at_once = stage.copies();
-  stage.pass(route_->wait + kFloodTakes * 2);
+  // In stretches, none of which has so much to do that some of it would be left out.
+  const Duration whole = route_->wait + kFloodTakes * 2;
+  for (int i = 0; i < kFloodStretches; ++i)
+    stage.pass(whole / kFloodStretches);
   for (int i = 1; i <= out.calls; ++i) {
     const Told* told = stage.told(i);
     if (told == nullptr) continue;

@@ -91,7 +91,8 @@ class Rehearsal {
   std::shared_ptr<const call::Settings> near_;  // with this upstream alone
   const call::RouteSettings* route_;
   const call::UpstreamSettings* upstream_;
-  Duration horizon_;  // a call's longest life
+  Duration patience_;  // a client's, with the attempt that is on its way when it ends
+  Duration horizon_;   // a call's longest life
 };
 
 }  // namespace hf::review

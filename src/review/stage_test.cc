@@ -82,7 +82,8 @@ TEST(Stage, AKeyIsForgottenAtTheEndOfItsLifetime) {
   On on(R"(
 journal: { retention: { keys: 1h } }
 upstreams: { up: { url: "https://up.example", idempotency: { mode: key, lifetime: 2h } } }
-routes: [ { path: /pay, upstream: up, key: { from: [ { body: /order } ] }, retry: { live: { attempts: 1 } } } ]
+routes:
+  - { path: /pay, upstream: up, key: { from: [ { body: /order } ] } }
 )");
   on.stage.upstream = [](const Copy&) { return answers(200, true); };
   on.ask();
@@ -180,8 +181,10 @@ upstreams:
   up:
     url: https://up.example
     credentials: stored
-    idempotency: { mode: verify, lookup: { get: "/x?ref={key}", where: { /state: [done, ok] }, settle: 1s, )" +
-                             found + R"( } }
+    idempotency:
+      mode: verify
+      lookup: { get: "/x?ref={key}", where: { /state: [done, ok] }, settle: 1s, )" +
+                             found + R"( }
 routes: [ { path: /pay, upstream: up, key: { from: [ { body: /order } ] }, hold: on_failure } ]
 )";
     for (const bool applied : {true, false}) {
