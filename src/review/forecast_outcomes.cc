@@ -23,17 +23,18 @@ struct End {
   std::string name;
   Act act;
   bool forwarded = false;  // a byte of the answer went to the client
+  bool killed = false;     // nobody is there to play the rest
 };
 
 void add_status(std::vector<End>& out, int status, Fields fields, std::string name = {}) {
   if (name.empty()) name = std::to_string(status);
-  out.push_back({std::move(name), answers(status, false, std::move(fields)), false});
+  out.push_back({std::move(name), answers(status, false, std::move(fields)), false, false});
 }
 
 // The statuses that anybody meets, and all that the configuration has a word for.
 std::vector<End> ends_of(const Idempotency& rules, Duration head, bool streams) {
   std::vector<End> out;
-  out.push_back({"no connection", unreached(), false});
+  out.push_back({"no connection", unreached(), false, false});
   std::set<int> statuses{200, 400, 401, 402, 403, 404, 408, 409,
                          421, 422, 425, 429, 500, 502, 503, 504};
   for (const auto* declared : {&rules.refused, &rules.in_progress, &rules.settles})
@@ -51,14 +52,15 @@ std::vector<End> ends_of(const Idempotency& rules, Duration head, bool streams) 
     add_status(out, 500, {{rules.replay_marker, "true"}},
                fmt::format("500 with {}: true", rules.replay_marker));
   }
-  out.push_back({"bytes that are no HTTP", gibberish(), false});
-  out.push_back({"connection lost", answer_lost(true), false});
-  out.push_back({"no answer in time", silence(head), false});
+  out.push_back({"bytes that are no HTTP", gibberish(), false, false});
+  out.push_back({"connection lost", answer_lost(true), false, false});
+  out.push_back({"no answer in time", silence(head), false, false});
   Act killed = answer_lost(true);
   killed.outcome.cause = call::Cause::crash;
-  out.push_back({"Holdfast killed", killed, false});
+  out.push_back({"Holdfast killed", killed, false, true});
   // What is not read whole first has gone to the client as far as it came.
-  End cut{streams ? "200, cut on its way to the client" : "200, body cut", answer_cut(200), false};
+  End cut{streams ? "200, cut on its way to the client" : "200, body cut", answer_cut(200), false,
+          false};
   cut.forwarded = streams;
   out.push_back(std::move(cut));
   return out;
@@ -163,6 +165,21 @@ bool same_rulings(const std::vector<Ruled>& a, const std::vector<Ruled>& b) {
   });
 }
 
+// A client is told the upstream's own status; beyond that the same happens.
+bool same_course(const Course& a, const Course& b) {
+  if (a.told.has_value() != b.told.has_value()) return false;
+  if (a.told) {
+    const Told& x = *a.told;
+    const Told& y = *b.told;
+    if (x.code != y.code || x.effect != y.effect || x.safe_to_retry != y.safe_to_retry ||
+        x.cut != y.cut || (!x.code.empty() && x.status != y.status)) {
+      return false;
+    }
+  }
+  return a.live_attempts == b.live_attempts && a.held == b.held && a.state == b.state &&
+         a.rules == b.rules;
+}
+
 Course course_of(const std::shared_ptr<const call::Settings>& settings,
                  const call::IncomingHead& head, const std::string& body, const Act& act,
                  const call::RouteSettings& route, Duration horizon, Now now) {
@@ -208,8 +225,10 @@ std::vector<Outcome> outcomes_of(const std::shared_ptr<const call::Settings>& se
     Act judged = end.act;
     judged.outcome.forwarded = end.forwarded;
     auto ruled = ruler.rule(judged);
+    const Course course = course_of(settings, head, body, end.act, *call.route, horizon, now);
     const auto same = std::find_if(out.begin(), out.end(), [&](const Outcome& other) {
-      return same_rulings(other.ruled, ruled);
+      const bool played_alike = end.killed || same_course(other.course, course);
+      return same_rulings(other.ruled, ruled) && played_alike;
     });
     if (same != out.end()) {
       same->ends.push_back(std::move(end.name));
@@ -218,7 +237,7 @@ std::vector<Outcome> outcomes_of(const std::shared_ptr<const call::Settings>& se
     Outcome one;
     one.ends = {std::move(end.name)};
     one.ruled = std::move(ruled);
-    one.course = course_of(settings, head, body, end.act, *call.route, horizon, now);
+    one.course = course;
     out.push_back(std::move(one));
   }
   std::stable_sort(out.begin(), out.end(), [](const Outcome& a, const Outcome& b) {

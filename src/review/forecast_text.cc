@@ -47,6 +47,14 @@ std::string_view words_of(call::Ruling ruling) {
   return "?";
 }
 
+// Of ends that are decided alike each has its own status.
+std::string told_words(const Told& told, bool several) {
+  std::string out = review::words_of(told);
+  const std::string one = fmt::format("the upstream's {}", told.status);
+  if (several && out.starts_with(one)) out.replace(0, one.size(), "the upstream's own status");
+  return out;
+}
+
 std::string_view words_of(When when) {
   switch (when) {
     case When::first:
@@ -203,7 +211,7 @@ class Page {
                             ruled.decision.rule, because.empty() ? "" : "; by " + because),
                 "  ", "    ");
     }
-    paragraph("every time: " + course(outcome.course), "  ", "    ");
+    paragraph("every time: " + course(outcome.course, outcome.ends.size() > 1), "  ", "    ");
   }
 
   static std::string counted(int count, std::string_view what) {
@@ -214,12 +222,12 @@ class Page {
     return at < Duration::seconds(1) ? "at once" : "after " + about(at);
   }
 
-  static std::string course(const Course& course) {
+  static std::string course(const Course& course, bool several) {
     std::string out = counted(course.live_attempts, "attempt");
     if (course.lookups > 0) out += ", " + counted(course.lookups, "lookup");
     if (course.told) {
       out += fmt::format("; {} the client is told {}", when(course.told->at),
-                         review::words_of(*course.told));
+                         told_words(*course.told, several));
     }
     const bool ended = course.state && *course.state != call::State::answered;
     if (ended) {

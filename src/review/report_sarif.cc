@@ -86,8 +86,12 @@ std::string artifact_json(std::string_view file) {
 
 std::string location_json(const Report& report, const config::Place& place) {
   JsonObject region;
-  region.number("startLine", std::max(1, place.at.line));
-  region.number("startColumn", std::max(1, place.at.column));
+  const int line = std::max(1, place.at.line);
+  const int column = std::max(1, place.at.column);
+  region.number("startLine", line);
+  region.number("startColumn", column);
+  region.number("endLine", line);
+  region.number("endColumn", column + 1);
   JsonObject physical;
   physical.raw("artifactLocation", artifact_json(report.file));
   physical.raw("region", region.done());
