@@ -1,4 +1,4 @@
-// `holdfast review` from outside: exit codes, JSON, SARIF; and the stories it tells, made to happen.
+// `holdfast review` from outside: exit codes, JSON, SARIF; and its stories, made to happen.
 import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -93,7 +93,7 @@ test('--json has all of it', async t => {
   assert.ok(report.accepted[0].story.length > 3)
 })
 
-// What SARIF 2.1.0 requires (sections 3.13 to 3.52), and what GitHub's code scanning asks beyond it.
+// What SARIF 2.1.0 requires (sections 3.13 to 3.52), and what GitHub's code scanning asks beyond.
 function checkSarif(log) {
   const levels = ['none', 'note', 'warning', 'error']
   const text = (value, what) => {
