@@ -41,7 +41,8 @@ const std::map<std::string, std::string> kModes{
 
 std::string yaml_of(const std::string& mode, const std::string& route) {
   return fmt::format(
-      "upstreams:\n  up:\n    url: https://up.example\n    credentials: stored\n    {}\n"
+      "upstreams:\n  up:\n    url: https://up.example\n    credentials: stored\n"
+      "    timeouts: {{ head: 500ms }}\n    {}\n"
       "routes:\n  - path: /\n    upstream: up\n    wait: 5s\n{}",
       kModes.at(mode), route);
 }

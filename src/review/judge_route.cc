@@ -131,7 +131,7 @@ class Judge {
     if (!kept) return;
     add_upstream(Rule::limit_final, "idempotency.refused",
                  "A 429 of the upstream becomes the final answer of its key",
-                 story_of(facts_.limited), "idempotency.refused", "refused: [421, 425, 429]");
+                 story_of(facts_.limited), "refused: [421, 425, 429]");
   }
 
   // ---- answer lost
@@ -143,12 +143,12 @@ class Judge {
       add_upstream(Rule::lookup_never, "idempotency.lookup.get",
                    fmt::format("No {} carries what the lookup asks for: nobody is ever asked",
                                facts_.name()),
-                   story_of(facts_.answer_lost), "idempotency.lookup.get",
+                   story_of(facts_.answer_lost),
                    "get: with {body:...} or {form:...} that the requests have, or {key}");
     } else if (facts_.column == Column::none && facts_.answer_lost.state == call::State::unknown) {
       add_upstream(Rule::doubt_needs_person, "idempotency.mode",
                    "Each lost answer leaves a call `unknown` until a person has settled it",
-                   story_of(facts_.answer_lost), "idempotency.mode",
+                   story_of(facts_.answer_lost),
                    "idempotency: { mode: verify, lookup: { get: ..., found: ..., where: ..., "
                    "settle: ... } }, if it can be asked; mode: key, if it honours keys");
     }
@@ -158,7 +158,7 @@ class Judge {
     if (facts_.column == Column::key && facts_.declined.copies > 1 && in_doubt) {
       add_upstream(Rule::settles_nothing, "idempotency.settles",
                    "After a lost answer a decline under the same key is not believed",
-                   story_of(facts_.declined), "idempotency.settles",
+                   story_of(facts_.declined),
                    "settles: [400, 402, 404], if it says these by itself");
     }
     const Told* verified = facts_.request_lost.client(1);
@@ -275,26 +275,24 @@ class Judge {
     const auto place = [&](std::string_view of) {
       return loaded_.places.of_route(facts_.index, *facts_.route, *facts_.upstream, of);
     };
-    out_.push_back({rule,
-                    place(key),
-                    facts_.name(),
-                    std::move(message),
-                    std::move(story),
-                    {place(change_key), std::move(text)},
-                    {}});
+    put(rule, place(key), std::move(message), std::move(story),
+        {place(change_key), std::move(text)});
   }
 
+  // About one key of the upstream, which is also what would change it.
   void add_upstream(Rule rule, std::string_view key, std::string message, Story story,
-                    std::string_view change_key, std::string text) {
-    const auto place = [&](std::string_view of) {
-      return loaded_.places.of_upstream(*facts_.upstream, of);
-    };
+                    std::string text) {
+    const auto place = loaded_.places.of_upstream(*facts_.upstream, key);
+    put(rule, place, std::move(message), std::move(story), {place, std::move(text)});
+  }
+
+  void put(Rule rule, config::Place place, std::string message, Story story, Change change) {
     out_.push_back({rule,
-                    place(key),
+                    std::move(place),
                     facts_.name(),
                     std::move(message),
                     std::move(story),
-                    {place(change_key), std::move(text)},
+                    std::move(change),
                     {}});
   }
 

@@ -5,11 +5,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <set>
 
+#include "config/rule_table_testing.h"
 #include "review/review.h"
 
 namespace hf::review {
@@ -318,19 +317,7 @@ TEST(ReviewRules, DocumentationHasTheSameTable) {
   for (const RuleRow& row : rules()) {
     expected.insert(fmt::format("| `{}` | {} | {} |", row.id, to_string(row.level), row.title));
   }
-  std::ifstream in(std::string(HF_SOURCE_DIR) + "/docs/review.md", std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  const auto from = text.find("<!-- rules -->");
-  const auto to = text.find("<!-- /rules -->");
-  ASSERT_LT(from, to);
-  std::set<std::string> found;
-  for (std::size_t at = from; at < to;) {
-    const auto end = text.find('\n', at);
-    const auto line = text.substr(at, end - at);
-    if (line.starts_with("| `")) found.insert(line);
-    at = end + 1;
-  }
-  EXPECT_EQ(found, expected);
+  EXPECT_EQ(config::rule_rows(config::document("review.md")), expected);
 }
 
 }  // namespace
