@@ -49,8 +49,10 @@ struct RouteFacts {
   [[nodiscard]] bool ends_untold() const;
   // What is left are results, without how they came about: stories are told before.
   void forget_moments();
-  // "POST /v1/charges".
-  [[nodiscard]] std::string name() const { return ask.method + " " + route->path; }
+  // "POST /v1/charges", "POST pay.internal/v1/charges".
+  [[nodiscard]] std::string name() const {
+    return ask.method + " " + route->host_match + route->path;
+  }
 };
 
 // `settings` outlive the result.

@@ -153,7 +153,8 @@ class Page {
     std::string parts;
     for (const PartSeen& part : key.parts) {
       if (part.missing) continue;
-      parts += fmt::format("{}{} = {}", parts.empty() ? "" : ", ", text_of(part.part), part.value);
+      parts += fmt::format("{}{} = {}", parts.empty() ? "" : ", ", text_of(part.part),
+                           config::in_quotes(part.value));
     }
     switch (key.kind) {
       case Kind::none:
@@ -180,8 +181,8 @@ class Page {
     }
     line("  space", key.space);
     for (const PartSeen& part : key.scope)
-      line("  scope",
-           fmt::format("{} = {}", text_of(part.part), part.missing ? "(absent)" : part.value));
+      line("  scope", fmt::format("{} = {}", text_of(part.part),
+                                  part.missing ? "(absent)" : config::in_quotes(part.value)));
     line("  upstream", key.sent_field.empty()
                            ? "nothing is sent for it"
                            : fmt::format("{}: {}", key.sent_field, key.sent_value));
