@@ -1,11 +1,13 @@
 // `holdfast review` from outside: exit codes, JSON, SARIF; and its stories, made to happen.
 import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { call, command, folder, startHoldfast, until } from './rig.mjs'
+import { fileURLToPath } from 'node:url'
+import { call, command, folder, readText, startHoldfast, until } from './rig.mjs'
 import { startUpstream } from './upstream.mjs'
 
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 const KEY = '{ required: true, from: [ { header: Idempotency-Key } ] }'
 
 function write(t, text, name = 'holdfast.yaml') {
@@ -170,10 +172,39 @@ test('--sarif is what code scanning takes', async t => {
   assert.equal(new Set(prints(results)).size, results.length)
 })
 
+const flat = text => text.replace(/\s+/g, ' ').trim()
+
+// The pieces of an example in the documentation, between the dots that stand for what is left out.
+function piecesOf(example) {
+  const lines = example.split('\n').filter(line => !/^\$|^ {4}--/.test(line))
+  return lines.join('\n').split(/^ *\.\.\.$/m).map(flat).filter(Boolean)
+}
+
+test('the documentation shows what the commands print', async t => {
+  const [ofReview, ofPolicy] = readText(join(ROOT, 'docs/review.md')).split('```')
+    .filter(block => block.startsWith('\n$ holdfast'))
+  const shop = write(t, readText(join(ROOT, 'examples/holdfast.yaml')))
+  const reviewed = await command(t, ['review', '-c', 'holdfast.yaml'], { cwd: dirname(shop) })
+  const readme = readText(join(ROOT, 'README.md')).match(/<<'YAML'\n([^]*?)\n    YAML/)[1]
+  const charges = write(t, readme.replace(/^ {4}/gm, ''))
+  const body = write(t, 'amount=4200&metadata[order]=order-1', 'charge.form')
+  const told = await command(t, ['policy', 'POST', '/v1/charges', '--body', body,
+    '--header', 'Content-Type: application/x-www-form-urlencoded'], { cwd: dirname(charges) })
+  for (const [example, { out }] of [[ofReview, reviewed], [ofPolicy, told]]) {
+    const pieces = piecesOf(example)
+    assert.ok(pieces.length > 1)
+    for (const piece of pieces) assert.ok(flat(out).includes(piece), `${piece}\n\n${out}`)
+  }
+})
+
 test('without -c it reads holdfast.yaml where it is started', async t => {
-  const done = await command(t, ['review', '--fail-on', 'never'])
-  assert.equal(done.code, 2)
-  assert.match(done.err, /^holdfast\.yaml: error: cannot be read/)
+  const file = write(t, config())
+  const there = await command(t, ['review', '--fail-on', 'never'], { cwd: dirname(file) })
+  assert.equal(there.code, 0, there.err)
+  assert.match(there.out, /^error repeat-doubles  holdfast\.yaml:5 /m)
+  const elsewhere = await command(t, ['review', '--fail-on', 'never'], { cwd: folder(t) })
+  assert.equal(elsewhere.code, 2)
+  assert.match(elsewhere.err, /^holdfast\.yaml: error: cannot be read/)
 })
 
 const shop = (url, key = '') => `upstreams: { up: { url: "${url}" } }
