@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 
 #include "adapters/system/clock.h"
 #include "review/forecast.h"
@@ -20,6 +19,7 @@ namespace hf::app {
 namespace {
 
 constexpr int kBad = 2;
+constexpr std::size_t kBodyMax = 64UL << 20;
 
 int complain(const std::string& what) {
   std::fputs(("holdfast: " + what + "\n").c_str(), stderr);
@@ -66,13 +66,20 @@ std::optional<Field> parse_field(const std::string& text) {
   return Field{text.substr(0, colon), std::string(trim_blanks(text.substr(colon + 1)))};
 }
 
+// At most kBodyMax: a larger one flows through or is refused, whatever is in it.
 Result<std::string> read_body(const std::string& path) {
-  if (path == "-") {
-    return std::string{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+  std::ifstream file;
+  if (path != "-") file.open(path, std::ios::binary);
+  std::istream& in = path == "-" ? std::cin : file;
+  std::string out(kBodyMax + 1, '\0');
+  in.read(out.data(), static_cast<std::streamsize>(out.size()));
+  if (in.bad() || (in.fail() && !in.eof())) {
+    return fail(ErrorKind::not_found, fmt::format("{} cannot be read", path));
   }
-  std::ifstream in(path, std::ios::binary);
-  std::string out{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (!in) return fail(ErrorKind::not_found, fmt::format("{} cannot be read", path));
+  out.resize(static_cast<std::size_t>(in.gcount()));
+  if (out.size() > kBodyMax) {
+    return fail(ErrorKind::full, fmt::format("{} has more than 64 MiB", path));
+  }
   return out;
 }
 

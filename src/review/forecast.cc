@@ -20,8 +20,6 @@ namespace {
 using config::Place;
 using Kind = KeyForecast::Kind;
 
-constexpr std::uint64_t kBodyMax = 1ULL << 30;
-
 struct Where {
   std::string authority;
   std::string target;
@@ -249,6 +247,18 @@ class Writer {
     return why;
   }
 
+  // The routes to an upstream share the most careful one's.
+  [[nodiscard]] Place budget_place(int budget) const {
+    if (call_.route->retry.budget_permille == budget) return of_route("retry.budget");
+    for (std::size_t i = 0; i < settings_.routes.size(); ++i) {
+      const auto& other = *settings_.routes[i];
+      if (other.upstream == call_.upstream->name && other.retry.budget_permille == budget) {
+        return places_.of_route(i, other, *call_.upstream, "retry.budget");
+      }
+    }
+    return of_route("retry.budget");
+  }
+
   void put(std::string name, std::string value, Place place) {
     out_.settings.push_back({std::move(name), std::move(value), std::move(place)});
   }
@@ -283,8 +293,8 @@ class Writer {
         steps += (steps.empty() ? "" : ", ") + format_duration(step);
       put("retry.held", steps, of_route("retry.held"));
     }
-    put("retry.budget", format_permille(engine::budget_permille_of(settings_, upstream.name)),
-        of_route("retry.budget"));
+    const int budget = engine::budget_permille_of(settings_, upstream.name);
+    put("retry.budget", format_permille(budget), budget_place(budget));
     put("concurrency", std::to_string(upstream.concurrency), of_upstream("concurrency"));
     if (upstream.rate) put("rate", format_rate(*upstream.rate), of_upstream("rate"));
     const auto& breaker = upstream.breaker;
@@ -339,7 +349,6 @@ void take_route(const config::Loaded& loaded, const call::RouteSettings& route, 
 
 Result<Forecast> forecast(const config::Loaded& loaded, const ForecastAsk& ask) {
   const auto& settings = loaded.settings;
-  if (ask.body && ask.body->size() > kBodyMax) return fail(ErrorKind::full, "a body of over 1 GiB");
   HF_TRY(call::IncomingHead head, read_request(ask, *settings));
   const std::string body = ask.body.value_or("");
   Forecast out;

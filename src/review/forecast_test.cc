@@ -301,6 +301,20 @@ TEST(Forecast, ItsUrlMayNameHostAndListener) {
   EXPECT_EQ(upstream("https://else.example"), "a");
 }
 
+TEST(Forecast, ASettingThatRoutesShareIsThatOfTheMostCareful) {
+  const auto loaded = load(
+      "upstreams: { up: { url: \"https://up.example\" } }\nroutes:\n  - { path: /a, upstream: up "
+      "}\n"
+      "  - { path: /b, upstream: up, retry: { budget: 5% } }\n");
+  const Forecast found = told(loaded, {"POST", "/a", {}, "x"});
+  const auto budget =
+      std::find_if(found.settings.begin(), found.settings.end(),
+                   [](const Setting& setting) { return setting.name == "retry.budget"; });
+  ASSERT_NE(budget, found.settings.end());
+  EXPECT_EQ(budget->value, "5%");
+  EXPECT_EQ(loaded.places.text(budget->place), "t.yaml:4");
+}
+
 TEST(Forecast, HeldAtOnceOrNotAndWhy) {
   const auto found = [](const std::string& route, Fields more = {}) {
     ForecastAsk ask = post();
