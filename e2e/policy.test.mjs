@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { AUTH, call, command, folder, startHoldfast } from './rig.mjs'
+import { AUTH, call, command, folder, startHoldfast, until } from './rig.mjs'
 import { startUpstream } from './upstream.mjs'
 
 // A port that nobody listens on.
@@ -22,7 +22,7 @@ const upstreamOf = (name, url, idempotency) => `
     idempotency: ${idempotency}
     credentials: stored
     account: main
-    timeouts: { connect: 1s, head: 300ms }
+    timeouts: { connect: 2s, head: 1s }
     breaker: { consecutive: 1000, of_at_least: 1000 }`
 
 // One route for each way in which calls are treated, and one more of each to a dead upstream.
@@ -159,6 +159,36 @@ test('what is foretold is what happens, in every row', { timeout: 300_000 }, asy
     compared += 1
   }
   assert.ok(compared >= 100, `${compared} were compared`)
+})
+
+test('a kill in the middle of an attempt is ruled as foretold', async t => {
+  const upstream = await startUpstream(t, { fault: () => 'hang' })
+  const data = join(folder(t), 'data')
+  const text = config(upstream.url, await closedPort()).replaceAll('head: 1s', 'head: 60s')
+  const proxy = await startHoldfast(t, text, { admin: true, data })
+  const foretold = new Map()
+  for (const kind of ['header', 'business']) {
+    for (const mode of ['keyed', 'none', 'repeatable']) {
+      const request = asked(`/${mode}/${kind}/pay`, `${mode}-${kind}`)
+      const forecast = await predict(t, proxy, request)
+      const killed = forecast.outcomes.find(one => one.ends.includes('Holdfast killed'))
+      foretold.set(request.path, killed.ruled[0].rule)
+      call(proxy.url + request.path, { method: 'POST', ...request }).catch(() => {})
+    }
+  }
+  await until('all of them are at the upstream', () => upstream.requests.length === foretold.size)
+  await proxy.kill()
+  const again = await startHoldfast(t, text, { admin: true, data })
+  const where = ['--admin', new URL(again.admin).host,
+    '--token-file', join(data, 'admin.token')]
+  const list = await command(t, ['calls', 'list', '--json', ...where])
+  const { calls } = JSON.parse(list.out)
+  assert.equal(calls.length, foretold.size)
+  for (const one of calls) {
+    const { path, timeline } = await shown(t, again, one.call)
+    const recovered = timeline.find(event => event.what === 'recovered')
+    assert.equal(recovered.rule, foretold.get(path), path)
+  }
 })
 
 test('a made key is made anew, and a refusal is the one that serve gives', async t => {
