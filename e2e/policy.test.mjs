@@ -25,32 +25,33 @@ const upstreamOf = (name, url, idempotency) => `
     timeouts: { connect: 2s, head: 1s }
     breaker: { consecutive: 1000, of_at_least: 1000 }`
 
-// One route for each way in which calls are treated, and one more of each to a dead upstream.
-const config = (url, dead) => {
-  const key = '{ mode: key, lifetime: 1h, settles: [402], no_retry_advice: { x-no-retry: "1" } }'
-  const routes = (name, upstream) => `
+// A route for each way in which calls are treated, at upstreams of each kind.
+const MODES = {
+  keyed: '{ mode: key, lifetime: 1h, settles: [402], no_retry_advice: { x-no-retry: "1" } }',
+  none: '{ mode: none }',
+  repeatable: '{ mode: repeatable }',
+  dead: '{ mode: key, lifetime: 1h }',
+}
+
+const config = urls => `upstreams:
+${Object.entries(MODES).map(([name, idempotency]) =>
+    upstreamOf(name, urls[name], idempotency)).join('')}
+routes:
+${Object.keys(MODES).map(name => `
   - path: /${name}/header/
-    upstream: ${upstream}
+    upstream: ${name}
     key: { from: [ { header: Idempotency-Key } ] }
     wait: 6s
   - path: /${name}/business/
-    upstream: ${upstream}
+    upstream: ${name}
     key: { from: [ { body: /order } ] }
     hold: on_failure
     wait: 6s
     retry: { held: [10m] }
   - path: /${name}/plain/
-    upstream: ${upstream}
-    wait: 6s`
-  return `upstreams:
-${upstreamOf('keyed', url, key)}
-${upstreamOf('none', url, '{ mode: none }')}
-${upstreamOf('repeatable', url, '{ mode: repeatable }')}
-${upstreamOf('dead', `http://127.0.0.1:${dead}`, key)}
-routes:
-${['keyed', 'none', 'repeatable', 'dead'].map(name => routes(name, name)).join('')}
+    upstream: ${name}
+    wait: 6s`).join('')}
 `
-}
 
 // What the upstream does, by the name that `policy` gives it.
 const ENDS = {
@@ -138,24 +139,29 @@ async function compare(t, proxy, upstream, request, end) {
 }
 
 test('what is foretold is what happens, in every row', { timeout: 300_000 }, async t => {
-  const state = { fault: undefined }
-  const upstream = await startUpstream(t, { fault: () => state.fault })
-  const dead = await closedPort()
-  const proxy = await startHoldfast(t, config(upstream.url, dead), { admin: true })
-  let n = 0
-  let compared = 0
-  const routes = ['keyed', 'none', 'repeatable'].flatMap(mode =>
-    ['header', 'business', 'plain'].map(kind => `/${mode}/${kind}/`))
-  for (const path of routes) {
-    for (const [end, fault] of Object.entries(ENDS)) {
-      state.fault = fault
-      const request = asked(`${path}pay`, `o${++n}`)
-      if (await compare(t, proxy, upstream, request, end)) compared += 1
-    }
+  const faults = {}
+  const upstreams = {}
+  for (const mode of ['keyed', 'none', 'repeatable']) {
+    upstreams[mode] = await startUpstream(t, { fault: () => faults[mode] })
   }
-  for (const kind of ['header', 'business', 'plain']) {
-    const request = asked(`/dead/${kind}/pay`, `o${++n}`)
-    assert.ok(await compare(t, proxy, upstream, request, 'no connection'))
+  const proxy = await startHoldfast(t, config({ dead: `http://127.0.0.1:${await closedPort()}`,
+    ...Object.fromEntries(Object.entries(upstreams).map(([mode, { url }]) => [mode, url])) }),
+  { admin: true })
+  let compared = 0
+  const kinds = ['header', 'business', 'plain']
+  await Promise.all(Object.entries(upstreams).map(async ([mode, upstream]) => {
+    let n = 0
+    for (const kind of kinds) {
+      for (const [end, fault] of Object.entries(ENDS)) {
+        faults[mode] = fault
+        const request = asked(`/${mode}/${kind}/pay`, `${mode}-${++n}`)
+        if (await compare(t, proxy, upstream, request, end)) compared += 1
+      }
+    }
+  }))
+  for (const kind of kinds) {
+    const request = asked(`/dead/${kind}/pay`, `dead-${kind}`)
+    assert.ok(await compare(t, proxy, { requests: [] }, request, 'no connection'))
     compared += 1
   }
   assert.ok(compared >= 100, `${compared} were compared`)
@@ -164,7 +170,8 @@ test('what is foretold is what happens, in every row', { timeout: 300_000 }, asy
 test('a kill in the middle of an attempt is ruled as foretold', async t => {
   const upstream = await startUpstream(t, { fault: () => 'hang' })
   const data = join(folder(t), 'data')
-  const text = config(upstream.url, await closedPort()).replaceAll('head: 1s', 'head: 60s')
+  const text = config({ keyed: upstream.url, none: upstream.url, repeatable: upstream.url,
+    dead: upstream.url }).replaceAll('head: 1s', 'head: 60s')
   const proxy = await startHoldfast(t, text, { admin: true, data })
   const foretold = new Map()
   for (const kind of ['header', 'business']) {
