@@ -19,7 +19,7 @@ PRESETS = ("dev", "release", "asan", "tsan", "fuzz")
 # One preset for demo, tests and bench, so that a newcomer builds once.
 MAIN = "release"
 # The layers without I/O: what CI runs under the address sanitizer.
-CORE = ("base", "policy", "http1", "call", "engine", "sim")
+CORE = ("base", "policy", "http1", "call", "engine", "review", "sim")
 # Groups of packages that only one command needs.
 LATER = ("bench", "package", "package-test", "powerloss")
 CI_SECONDS = 75 * 60

@@ -9,6 +9,7 @@
 #include "app/explain_command.h"
 #include "app/health_command.h"
 #include "app/manual.h"
+#include "app/review_command.h"
 #include "app/serve_command.h"
 #include "sandbox/sandbox.h"
 
@@ -164,6 +165,9 @@ int run_commands(int argc, char** argv) {
   add_health(app, health_options, code);
   ExplainOptions explain_options;
   add_explain_commands(app, explain_options, code);
+  ReviewOptions review_options;
+  PolicyOptions policy_options;
+  add_review_commands(app, review_options, policy_options, code);
   add_sandbox(app, sandbox_options, code);
   move_examples_to_footer(app);
   add_pages(app);
