@@ -11,7 +11,6 @@ namespace hf::review {
 namespace {
 
 using call::Column;
-using call::Mode;
 
 std::string times(int count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");

@@ -75,6 +75,7 @@ Result<call::IncomingHead> read_request(const ForecastAsk& ask, const call::Sett
 std::vector<PartSeen> seen(const std::vector<call::Part>& parts, const call::IncomingHead& head,
                            std::string_view body) {
   std::vector<PartSeen> out;
+  out.reserve(parts.size());
   for (const auto& part : parts) {
     const auto value = call::read_part(part, head.fields, body);
     out.push_back({part, value.text, value.kind != call::PartValue::Kind::found});
@@ -89,6 +90,7 @@ std::vector<std::string> same_request(const call::RouteSettings& route,
                                       const std::vector<PartSeen>& scope) {
   const call::Hasher hasher = rehearsal_hasher();
   std::vector<std::string> values;
+  values.reserve(scope.size());
   for (const auto& part : scope)
     values.push_back(part.value);
   const auto print = [&](const call::IncomingHead& of, std::string_view text) {
@@ -340,6 +342,7 @@ void take_route(const config::Loaded& loaded, const call::RouteSettings& route, 
   out.route_path = route.path;
   out.upstream = upstream.name;
   out.upstream_place = loaded.places.of_upstream(upstream, "");
+  out.urls.reserve(upstream.urls.size());
   for (const auto& url : upstream.urls)
     out.urls.push_back(call::format_url(url));
   out.webhook = route.webhook.has_value();

@@ -144,7 +144,7 @@ call::Hasher rehearsal_hasher() {
 }
 
 std::vector<std::string> methods_of(const call::RouteSettings& route) {
-  const std::vector<std::string> all{"POST", "PATCH", "PUT", "DELETE", "GET", "HEAD", "OPTIONS"};
+  std::vector<std::string> all{"POST", "PATCH", "PUT", "DELETE", "GET", "HEAD", "OPTIONS"};
   if (route.methods.empty()) return all;
   std::vector<std::string> out;
   for (const auto& method : all) {
