@@ -5,6 +5,7 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
@@ -97,6 +98,8 @@ rocksdb::Options options_for(std::uint64_t write_buffer, const std::shared_ptr<W
   // Most keys that are asked for are not there: that a key is new, above all.
   out.memtable_whole_key_filtering = true;
   out.memtable_prefix_bloom_size_ratio = 0.02;
+  // Most keys grow with time: a new one goes beside the one before of the same letter.
+  out.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
   out.compression = rocksdb::kNoCompression;  // sealed bytes do not compress
   out.bottommost_compression = rocksdb::kNoCompression;
   out.max_open_files = 512;
