@@ -159,6 +159,9 @@ class Journal {
   virtual void attach(JournalEvents& events) = 0;
   virtual void commit(CommitId id, call::Batch batch) = 0;
   virtual void find_key(ReadId id, const call::Digest& identity) = 0;
+  // At once, from memory: true where no commit that was asked for so far can have brought this key,
+  // which spares a find_key. False says nothing.
+  [[nodiscard]] virtual bool surely_lacks(const call::Digest& identity) const;
   virtual void read_call(ReadId id, const CallId& call, Want want) = 0;
   // Calls of one upstream and class that are to be looked at, with due time <= until, the earliest
   // first.
@@ -176,5 +179,9 @@ class Journal {
   // Blocking: finishes what was asked for and closes.
   virtual void close() = 0;
 };
+
+inline bool Journal::surely_lacks(const call::Digest&) const {
+  return false;
+}
 
 }  // namespace hf::ports

@@ -170,6 +170,14 @@ Result<std::optional<std::string>> Database::Impl::get(std::string_view key) {
   return std::optional<std::string>{std::move(value)};
 }
 
+// Tables whose filters are not in memory tell nothing.
+bool Database::surely_lacks(std::string_view key) const {
+  rocksdb::ReadOptions read;
+  read.read_tier = rocksdb::kBlockCacheTier;
+  rocksdb::PinnableSlice value;
+  return impl_->db->Get(read, impl_->family(key), slice(key), &value).IsNotFound();
+}
+
 // What is staged between `from` and `until`, in order.
 Database::Impl::Staged Database::Impl::staged_between(std::string_view from,
                                                       std::string_view until) const {

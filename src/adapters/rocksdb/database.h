@@ -31,6 +31,9 @@ class Database {
 
   // What is stored, with what has been put since the last write() on top.
   [[nodiscard]] const KvView& view() const;
+  // True where memory alone shows that no write() has brought this key. Any thread, while others
+  // read and write.
+  [[nodiscard]] bool surely_lacks(std::string_view key) const;
   void put(std::string_view key, std::string value);
   void remove(std::string_view key);
   [[nodiscard]] std::uint64_t staged_bytes() const;

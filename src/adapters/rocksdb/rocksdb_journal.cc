@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
 #include <deque>
 #include <filesystem>
 #include <mutex>
 #include <thread>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -59,11 +61,48 @@ std::uint64_t log_bytes(const std::string& dir) {
   return out;
 }
 
+// The keys of commits that were asked for and not told yet.
+class KeysOnTheWay {
+ public:
+  void asked(const CommitCommand& commit) {
+    std::vector<call::Digest> keys;
+    for (const call::CallWrite& write : commit.batch.calls) {
+      if (write.after->key) keys.push_back(write.after->key->identity);
+    }
+    if (keys.empty()) return;
+    for (const call::Digest& key : keys)
+      ++count_[key];
+    commits_.emplace_back(commit.id, std::move(keys));
+  }
+  // In the order of asking.
+  void told(CommitId commit) {
+    if (commits_.empty() || commits_.front().first != commit) return;
+    for (const call::Digest& key : commits_.front().second) {
+      const auto found = count_.find(key);
+      if (--found->second == 0) count_.erase(found);
+    }
+    commits_.pop_front();
+  }
+  [[nodiscard]] bool contain(const call::Digest& key) const { return count_.contains(key); }
+
+ private:
+  struct Hash {  // they are keyed hashes
+    std::size_t operator()(const call::Digest& key) const {
+      std::size_t out = 0;
+      std::memcpy(&out, key.bytes.data(), sizeof out);
+      return out;
+    }
+  };
+  std::unordered_map<call::Digest, std::size_t, Hash> count_;
+  std::deque<std::pair<CommitId, std::vector<call::Digest>>> commits_;
+};
+
 // Where answers go, and whether there is still a journal. Touched on the caller's thread only; the
 // journal going away empties it.
 struct Listener {
   JournalEvents* events = nullptr;
   bool open = false;
+  KeysOnTheWay keys;
 };
 
 struct Maintain {
@@ -92,6 +131,7 @@ class RocksdbJournal::Impl {
   void enqueue(Work work);
   void hand_over();
   void close();
+  [[nodiscard]] bool surely_lacks(const call::Digest& identity) const;
   [[nodiscard]] std::optional<std::string> broken() const;
   [[nodiscard]] JournalMetrics metrics() const;
 
@@ -227,6 +267,7 @@ Result<call::Recovered> RocksdbJournal::Impl::open() {
   epochs_ = {};
   told_.reset();
   listener_->open = true;
+  listener_->keys = {};
   thread_ = std::thread([this] { run(); });
   return recovered;
 }
@@ -262,6 +303,9 @@ void RocksdbJournal::Impl::close() {
 // cost more than what it does.
 void RocksdbJournal::Impl::enqueue(Work work) {
   HF_CHECK_MSG(thread_.joinable(), "the journal is not open");
+  if (const auto* command = std::get_if<Command>(&work)) {
+    if (const auto* commit = std::get_if<CommitCommand>(command)) listener_->keys.asked(*commit);
+  }
   asked_.push_back(std::move(work));
   if (asked_.size() > 1) return;
   post_([this, listener = listener_] {
@@ -282,6 +326,11 @@ void RocksdbJournal::Impl::hand_over() {
   asked_.clear();
   const bool many = before < kStageDuringSync && queue_.size() >= kStageDuringSync;
   if (!commits_only || !syncing_ || many) wake_.notify_one();
+}
+
+bool RocksdbJournal::Impl::surely_lacks(const call::Digest& identity) const {
+  if (!database_ || listener_->keys.contain(identity)) return false;
+  return database_->surely_lacks(call::key_key(identity));
 }
 
 // --- the journal thread ---
@@ -499,8 +548,10 @@ void RocksdbJournal::Impl::answer(std::vector<Answer> answers,
       metrics.commits += result == CommitResult::ok ? 1 : 0;
       metrics.conflicts += result == CommitResult::conflict ? 1 : 0;
       metrics.failures += result == CommitResult::failed || result == CommitResult::unknown ? 1 : 0;
-      tells.push_back(
-          [id = *one.commit, result](JournalEvents& events) { events.on_commit(id, result); });
+      tells.push_back([listener = listener_, id = *one.commit, result](JournalEvents& events) {
+        listener->keys.told(id);
+        events.on_commit(id, result);
+      });
     }
   });
   post(std::move(tells));
@@ -573,6 +624,9 @@ void RocksdbJournal::attach(JournalEvents& events) {
 }
 void RocksdbJournal::close() {
   impl_->close();
+}
+bool RocksdbJournal::surely_lacks(const call::Digest& identity) const {
+  return impl_->surely_lacks(identity);
 }
 std::optional<std::string> RocksdbJournal::broken() const {
   return impl_->broken();
