@@ -6,12 +6,10 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
 #include <filesystem>
 #include <mutex>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -22,6 +20,7 @@
 #include "adapters/rocksdb/upkeep.h"
 #include "adapters/seal/key_file.h"
 #include "base/check.h"
+#include "base/hash_map.h"
 #include "base/quantity.h"
 #include "call/record.h"
 
@@ -71,29 +70,21 @@ class KeysOnTheWay {
     }
     if (keys.empty()) return;
     for (const call::Digest& key : keys)
-      ++count_[key];
+      ++count_.insert(key);
     commits_.emplace_back(commit.id, std::move(keys));
   }
   // In the order of asking.
   void told(CommitId commit) {
     if (commits_.empty() || commits_.front().first != commit) return;
     for (const call::Digest& key : commits_.front().second) {
-      const auto found = count_.find(key);
-      if (--found->second == 0) count_.erase(found);
+      if (--*count_.find(key) == 0) count_.erase(key);
     }
     commits_.pop_front();
   }
   [[nodiscard]] bool contain(const call::Digest& key) const { return count_.contains(key); }
 
  private:
-  struct Hash {  // they are keyed hashes
-    std::size_t operator()(const call::Digest& key) const {
-      std::size_t out = 0;
-      std::memcpy(&out, key.bytes.data(), sizeof out);
-      return out;
-    }
-  };
-  std::unordered_map<call::Digest, std::size_t, Hash> count_;
+  HashMap<call::Digest, std::size_t, call::DigestHash> count_;
   std::deque<std::pair<CommitId, std::vector<call::Digest>>> commits_;
 };
 
