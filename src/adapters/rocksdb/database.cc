@@ -13,13 +13,14 @@
 #include <array>
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 
 #include "base/check.h"
+#include "base/hash_map.h"
 
 namespace hf::adapters {
 namespace {
@@ -134,13 +135,14 @@ struct Database::Impl {
   struct Op {
     std::string key;
     std::optional<std::string> value;
+    bool last = true;  // of those with its key
   };
   using Staged = std::map<std::string_view, const Op*>;
   std::deque<Op> staged_ops;
-  std::unordered_map<std::string_view, const Op*> newest;  // of each key in staged_ops
+  HashMap<std::string_view, Op*, std::hash<std::string_view>> newest;  // of each key in staged_ops
   std::uint64_t staged = 0;
   rocksdb::WriteBatch writing{0, 0, kProtectionBytes, 0};  // with the room of the one before
-  std::vector<std::pair<std::string_view, const Op*>> in_order;
+  std::vector<const Op*> in_order;
   KvView view;
   std::thread reclaimer;
   std::atomic<bool> reclaiming{false};
@@ -152,7 +154,8 @@ struct Database::Impl {
     return by_letter[key.empty() ? 0 : static_cast<unsigned char>(key.front())];
   }
   [[nodiscard]] Staged staged_between(std::string_view from, std::string_view until) const;
-  void stage(std::string_view key, std::optional<std::string> value);
+  void stage(std::string key, std::optional<std::string> value);
+  void forget_staged();
   Result<void> write();
   Result<void> move_to_families();
   Result<void> move(std::string_view from, std::string_view until, rocksdb::ColumnFamilyHandle* to);
@@ -162,7 +165,7 @@ struct Database::Impl {
 };
 
 Result<std::optional<std::string>> Database::Impl::get(std::string_view key) {
-  if (const auto found = newest.find(key); found != newest.end()) return found->second->value;
+  if (Op* const* found = newest.find(key)) return (*found)->value;
   std::string value;
   const auto status = db->Get(rocksdb::ReadOptions(), family(key), slice(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>{};
@@ -182,8 +185,8 @@ bool Database::surely_lacks(std::string_view key) const {
 Database::Impl::Staged Database::Impl::staged_between(std::string_view from,
                                                       std::string_view until) const {
   Staged out;
-  for (const auto& [key, op] : newest) {
-    if (key >= from && key < until) out.emplace(key, op);
+  for (const Op& op : staged_ops) {
+    if (op.last && op.key >= from && op.key < until) out.emplace(op.key, &op);
   }
   return out;
 }
@@ -230,34 +233,44 @@ Result<void> Database::Impl::scan(std::string_view from, std::string_view until,
   return {};
 }
 
-void Database::Impl::stage(std::string_view key, std::optional<std::string> value) {
+void Database::Impl::stage(std::string key, std::optional<std::string> value) {
   staged += key.size() + (value ? value->size() : 0) + 1;
-  const Op& op = staged_ops.emplace_back(Op{std::string(key), std::move(value)});
-  const auto [at, fresh] = newest.try_emplace(op.key, &op);
-  at->second = &op;
+  Op& op = staged_ops.emplace_back(Op{std::move(key), std::move(value), true});
+  Op*& newest_of = newest.insert(op.key, &op);
+  if (newest_of == &op) return;
+  newest_of->last = false;
+  newest_of = &op;
 }
 
 // In the order of their keys, of each key the last: that is how a table in memory takes them
 // fastest.
 Result<void> Database::Impl::write() {
   writing.Clear();
-  in_order.assign(newest.begin(), newest.end());
+  in_order.clear();
+  for (const Op& op : staged_ops) {
+    if (op.last) in_order.push_back(&op);
+  }
   std::sort(in_order.begin(), in_order.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
+            [](const Op* a, const Op* b) { return a->key < b->key; });
   rocksdb::Status status;
-  for (const auto& [key, op] : in_order) {
-    rocksdb::ColumnFamilyHandle* to = family(key);
-    status =
-        op->value ? writing.Put(to, slice(key), slice(*op->value)) : writing.Delete(to, slice(key));
+  for (const Op* op : in_order) {
+    rocksdb::ColumnFamilyHandle* to = family(op->key);
+    status = op->value ? writing.Put(to, slice(op->key), slice(*op->value))
+                       : writing.Delete(to, slice(op->key));
     if (!status.ok()) break;
   }
-  newest.clear();
-  staged_ops.clear();
-  staged = 0;
+  forget_staged();
   if (status.ok()) status = db->Write(rocksdb::WriteOptions(), &writing);
   if (status.ok()) return {};
   watch->declare(status.ToString());
   return to_error(status, "write the journal");
+}
+
+void Database::Impl::forget_staged() {
+  for (const Op& op : staged_ops)
+    newest.erase(op.key);
+  staged_ops.clear();
+  staged = 0;
 }
 
 // Journals of earlier versions have all their records in the default family. Each step is one
@@ -362,19 +375,13 @@ void Database::declare_broken(std::string why) {
   impl_->watch->declare(std::move(why));
 }
 
-void Database::put(std::string_view key, std::string value) {
-  impl_->stage(key, std::move(value));
-}
-
-void Database::remove(std::string_view key) {
-  impl_->stage(key, std::nullopt);
+void Database::stage(std::string key, std::optional<std::string> value) {
+  impl_->stage(std::move(key), std::move(value));
 }
 
 Result<void> Database::write() {
   if (auto why = broken()) {
-    impl_->newest.clear();
-    impl_->staged_ops.clear();
-    impl_->staged = 0;
+    impl_->forget_staged();
     return fail(ErrorKind::unavailable, *why);
   }
   return impl_->write();

@@ -29,17 +29,17 @@ class Database {
                                                 rocksdb::Env* env);
   ~Database();
 
-  // What is stored, with what has been put since the last write() on top.
+  // What is stored, with what has been staged since the last write() on top.
   [[nodiscard]] const KvView& view() const;
   // True where memory alone shows that no write() has brought this key. Any thread, while others
   // read and write.
   [[nodiscard]] bool surely_lacks(std::string_view key) const;
-  void put(std::string_view key, std::string value);
-  void remove(std::string_view key);
+  // To be put, or without a value removed, by the next write().
+  void stage(std::string key, std::optional<std::string> value);
   [[nodiscard]] std::uint64_t staged_bytes() const;
 
-  // One atomic write of what was put. After an error the database is broken: it may or may not be
-  // there.
+  // One atomic write of what was staged. After an error the database is broken: it may or may not
+  // be there.
   Result<void> write();
   // All that was written when this was called survives power loss when it returns; an error is as
   // one of write(). Any thread, while others read and write.

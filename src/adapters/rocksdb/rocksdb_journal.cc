@@ -156,7 +156,7 @@ class RocksdbJournal::Impl {
   [[nodiscard]] std::chrono::nanoseconds until_push() const;
   void wait_for_sync();
   CommitResult stage(const CommitCommand& commit);
-  void apply(const std::vector<call::KvOp>& ops);
+  void apply(std::vector<call::KvOp> ops);
   Result<void> write();
   Result<void> sync();
   void answer(std::vector<Answer> answers, std::optional<CommitResult> instead);
@@ -469,31 +469,32 @@ void RocksdbJournal::Impl::wait_for_sync() {
 
 CommitResult RocksdbJournal::Impl::stage(const CommitCommand& commit) {
   if (database_->broken()) return CommitResult::failed;
-  const call::KvOps ops = codec_.encode(commit.batch, now_(), options_.policy);
-  const auto met = holds(database_->view(), ops,
-                         [this](std::string_view key) { return epochs_.find(std::string(key)); });
+  call::KvOps ops = codec_.encode(commit.batch, now_(), options_.policy);
+  const auto met = holds(database_->view(), ops, [this](std::string_view key) {
+    const auto id = call::call_of_key(key);
+    return id.ok() ? epochs_.find(id.value()) : std::nullopt;
+  });
   if (!met.ok()) {
     database_->declare_broken(met.error().context);
     return CommitResult::failed;
   }
   if (!met.value()) return CommitResult::conflict;
-  apply(ops.ops);
+  apply(std::move(ops.ops));
   for (const call::CallWrite& write : commit.batch.calls) {
-    epochs_.remember(call::call_key(call::Prefix::call_head, write.after->id), write.after->epoch);
+    epochs_.remember(write.after->id, write.after->epoch);
   }
   newest_ = std::max(newest_.value_or(ops.newest), ops.newest);
   return CommitResult::ok;
 }
 
-void RocksdbJournal::Impl::apply(const std::vector<call::KvOp>& ops) {
-  for (const call::KvOp& op : ops) {
-    if (op.value) {
-      if (op.key.front() == static_cast<char>(call::Prefix::due)) fronts_.put(op.key);
-      database_->put(op.key, *op.value);
-      continue;
+void RocksdbJournal::Impl::apply(std::vector<call::KvOp> ops) {
+  for (call::KvOp& op : ops) {
+    const char kind = op.key.front();
+    if (op.value && kind == static_cast<char>(call::Prefix::due)) fronts_.put(op.key);
+    if (!op.value && kind == static_cast<char>(call::Prefix::call_head)) {
+      if (const auto id = call::call_of_key(op.key); id.ok()) epochs_.forget(id.value());
     }
-    database_->remove(op.key);
-    if (op.key.front() == static_cast<char>(call::Prefix::call_head)) epochs_.forget(op.key);
+    database_->stage(std::move(op.key), std::move(op.value));
   }
 }
 
