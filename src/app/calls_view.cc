@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <ctime>
 #include <vector>
 
 #include "app/json_view.h"
+#include "base/quantity.h"
 
 namespace hf::app {
 namespace {
@@ -15,8 +15,8 @@ namespace {
 namespace json = boost::json;
 
 std::string when(const json::object& object, std::string_view name, const ViewOptions& options) {
-  const auto at = parse_time(text_of(object, name));
-  return at ? relative(*at, options.now) : std::string{};
+  const auto at = parse_rfc3339(text_of(object, name));
+  return at.ok() ? relative(*at, options.now) : std::string{};
 }
 
 std::string when_long(const json::object& object, std::string_view name,
@@ -52,20 +52,6 @@ std::string what_now(const json::object& call) {
 }
 
 }  // namespace
-
-std::optional<WallTime> parse_time(std::string_view text) {
-  const std::string copy(text);
-  std::tm parts{};
-  int millis = 0;
-  char end = 0;
-  const int read =
-      std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d.%3d%c", &parts.tm_year, &parts.tm_mon,
-                  &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec, &millis, &end);
-  if (read != 8 || end != 'Z') return {};
-  parts.tm_year -= 1900;
-  parts.tm_mon -= 1;
-  return WallTime{static_cast<std::int64_t>(::timegm(&parts)) * 1000 + millis};
-}
 
 std::string relative(WallTime at, WallTime now) {
   const bool past = at <= now;

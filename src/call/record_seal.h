@@ -27,6 +27,9 @@ enum class RecordKind : std::uint8_t {
   progress = 8,         // what changes of a call, beside its head
   timeline_events = 9,  // those of one write
   amended_head = 10,    // a call whose frozen part has changed
+  // Sealed like records, and not in the journal's database.
+  operation = 64,    // a bulk operation as it stands
+  export_part = 65,  // what an export shows only to who has the key
 };
 
 // The part of a record that is readable without the key, and authenticated by it.
