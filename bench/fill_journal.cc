@@ -115,7 +115,8 @@ call::CallWrite made(std::uint64_t n, const Options& options, const Now& now,
   request->target = "/v1/charges";
   request->fields = {{"Content-Type", "application/x-www-form-urlencoded"},
                      {"Authorization", "Bearer sk_test_0123456789"},
-                     {"User-Agent", "shop/2.1"}};
+                     {"User-Agent", "shop/2.1"},
+                     {key.field, key.value}};
   if (options.body > 0) {
     request->body = make_body(fmt::format("n={}&text={}", n, std::string(options.body, 'x')));
     call->has_body = true;

@@ -115,6 +115,9 @@ ${config}`)
   return self
 }
 
+// Begins a subcommand: { child, out, err, how (once it has ended), ended, kill, stop }.
+export const start = (t, args) => run(t, args)
+
 // Runs a subcommand to its end.
 export async function command(t, args) {
   const self = run(t, args)
