@@ -4,13 +4,17 @@
 
 #include <boost/json.hpp>
 #include <cstdio>
+#include <optional>
 
 #include "app/json_view.h"
+#include "app/progress.h"
 
 namespace hf::app {
 namespace {
 
 namespace json = boost::json;
+
+constexpr Duration kAskAgain = Duration::millis(500);
 
 ErrorKind kind_of(int status, const std::string& type) {
   if (status >= 500) return ErrorKind::unavailable;
@@ -25,21 +29,45 @@ int complain(const std::string& what, int code) {
   return code;
 }
 
-Result<json::object> read_answer(const Result<AdminAnswer>& answer) {
-  if (!answer.ok()) return Error(answer.error());
-  const int status = (*answer).status;
+Result<AdminAnswer> good_answer(Result<AdminAnswer> answer) {
+  if (!answer.ok() || answer->status == 200) return answer;
   boost::system::error_code error;
-  json::value value = json::parse((*answer).body, error);
-  json::object* object = error ? nullptr : value.if_object();
-  if (status == 200 && object != nullptr) return std::move(*object);
-  if (status == 200) {
-    return fail(ErrorKind::invalid, "the answer is not JSON: is this the admin address?");
-  }
+  const json::value value = json::parse(answer->body, error);
+  const json::object* object = error ? nullptr : value.if_object();
   if (object == nullptr) {
-    return fail(kind_of(status, {}), fmt::format("the admin API answered {}", status));
+    return fail(kind_of(answer->status, {}),
+                fmt::format("the admin API answered {}", answer->status));
   }
-  return fail(kind_of(status, text_of(*object, "type")),
+  return fail(kind_of(answer->status, text_of(*object, "type")),
               text_of(*object, "title") + ": " + text_of(*object, "detail"));
+}
+
+Result<json::object> read_answer(const Result<AdminAnswer>& answer) {
+  HF_TRY(const auto good, good_answer(answer));
+  boost::system::error_code error;
+  json::value value = json::parse(good.body, error);
+  if (!error && value.is_object()) return std::move(value.get_object());
+  return fail(ErrorKind::invalid, "the answer is not JSON: is this the admin address?");
+}
+
+Result<AdminAnswer> ask_patiently(const AdminPlace& place, const std::string& method,
+                                  const std::string& target, const std::string& body,
+                                  Duration patience,
+                                  const std::function<void(const std::string&)>& waiting) {
+  std::optional<Instant> until;
+  while (true) {
+    auto answer = good_answer(ask_admin(place, method, target, body));
+    if (answer.ok()) return answer;
+    const ErrorKind kind = answer.error().kind;
+    const bool passing = kind == ErrorKind::unavailable || kind == ErrorKind::timeout ||
+                         kind == ErrorKind::closed || kind == ErrorKind::full;
+    if (!passing) return answer;
+    if (!until) {
+      until = mono_now() + patience;
+      waiting(answer.error().context);
+    }
+    if (mono_now() >= *until || !rest(kAskAgain)) return answer;
+  }
 }
 
 }  // namespace hf::app

@@ -28,8 +28,7 @@ namespace json = boost::json;
 
 constexpr int kStepMax = 200;                           // calls in one step
 constexpr Duration kStepEvery = Duration::millis(200);  // about so often
-constexpr Duration kAskAgain = Duration::millis(500);
-constexpr std::int64_t kRateMax = 100'000;  // a second
+constexpr std::int64_t kRateMax = 100'000;              // a second
 
 std::string who_i_am() {
   std::array<char, 256> host{};
@@ -102,25 +101,13 @@ class Bulk {
     return complain(error.context, kBulkFailed);
   }
 
-  // Asks until there is an answer that means something, or the patience is over: Holdfast may be
-  // starting anew at this moment.
   Result<json::object> ask(const std::string& method, const std::string& target,
                            const std::string& body = {}) {
-    std::optional<Instant> until;
-    while (true) {
-      auto answer = read_answer(ask_admin(place_, method, target, body));
-      const bool passing = !answer.ok() && (answer.error().kind == ErrorKind::unavailable ||
-                                            answer.error().kind == ErrorKind::timeout ||
-                                            answer.error().kind == ErrorKind::closed ||
-                                            answer.error().kind == ErrorKind::full);
-      if (!passing) return answer;
-      if (!until) {
-        until = mono_now() + plan_.patience;
-        progress_.clear();
-        complain(answer.error().context + "; asking again", 0);
-      }
-      if (mono_now() >= *until || !rest(kAskAgain)) return answer;
-    }
+    return read_answer(
+        ask_patiently(place_, method, target, body, plan_.patience, [this](const std::string& why) {
+          progress_.clear();
+          complain(why + "; asking again", 0);
+        }));
   }
 
   // --- beginning ---

@@ -440,6 +440,7 @@ void add_calls_commands(CLI::App& app, CallsOptions& options, int& code) {
     options.operations.json = options.json;
     code = run_operations(options.operations);
   });
+  add_export_command(*calls, options.exported, code);
   add_upstream_commands(app, options, code);
 }
 

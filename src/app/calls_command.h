@@ -7,6 +7,7 @@
 
 #include "app/admin_client.h"
 #include "app/bulk_command.h"
+#include "app/export_command.h"
 #include "app/selection_options.h"
 
 namespace CLI {
@@ -40,6 +41,7 @@ struct CallsOptions {
   std::string call;      // show, retry, cancel, resolve: its id; empty: those that `bulk` selects
   BulkOptions bulk;      // retry, cancel, resolve
   OperationsOptions operations;
+  ExportOptions exported;
   std::string reason;
   std::vector<std::string> words;  // resolve: the id, if one call is meant, and the outcome
   std::string outcome;             // resolve: applied, not_applied

@@ -140,6 +140,7 @@ class ControlWiring::Impl {
     options.log = [](std::string_view what, const std::string& detail) {
       log_event(adapters::LogLevel::info, what, detail);
     };
+    options.sealer = parts_.sealer;
     if (parts_.sealer) {
       options.operations =
           operation_files(settings_->journal.path + "/operations", *parts_.sealer, *parts_.clock);

@@ -13,6 +13,7 @@
 #include "base/quantity.h"
 #include "call/reply_json.h"
 #include "control/admin_explain.h"
+#include "control/admin_export.h"
 #include "control/admin_reply.h"
 #include "control/call_view.h"
 #include "control/forecast.h"
@@ -370,7 +371,8 @@ bool Admin::dispatch(const Route& route, const ControlRequest& request,
       {"calls", &Admin::calls},         {"blocked", &Admin::blocked},
       {"incident", &Admin::incident},   {"alerts", &Admin::alerts},
       {"upstreams", &Admin::upstreams}, {"explain", &Admin::evidence},
-      {"duplicates", &Admin::evidence}, {"count", &Admin::count}};
+      {"duplicates", &Admin::evidence}, {"count", &Admin::count},
+      {"export", &Admin::export_page}};
   const std::string& action = route.action;
   if (route.kind == "operations") return operations(route, request.peer, respond);
   if (route.name.empty()) {
@@ -402,6 +404,10 @@ void Admin::alerts(const Route&, const ControlRespond& respond) {
 
 void Admin::count(const Route& route, const ControlRespond& respond) {
   answer_count(driver_, context(), route.query, respond);
+}
+
+void Admin::export_page(const Route& route, const ControlRespond& respond) {
+  answer_export({&driver_, context(), options_.sealer}, route.query, respond);
 }
 
 bool Admin::operations(const Route& route, const std::string& peer, const ControlRespond& respond) {

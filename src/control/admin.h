@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "call/hasher.h"
+#include "call/record_seal.h"
 #include "call/settings.h"
 #include "control/facts.h"
 #include "control/operations.h"
@@ -32,6 +33,7 @@ struct AdminOptions {
   std::optional<OperationStore> operations = std::nullopt;
   std::function<CallId()> fresh_id = {};
   std::function<void(std::string_view what, const std::string& detail)> log = {};
+  std::optional<call::Sealer> sealer = std::nullopt;  // of the journal, for exports
 };
 
 // The I/O thread. `driver` has been started and outlives this; replies may come after this is gone.
@@ -51,6 +53,7 @@ class Admin {
                   const ports::ControlRespond& respond);
   void calls(const Route& route, const ports::ControlRespond& respond);
   void count(const Route& route, const ports::ControlRespond& respond);
+  void export_page(const Route& route, const ports::ControlRespond& respond);
   void alerts(const Route& route, const ports::ControlRespond& respond);
   void blocked(const Route& route, const ports::ControlRespond& respond);
   void one_call(const Route& route, const ports::ControlRespond& respond);

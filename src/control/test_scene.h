@@ -277,6 +277,7 @@ struct Scene {
     };
     store.remove = [this](const CallId& id) { files.erase(id); };
     options.operations = std::move(store);
+    options.sealer.emplace(call::Sealer::Key{});
     admin = std::make_unique<Admin>(*driver, std::move(options));
   }
 
