@@ -2,40 +2,24 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
-import net from 'node:net'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { atEnd, call, command, folder, readText, start, startHoldfast, until } from './rig.mjs'
+import { atEnd, call, command, folder, freePort, memoryOf, readText, runProgram, start,
+  startHoldfast, until } from './rig.mjs'
 import { startUpstream } from './upstream.mjs'
 
-const FILL = join(dirname(process.env.HOLDFAST ?? 'build/release/holdfast'), 'holdfast-fill-journal')
-
-const freePort = () => new Promise(done => {
-  const probe = net.createServer().listen(0, '127.0.0.1', () => {
-    const { port } = probe.address()
-    probe.close(() => done(port))
-  })
-})
+const HOLDFAST = process.env.HOLDFAST ?? 'build/release/holdfast'
+const FILL = join(dirname(HOLDFAST), 'holdfast-fill-journal')
 
 // Calls in a journal, as Holdfast would have left them: [state, how many], oldest 47 hours old.
 async function filled(t, ...what) {
   const data = join(folder(t), 'data')
   for (const [seed, [state, calls]] of what.entries()) {
-    const made = await run(t, FILL, [data, '--calls', `${calls}`, '--seed', `${seed + 1}`,
+    const made = await runProgram(t, FILL, [data, '--calls', `${calls}`, '--seed', `${seed + 1}`,
       '--state', state, '--body', '100'])
     assert.equal(made.code, 0, made.err)
   }
   return data
-}
-
-function run(t, program, args) {
-  return new Promise(resolve => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    atEnd(t, () => child.kill('SIGKILL'))
-    let err = ''
-    child.stderr.setEncoding('utf8').on('data', text => { err += text })
-    child.on('close', code => resolve({ code, err }))
-  })
 }
 
 const config = (url, port) => `admin: 127.0.0.1:${port}
@@ -102,11 +86,6 @@ async function rig(t, ...what) {
     words: async id => (await api(`calls/${id}`)).timeline
       .filter(event => event.what.startsWith('operator_')),
   }
-}
-
-const memory = (pid, field) => {
-  const found = readText(`/proc/${pid}/status`).match(new RegExp(`${field}:\\s+(\\d+) kB`))
-  return found ? Number(found[1]) / 1024 : 0
 }
 
 test('an outage is over: what died is counted, looked at, and sent again, once each', async t => {
@@ -240,7 +219,7 @@ while True:
 sys.stdout.buffer.write(seen)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 `
-    const child = spawn('python3', ['-c', pty, process.env.HOLDFAST ?? 'build/release/holdfast',
+    const child = spawn('python3', ['-c', pty, HOLDFAST,
       'calls', 'resolve', 'applied', '--state', 'unknown', '--reason', 'seen', ...admin])
     atEnd(t, () => child.kill('SIGKILL'))
     let out = ''
@@ -266,13 +245,13 @@ test('few of many, with memory that stays where it was', async t => {
   const it = await rig(t, ['answered', 20_000], ['dead', 4000], ['unknown', 40])
   const server = it.proxy.child.pid
   await it.count('')
-  const before = memory(server, 'VmRSS')
+  const before = memoryOf(server, 'VmRSS')
   const peak = async (...args) => {
     const tool = it.begin(...args)
     let most = 0
     while (!tool.how) {
       try {
-        most = Math.max(most, memory(tool.child.pid, 'VmHWM'))
+        most = Math.max(most, memoryOf(tool.child.pid, 'VmHWM'))
       } catch { /* it has just ended */ }
       // sleep: between two looks at what it takes
       await new Promise(resolve => setTimeout(resolve, 10))
@@ -286,13 +265,14 @@ test('few of many, with memory that stays where it was', async t => {
   assert.equal(list.tool.out, 'no such calls\n')
   const rare = await peak('calls', 'cancel', '--effect', 'unknown', '--cause', 'reset', '--yes')
   assert.match(rare.tool.out, /40 {2}refused: it may have taken effect/)
-  const many = await peak('calls', 'retry', '--state', 'dead,answered', '--yes', '--rate', '20000/s')
+  const many = await peak('calls', 'retry', '--state', 'dead,answered', '--yes',
+    '--rate', '20000/s')
   assert.match(many.tool.out, /4,000 {2}will be attempted now/)
   assert.match(many.tool.out, /20,000 {2}refused: only dead and waiting calls can be retried/)
   for (const { most } of [count, list, rare, many]) {
     assert.ok(most > 0 && most < 64, `the command took ${most} MiB`)
   }
-  const grown = memory(server, 'VmRSS') - before
+  const grown = memoryOf(server, 'VmRSS') - before
   assert.ok(grown < 96, `the server grew by ${grown} MiB`)
   assert.equal(readdirSync(join(it.data, 'operations')).length, 2, 'a dry run is no operation')
 })

@@ -115,6 +115,32 @@ ${config}`)
   return self
 }
 
+// Runs any other program to its end: { code, out, err }.
+export function runProgram(t, program, args) {
+  return new Promise(resolve => {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    atEnd(t, () => child.kill('SIGKILL'))
+    const self = { out: '', err: '' }
+    child.stdout.setEncoding('utf8').on('data', text => { self.out += text })
+    child.stderr.setEncoding('utf8').on('data', text => { self.err += text })
+    child.on('close', code => resolve({ code, ...self }))
+  })
+}
+
+// For what must come back on the port that it had.
+export const freePort = () => new Promise(done => {
+  const probe = net.createServer().listen(0, '127.0.0.1', () => {
+    const { port } = probe.address()
+    probe.close(() => done(port))
+  })
+})
+
+// MiB of a process: VmRSS now, VmHWM at most.
+export function memoryOf(pid, field) {
+  const found = readText(`/proc/${pid}/status`).match(new RegExp(`${field}:\\s+(\\d+) kB`))
+  return found ? Number(found[1]) / 1024 : 0
+}
+
 // Begins a subcommand: { child, out, err, how (once it has ended), ended, kill, stop }.
 export const start = (t, args) => run(t, args)
 

@@ -342,7 +342,7 @@ void add_export_command(CLI::App& calls, ExportOptions& options, int& code) {
       "  holdfast calls export --out calls.ndjson --continue     what came since the last time\n"
       "  holdfast calls export --journal holdfast-data --state waiting \\\n"
       "      --unsealed --key-file holdfast-data/seal.key --with-bodies --with-credentials \\\n"
-      "      --out waiting.ndjson           when no Holdfast runs: see docs/leaving.md\n"
+      "      --out waiting.ndjson           when no Holdfast runs: docs/formats/export.md\n"
       "Exit code: 0 done; 1 no answer, or it cannot be read or written; 2 a wrong command line; "
       "4 stopped before the end. A whole export ends with a line of kind `end`.");
   command->add_option("-c,--config", options.where.config,
