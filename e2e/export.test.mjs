@@ -211,3 +211,38 @@ test('leaving: exported, stopped, and what is owed is sent by another tool, once
   writeFileSync(owed, readText(owed).split('\n').slice(0, -2).join('\n'))
   assert.equal((await resend()).code, 2, 'a cut export is told from a whole one')
 })
+
+test('what may have taken effect at an upstream without keys is not sent again', async t => {
+  const upstream = await startUpstream(t, { keys: false,
+    fault: ({ path }) => ({ '/lost': 'reset_after', '/broken': { status: 500 },
+      '/busy': { status: 429 } })[path] })
+  const owed = join(folder(t), 'owed.ndjson')
+  const one = (n, path, more = {}) => JSON.stringify({ kind: 'call', call: `06g${n}`, held: true,
+    resend: 'yes', upstream: 'sms', idempotency: { mode: 'none', safe_method: false },
+    request: { method: 'POST', path, body_bytes: 1 },
+    clear: { request: { target: path, fields: [{ name: 'X-Latin', value_base64: '6Q==' }],
+      body_base64: 'eA==' } }, ...more })
+  const write = to => writeFileSync(owed, [
+    JSON.stringify({ kind: 'begin', holdfast_export: 1, upstreams: { sms: [to] } }),
+    one(1, '/lost'), one(2, '/broken'), one(3, '/busy'), one(4, '/good'),
+    one(5, '/good', { resend: 'no' }), one(6, '/good', { held: false }),
+    one(7, '/good', { resend_until: '2020-01-01T00:00:00.000Z' }),
+    one(8, '/good', { request: { method: 'POST', path: '/good', body_bytes: 9 },
+      clear: { request: { target: '/good', fields: [] } } }),
+    JSON.stringify({ kind: 'end', calls: 8 }), ''].join('\n'))
+  const resend = () => runProgram(t, process.execPath, [RESEND, owed, '--rate', '1000'])
+  write(`http://127.0.0.1:${await freePort()}`)
+  const nobody = await resend()
+  assert.equal(nobody.code, 1)
+  assert.match(nobody.err, /0 sent, 6 left/, 'nothing was sent, so nothing is in doubt')
+  write(upstream.url)
+  const first = await resend()
+  assert.match(first.out, /\/lost: .*nobody knows/)
+  assert.match(first.out, /\/broken: 500, and nobody knows/)
+  assert.match(first.err, /3 sent, 3 left; of 2 nobody knows/)
+  assert.match(first.err, /1 not sent: its deadline is over/)
+  assert.match(first.err, /1 not sent: the export has no bodies/)
+  await resend()
+  const paths = upstream.requests.map(request => request.path).sort()
+  assert.deepEqual(paths, ['/broken', '/busy', '/busy', '/good', '/lost'])
+})

@@ -16,8 +16,21 @@ import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, readFileSyn
 import http from 'node:http'
 import https from 'node:https'
 
-const AGAIN = new Set([408, 409, 421, 425, 429])
-const again = status => AGAIN.has(status) || status >= 500
+// Answers that promise that nothing was done, and failures before a byte was sent.
+const REFUSED = new Set([421, 425, 429])
+const NOTHING_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH',
+  'ENETUNREACH'])
+
+// Whether a second time does no harm whatever became of the first.
+const harmless = ({ idempotency: { mode, safe_method: safe } }) =>
+  safe || mode === 'key' || mode === 'repeatable'
+
+// 'done', 'again', or 'unknown': then it is a person's.
+function verdict(call, { status, code }) {
+  if (REFUSED.has(status) || NOTHING_SENT.has(code)) return 'again'
+  if (status && status < 500 && ![408, 409].includes(status)) return 'done'
+  return harmless(call) ? 'again' : 'unknown'
+}
 
 function stop(message) {
   console.error(`resend: ${message}`)
@@ -155,6 +168,7 @@ const blocked = new Set()  // lines of calls in which one is left: those behind 
 const skipped = new Map()
 let sent = 0
 let left = 0
+let unknown = 0
 calls.sort((a, b) => (a.order && b.order && a.order.hash === b.order.hash
   ? a.order.place - b.order.place : a.call < b.call ? -1 : 1))
 for (const call of calls) {
@@ -175,27 +189,24 @@ for (const call of calls) {
     left += 1
     continue
   }
-  let status
-  try {
-    status = await send(call, base, asked.fields.filter(one => one.upstream === call.upstream))
-  } catch (error) {
-    status = error.message
-  }
-  console.log(`${what}: ${status}`)
-  if (typeof status === 'number' && !again(status)) {
-    done.add(call, status)
-    sent += 1
-  } else {
+  const extra = asked.fields.filter(one => one.upstream === call.upstream)
+  const answer = await send(call, base, extra)
+    .then(status => ({ status }), error => ({ code: error.code, error: error.message }))
+  const ruled = verdict(call, answer)
+  const said = answer.status ?? answer.error ?? answer.code
+  console.log(`${what}: ${said}${ruled === 'unknown' ? ', and nobody knows what became of it' : ''}`)
+  if (ruled === 'again') {
     left += 1
     if (call.order) blocked.add(call.order.hash)
-    // Sent without an answer it may have taken effect: only its key makes a second time harmless.
-    if (call.idempotency.mode !== 'key' && typeof status !== 'number') {
-      done.add(call, `unknown: ${status}`)
-      console.error(`${what}: nobody knows whether it took effect; it is not sent again`)
-    }
+  } else {
+    done.add(call, ruled === 'unknown' ? `unknown: ${said}` : said)
+    sent += 1
+    unknown += ruled === 'unknown' ? 1 : 0
+    if (ruled === 'unknown' && call.order) blocked.add(call.order.hash)
   }
   await new Promise(resolve => setTimeout(resolve, 1000 / asked.rate))
 }
 for (const [why, count] of skipped) console.error(`${count} not sent: ${why}`)
-console.error(`${sent} sent, ${left} left`)
+console.error(`${sent} sent, ${left} left`
+  + (unknown > 0 ? `; of ${unknown} nobody knows what became: see ${asked.file}.done` : ''))
 process.exitCode = left > 0 ? 1 : 0

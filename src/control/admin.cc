@@ -33,7 +33,7 @@ namespace {
 
 constexpr std::size_t kListDefault = 100;
 constexpr std::size_t kListMax = 1000;
-constexpr std::size_t kListExamined = 2000;  // of one page
+constexpr std::size_t kListExamined = 500;  // of one page
 constexpr std::size_t kReasonMax = 500;
 constexpr std::size_t kAnswerMax = 1024 * 1024;
 constexpr Duration kIncidentMax = Duration::hours(24 * 90);

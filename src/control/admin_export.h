@@ -13,7 +13,7 @@
 namespace hf::control {
 
 inline constexpr std::size_t kExportPage = 100;                        // calls
-inline constexpr std::size_t kExportExamined = 500;                    // looked at for one page
+inline constexpr std::size_t kExportExamined = 250;                    // looked at for one page
 inline constexpr std::uint64_t kExportBytes = std::uint64_t{4} << 20;  // of bodies in one page
 
 struct ExportContext {

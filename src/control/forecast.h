@@ -11,8 +11,9 @@
 
 namespace hf::control {
 
-inline constexpr std::size_t kCountExamined = 1000;  // of one page
-inline constexpr std::size_t kCountSample = 5;       // calls shown of one page
+// Of one page: some milliseconds in which no commit is written.
+inline constexpr std::size_t kCountExamined = 250;
+inline constexpr std::size_t kCountSample = 5;  // calls shown
 
 // The I/O thread; the reply may come later. `driver` and `context.settings` outlive it.
 void answer_count(runtime::Driver& driver, const SelectionContext& context,

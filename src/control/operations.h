@@ -31,7 +31,7 @@ inline constexpr std::size_t kOperationsKept = 1000;
 inline constexpr std::size_t kOperationsShown = 100;
 // Of one step: calls acted on, at most, and calls looked at.
 inline constexpr int kStepMax = 200;
-inline constexpr std::size_t kStepExamined = 500;
+inline constexpr std::size_t kStepExamined = 250;
 
 struct OperationParts {
   runtime::Driver* driver = nullptr;  // outlives what is asked of it

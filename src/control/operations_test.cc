@@ -142,6 +142,28 @@ TEST(Operations, ACrashAfterTheActIsCountedAndNotRepeated) {
   EXPECT_TRUE(has(body, R"("stage":"finished")")) << body;
 }
 
+TEST(Operations, WhatFitsStillAfterTheActIsKnownByItsTimeline) {
+  Many scene;
+  std::vector<CallId> ids;
+  for (std::uint64_t n = 0; n < 4; ++n) {
+    ids.push_back(scene.dead(n));
+    scene.change(ids.back(), [](auto& call) {
+      call.state = call::State::waiting;
+      call.held = true;
+      call.ended.reset();
+    });
+  }
+  const auto body = scene.post("", R"({"word":"retry","query":"state=waiting"})");
+  const std::string id = JsonMembers::read(body)->text("operation").value();
+  const auto at_first = scene.files;
+  scene.step(id, 2);
+  scene.files = at_first;  // a power loss takes all that was kept of the step
+  scene.start_admin();
+  EXPECT_TRUE(has(scene.drive(id, 2), R"("done":4,"left":0,"refused":[])"));
+  for (const CallId& call : ids)
+    EXPECT_EQ(scene.words(call), 1);
+}
+
 TEST(Operations, ACrashBeforeTheActLosesNothing) {
   Many scene;
   const CallId first = scene.dead(1);
