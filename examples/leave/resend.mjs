@@ -194,7 +194,7 @@ for (const call of calls) {
     .then(status => ({ status }), error => ({ code: error.code, error: error.message }))
   const ruled = verdict(call, answer)
   const said = answer.status ?? answer.error ?? answer.code
-  console.log(`${what}: ${said}${ruled === 'unknown' ? ', and nobody knows what became of it' : ''}`)
+  console.log(`${what}: ${said}${ruled === 'unknown' ? ', and nobody knows its effect' : ''}`)
   if (ruled === 'again') {
     left += 1
     if (call.order) blocked.add(call.order.hash)

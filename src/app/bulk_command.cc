@@ -220,12 +220,10 @@ class Bulk {
                                  .number("driver", number_of(operation, "driver"))
                                  .number("limit", step_limit())
                                  .done();
-    if (!options_.json) {
-      std::fputs(fmt::format("operation {}; if it is cut: {}\n", text_of(operation, "operation"),
-                             how_to_resume(operation))
-                     .c_str(),
-                 stderr);
-    }
+    std::fputs(fmt::format("operation {}; if it is cut: {}\n", text_of(operation, "operation"),
+                           how_to_resume(operation))
+                   .c_str(),
+               stderr);
     const std::uint64_t first = handled(operation);
     const Instant began = mono_now();
     Instant next = began;
