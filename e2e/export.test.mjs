@@ -4,15 +4,13 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { AUTH, call, command, folder, freePort, logOf, memoryOf, readText, runProgram, start,
-  startHoldfast, until } from './rig.mjs'
+import { AUTH, call, command, fillJournal, folder, freePort, logOf, memoryOf, readText, runProgram,
+  start, startHoldfast, until } from './rig.mjs'
 import { startUpstream } from './upstream.mjs'
 
-const HOLDFAST = process.env.HOLDFAST ?? 'build/release/holdfast'
-const FILL = join(dirname(HOLDFAST), 'holdfast-fill-journal')
 const RESEND = join(dirname(fileURLToPath(import.meta.url)), '../examples/leave/resend.mjs')
 
-const config = (url, port) => `admin: 127.0.0.1:${port}
+const config = url => `
 upstreams:
   bank:
     url: "${url}/api"
@@ -32,7 +30,7 @@ routes:
 async function rig(t, data) {
   const upstream = await startUpstream(t)
   const port = await freePort()
-  const serve = () => startHoldfast(t, config(upstream.url, port), { data })
+  const serve = () => startHoldfast(t, config(upstream.url), { data, admin: port })
   const proxy = await serve()
   const admin = ['--admin', `127.0.0.1:${port}`, '--token-file', join(proxy.data, 'admin.token')]
   const key = ['--key-file', join(proxy.data, 'seal.key')]
@@ -86,7 +84,7 @@ test('nothing of a client by default; all of it with the key and the flags', asy
   assert.ok(!logOf(it.proxy).includes('canary'), 'nothing of it is in the log')
 
   const elsewhere = join(folder(t), 'data')
-  await runProgram(t, FILL, [elsewhere, '--calls', '1'])
+  await fillJournal(t, elsewhere, 1)
   const bad = await it.running('--unsealed', '--key-file', join(elsewhere, 'seal.key'))
   assert.equal(bad.code, 1, 'the key of another journal')
   assert.match(bad.err, /the key file does not open this journal/)
@@ -123,8 +121,7 @@ test('at rest the same as running, and nothing in the directory changes', async 
 
 test('cut by a kill and by a restart, and gone on with, in bounded memory', async t => {
   const data = join(folder(t), 'data')
-  const made = await runProgram(t, FILL, [data, '--calls', '20000', '--body', '1000'])
-  assert.equal(made.code, 0, made.err)
+  await fillJournal(t, data, 20_000, '--body', '1000')
   const it = await rig(t, data)
   const out = join(folder(t), 'calls.ndjson')
   const args = ['calls', 'export', '--out', out, '--unsealed', ...it.key, '--with-bodies']

@@ -2,27 +2,22 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { atEnd, call, command, folder, freePort, memoryOf, readText, runProgram, start,
+import { HOLDFAST, atEnd, call, command, fillJournal, folder, freePort, memoryOf, readText, start,
   startHoldfast, until } from './rig.mjs'
 import { startUpstream } from './upstream.mjs'
 
-const HOLDFAST = process.env.HOLDFAST ?? 'build/release/holdfast'
-const FILL = join(dirname(HOLDFAST), 'holdfast-fill-journal')
-
-// Calls in a journal, as Holdfast would have left them: [state, how many], oldest 47 hours old.
+// [state, how many] of each.
 async function filled(t, ...what) {
   const data = join(folder(t), 'data')
   for (const [seed, [state, calls]] of what.entries()) {
-    const made = await runProgram(t, FILL, [data, '--calls', `${calls}`, '--seed', `${seed + 1}`,
-      '--state', state, '--body', '100'])
-    assert.equal(made.code, 0, made.err)
+    await fillJournal(t, data, calls, '--seed', `${seed + 1}`, '--state', state, '--body', '100')
   }
   return data
 }
 
-const config = (url, port) => `admin: 127.0.0.1:${port}
+const config = url => `
 upstreams:
   bank:
     url: "${url}"
@@ -43,8 +38,8 @@ async function rig(t, ...what) {
   const upstream = await startUpstream(t)
   const data = await filled(t, ...what)
   const port = await freePort()
-  const serve = () => startHoldfast(t, config(upstream.url, port),
-    { data, journal: 'retention: { keys: 7d }' })
+  const serve = () => startHoldfast(t, config(upstream.url),
+    { data, admin: port, journal: 'retention: { keys: 7d }' })
   const proxy = await serve()
   const token = readText(join(data, 'admin.token')).trim()
   const admin = ['--admin', `127.0.0.1:${port}`, '--token-file', join(data, 'admin.token')]

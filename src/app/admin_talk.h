@@ -7,7 +7,14 @@
 
 #include "app/admin_client.h"
 
+namespace CLI {
+class App;
+}
+
 namespace hf::app {
+
+// --config, --admin and --token-file, as find_admin reads them. `hints` outlives the parsing.
+void add_where(CLI::App& command, AdminHints& hints);
 
 // "holdfast: ..." to stderr; gives `code` back.
 int complain(const std::string& what, int code);

@@ -266,19 +266,15 @@ int run_word(CallsOptions& options) {
 }
 
 // Options of every subcommand.
-void add_where(CLI::App& command, CallsOptions& options) {
-  command.add_option("-c,--config", options.where.config,
-                     "the configuration, for the admin address and token (default holdfast.yaml)");
-  command.add_option("--admin", options.where.admin, "HOST:PORT of the admin API [HOLDFAST_ADMIN]");
-  command.add_option("--token-file", options.where.token_file,
-                     "file with its token [HOLDFAST_TOKEN_FILE]");
+void add_where_and_json(CLI::App& command, CallsOptions& options) {
+  add_where(command, options.where);
   command.add_flag("--json", options.json, "the answer as JSON, for scripts");
 }
 
 CLI::App* add(CLI::App& parent, const std::string& name, const std::string& help, Action action,
               CallsOptions& options, int& code) {
   CLI::App* command = parent.add_subcommand(name, help);
-  add_where(*command, options);
+  add_where_and_json(*command, options);
   command->callback([&options, &code, action] {
     options.action = action;
     code = run_calls(options);
@@ -314,7 +310,7 @@ constexpr const char* kExitCodes =
 CLI::App* add_word(CLI::App& calls, const std::string& name, const std::string& help,
                    call::Word word, CallsOptions& options, int& code) {
   CLI::App* command = calls.add_subcommand(name, help + "\n" + kExitCodes);
-  add_where(*command, options);
+  add_where_and_json(*command, options);
   add_bulk_options(*command, options.bulk);
   command->callback([&options, &code, word] {
     options.bulk.word = word;
@@ -433,7 +429,7 @@ void add_calls_commands(CLI::App& app, CallsOptions& options, int& code) {
       "operations",
       "Bulk commands that were given: who, which calls, why, and what came of them.\n\n"
       "Examples:\n  holdfast calls operations\n  holdfast calls operations ID --json");
-  add_where(*operations, options);
+  add_where_and_json(*operations, options);
   operations->add_option("operation", options.operations.operation, "one of them, by its id");
   operations->callback([&options, &code] {
     options.operations.where = options.where;

@@ -345,12 +345,7 @@ void add_export_command(CLI::App& calls, ExportOptions& options, int& code) {
       "      --out waiting.ndjson           when no Holdfast runs: docs/formats/export.md\n"
       "Exit code: 0 done; 1 no answer, or it cannot be read or written; 2 a wrong command line; "
       "4 stopped before the end. A whole export ends with a line of kind `end`.");
-  command->add_option("-c,--config", options.where.config,
-                      "the configuration, for the admin address and token (default holdfast.yaml)");
-  command->add_option("--admin", options.where.admin,
-                      "HOST:PORT of the admin API [HOLDFAST_ADMIN]");
-  command->add_option("--token-file", options.where.token_file,
-                      "file with its token [HOLDFAST_TOKEN_FILE]");
+  add_where(*command, options.where);
   command->add_option("--journal", options.journal,
                       "read this journal's directory instead; no Holdfast may have it open");
   command->add_option("-o,--out", options.out_file, "a new file instead of standard output");
