@@ -224,7 +224,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
   }
   const no = await typed('no')
   assert.match(no.out, /12 calls fit/)
-  assert.match(no.out, /To resolve them at 50\/s, type 12 or yes: /)
+  assert.match(no.out, /To resolve them as applied at 50\/s, type 12 or yes: /)
   assert.match(no.out, /nothing was done/)
   assert.equal(no.code, 4)
   const wrong = await typed('11')

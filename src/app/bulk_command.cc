@@ -158,7 +158,11 @@ class Bulk {
   }
 
   bool confirmed(std::uint64_t calls) const {
-    std::fputs(fmt::format("To {} them at {}, type {} or yes: ", command_of(options_.word),
+    const std::string_view as = options_.word == call::Word::resolve_applied ? " as applied"
+                                : options_.word == call::Word::resolve_not_applied
+                                    ? " as not applied"
+                                    : "";
+    std::fputs(fmt::format("To {} them{} at {}, type {} or yes: ", command_of(options_.word), as,
                            options_.rate, calls)
                    .c_str(),
                stderr);
@@ -235,13 +239,13 @@ class Bulk {
       operation = *std::move(step);
       if (flag_of(operation, "finished")) return finish(operation);
       const std::uint64_t now = handled(operation);
-      const double seconds = static_cast<double>((mono_now() - began).ns) / 1e9;
-      progress_.show(show_step(operation, looked_at_in_all_,
-                               static_cast<double>(now - first) / std::max(seconds, 0.001)));
       // What was done since the last step has to fit the rate; where nothing fits, none waits.
       next =
           std::max(next, mono_now() - kStepEvery) +
           Duration{static_cast<std::int64_t>(now - before) * plan_.rate.per.ns / plan_.rate.count};
+      const double seconds = static_cast<double>((std::max(next, mono_now()) - began).ns) / 1e9;
+      progress_.show(show_step(operation, looked_at_in_all_,
+                               static_cast<double>(now - first) / std::max(seconds, 0.001)));
       rest(next - mono_now());
     }
   }
