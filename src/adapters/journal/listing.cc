@@ -170,7 +170,8 @@ Result<void> JournalReads::look_at(Listing& listing, call::OpenedCall opened) co
 
 Result<void> JournalReads::take(Listing& listing, call::OpenedCall opened) const {
   const CallFilter& filter = listing.filter;
-  if (filter.find_bodiless && opened.call->body_bytes > 0) {
+  const bool inside = opened.call->request && opened.call->request->body;
+  if (filter.find_bodiless && opened.call->body_bytes > 0 && !inside) {
     const std::string key = call::call_key(Prefix::request_body, opened.call->id);
     bool there = false;
     HF_TRY_VOID(kv_.scan(key, call::end_of(key), Direction::ascending,
@@ -188,7 +189,8 @@ Result<void> JournalReads::take(Listing& listing, call::OpenedCall opened) const
     HF_TRY_VOID(add_bodies(*opened.call));
     listing.bytes += body_bytes(*opened.call);
   } else {
-    HF_TRY_VOID(mark_dropped(*opened.call));
+    HF_TRY_VOID(add_answer_body(*opened.call));  // which says whether it is kept
+    if (opened.call->answer) opened.call->answer->body = nullptr;
   }
   HF_TRY(auto detail, with_timeline(std::move(opened)));
   listing.page.calls.push_back(std::move(detail.call));
