@@ -48,6 +48,16 @@ std::uint64_t body_bytes(const call::Call& call) {
   return request + (call.answer ? view(call.answer->body).size() : 0);
 }
 
+// Short bodies come with the record itself; a page is not to hold them unasked.
+void drop_bodies(call::Call& call) {
+  if (call.request && call.request->body) {
+    auto request = std::make_shared<call::Request>(*call.request);
+    request->body = nullptr;
+    call.request = std::move(request);
+  }
+  if (call.answer) call.answer->body = nullptr;
+}
+
 // The states that have an index of their own; the others are found by looking.
 std::optional<Prefix> index_of(const CallFilter& filter) {
   std::optional<call::State> state = filter.state;
@@ -182,6 +192,7 @@ Result<void> JournalReads::take(Listing& listing, call::OpenedCall opened) const
     if (!there) listing.page.bodiless.insert(opened.call->id);
   }
   if (filter.depth == CallFilter::Depth::head) {
+    drop_bodies(*opened.call);
     listing.page.calls.push_back(std::move(opened.call));
     return {};
   }
@@ -190,7 +201,7 @@ Result<void> JournalReads::take(Listing& listing, call::OpenedCall opened) const
     listing.bytes += body_bytes(*opened.call);
   } else {
     HF_TRY_VOID(add_answer_body(*opened.call));  // which says whether it is kept
-    if (opened.call->answer) opened.call->answer->body = nullptr;
+    drop_bodies(*opened.call);
   }
   HF_TRY(auto detail, with_timeline(std::move(opened)));
   listing.page.calls.push_back(std::move(detail.call));
