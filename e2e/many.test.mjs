@@ -262,7 +262,7 @@ test('few of many, with memory that stays where it was', async t => {
   assert.match(rare.tool.out, /40 {2}refused: it may have taken effect/)
   const many = await peak('calls', 'retry', '--state', 'dead,answered', '--yes',
     '--rate', '20000/s')
-  assert.match(many.tool.out, /4,000 {2}will be attempted now/)
+  assert.match(many.tool.out, /4,000 {2}made due: attempted as the limits/)
   assert.match(many.tool.out, /20,000 {2}refused: only dead and waiting calls can be retried/)
   for (const { most } of [count, list, rare, many]) {
     assert.ok(most > 0 && most < 64, `the command took ${most} MiB`)

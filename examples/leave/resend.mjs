@@ -72,6 +72,7 @@ function read(file) {
   const calls = []
   let upstreams = {}
   let whole = false
+  let unreadable = 0
   for (const line of readFileSync(file, 'utf8').split('\n')) {
     if (line === '') continue
     let one
@@ -83,7 +84,9 @@ function read(file) {
     whole = one.kind === 'end'
     if (one.kind === 'begin') upstreams = { ...upstreams, ...one.upstreams }
     if (one.kind === 'call') calls.push(one)
+    if (one.kind === 'unreadable') unreadable += 1
   }
+  if (unreadable > 0) console.error(`${unreadable} were not readable when it was made`)
   if (!whole) stop(`${file} was cut: it has no last line`)
   return { calls, upstreams }
 }

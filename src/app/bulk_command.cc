@@ -168,7 +168,7 @@ class Bulk {
                stderr);
     std::fflush(stderr);
     std::string line;
-    std::getline(std::cin, line);
+    if (!std::getline(std::cin, line)) std::fputs("\n", stderr);
     std::erase_if(line, [](char c) { return c == ',' || c == ' ' || c == '\r'; });
     return line == "yes" || line == std::to_string(calls);
   }

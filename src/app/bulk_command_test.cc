@@ -69,7 +69,7 @@ TEST_F(BulkCommand, IsCountedBegunAndDriven) {
   EXPECT_EQ(admin.requests[2].body, R"({"driver":1,"limit":200})");
   EXPECT_EQ(out,
             "retry op1: finished, 3 calls selected\n"
-            "  2  will be attempted now\n"
+            "  2  made due: attempted as the limits of their upstreams let them\n"
             "  1  refused: no body\n"
             "     such as c1\n");
   EXPECT_NE(err.find("holdfast calls retry --resume op1"), std::string::npos) << err;
@@ -113,9 +113,12 @@ TEST_F(BulkCommand, NobodyIsAskedWhereThereIsNoTerminal) {
 }
 
 TEST_F(BulkCommand, NothingFits) {
-  admin.say(R"({"as_of":"2026-11-21T03:39:20.123Z","examined":1000,"matched":0,"more":false})");
-  EXPECT_EQ(run({"calls", "retry", "--state", "dead", "--yes"}), kBulkDone);
-  EXPECT_EQ(out, "no call fits (1,000 looked at)\n");
+  admin.say(R"({"as_of":"2026-11-21T03:39:20.123Z","examined":1000,"matched":0,"more":false,)"
+            R"("not_configured":["upstream bnak"]})");
+  EXPECT_EQ(run({"calls", "retry", "--upstream", "bnak", "--yes"}), kBulkDone);
+  EXPECT_EQ(out,
+            "no call fits (1,000 looked at)\n"
+            "  upstream bnak: none such is configured; is it misspelt?\n");
   EXPECT_EQ(admin.requests.size(), 1U);
 }
 
@@ -202,7 +205,12 @@ TEST_F(BulkCommand, OperationsAreListed) {
   EXPECT_EQ(run({"calls", "operations", "op1"}), 0);
   EXPECT_EQ(out,
             "retry op1: stopped, 3 calls selected\n"
-            "  1  will be attempted now\n");
+            "  1  made due: attempted as the limits of their upstreams let them\n");
+  admin.say(
+      R"({"operations":[{"operation":"op2","stage":"unreadable","why":"its file is empty"}]})");
+  EXPECT_EQ(run({"calls", "operations"}), 0);
+  EXPECT_NE(out.find("unreadable"), std::string::npos) << out;
+  EXPECT_NE(out.find("its file is empty"), std::string::npos) << out;
 }
 
 TEST(BulkView, AStepSaysHowFarAndHowLong) {

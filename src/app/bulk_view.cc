@@ -14,7 +14,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kSample = 5;         // calls shown
+constexpr std::size_t kSample = 5;  // calls shown
+constexpr auto kMadeDue = "made due: attempted as the limits of their upstreams let them";
 constexpr std::size_t kRefusedSample = 3;  // ids of each reason
 
 std::uint64_t count_of(const json::object& object, std::string_view name) {
@@ -106,6 +107,11 @@ void Count::add(const json::object& page) {
     selection_ = text_of(page, "selection");
     outcome_ = text_of(page, "outcome");
     implied_ = flag_of(page, "states_implied");
+    const json::array* names = list_of(page, "not_configured");
+    for (std::size_t i = 0; names != nullptr && i < names->size(); ++i) {
+      const auto* name = (*names)[i].if_string();
+      if (name != nullptr) not_configured_.emplace_back(name->data(), name->size());
+    }
   }
   examined_ += count_of(page, "examined");
   matched_ += count_of(page, "matched");
@@ -154,7 +160,10 @@ std::string Count::json() const {
 
 std::string Count::text(call::Word word, const ViewOptions& view) const {
   if (matched_ == 0) {
-    return fmt::format("no call fits ({} looked at)\n", grouped(examined_));
+    std::string out = fmt::format("no call fits ({} looked at)\n", grouped(examined_));
+    for (const std::string& name : not_configured_)
+      out += fmt::format("  {}: none such is configured; is it misspelt?\n", safe(name));
+    return out;
   }
   std::string out = fmt::format("{} fit{} ({} looked at, as of {})\n", calls_word(matched_),
                                 matched_ == 1 ? "s" : "", grouped(examined_), as_of_);
@@ -228,8 +237,10 @@ std::string show_operation(const json::object& operation) {
   out += "\n";
   const auto word = call::parse_word(text_of(operation, "word"));
   Sums sums;
-  sums.add(count_of(operation, "done"),
-           word ? std::string(call::outcome_of(*word)) : std::string("done"));
+  sums.add(count_of(operation, "done"), !word ? std::string("done")
+                                        : *word == call::Word::retry
+                                            ? std::string(kMadeDue)
+                                            : std::string(call::outcome_of(*word)));
   add_refused(sums, operation);
   if (const std::uint64_t left = no_longer_fitted(operation); left > 0) {
     sums.add(left, "no longer fitted when their turn came, and were left alone");
@@ -246,10 +257,12 @@ std::string show_operations(const json::object& answer, const ViewOptions& view)
     const json::object* one = value.if_object();
     if (one == nullptr) continue;
     const auto begun = parse_rfc3339(text_of(*one, "begun_at"));
-    table.add({text_of(*one, "operation"), text_of(*one, "word"), text_of(*one, "stage"),
-               text_of(*one, "by"), begun.ok() ? relative(*begun, view.now) : std::string(),
-               grouped(count_of(*one, "selected")), grouped(count_of(*one, "done")),
-               grouped(refused_calls(*one)), text_of(*one, "selection"), text_of(*one, "reason")});
+    table.add(
+        {text_of(*one, "operation"), text_of(*one, "word"), text_of(*one, "stage"),
+         text_of(*one, "by"), begun.ok() ? relative(*begun, view.now) : std::string(),
+         grouped(count_of(*one, "selected")), grouped(count_of(*one, "done")),
+         grouped(refused_calls(*one)), text_of(*one, "selection"),
+         text_of(*one, "stage") == "unreadable" ? text_of(*one, "why") : text_of(*one, "reason")});
   }
   return table.text(false, 0);
 }

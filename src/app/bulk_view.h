@@ -32,6 +32,7 @@ class Count {
   std::string selection_;
   std::string outcome_;
   bool implied_ = false;
+  std::vector<std::string> not_configured_;  // "upstream bnak"
   std::uint64_t examined_ = 0;
   std::uint64_t matched_ = 0;
   std::uint64_t would_ = 0;

@@ -189,6 +189,7 @@ int run_list(const CallsOptions& options) {
   if (!place.ok()) return complain(place.error().context, 1);
   Progress progress(options.json);
   json::array calls;
+  json::array unreadable;
   json::object last;
   std::string after = options.after;
   std::int64_t examined = 0;
@@ -203,6 +204,9 @@ int run_list(const CallsOptions& options) {
       for (json::value& call : found->get_array())
         calls.push_back(std::move(call));
     }
+    if (const json::array* broken = list_of(last, "unreadable"); broken != nullptr) {
+      unreadable.insert(unreadable.end(), broken->begin(), broken->end());
+    }
     after = member(last, "next");
     examined += number_of(last, "examined");
     progress.show(fmt::format("{} looked at, {} fit", grouped(static_cast<std::uint64_t>(examined)),
@@ -210,6 +214,7 @@ int run_list(const CallsOptions& options) {
   } while (flag_of(last, "more") && calls.size() < static_cast<std::size_t>(options.limit));
   progress.clear();
   last["calls"] = std::move(calls);
+  last["unreadable"] = std::move(unreadable);
   last["examined"] = examined;
   return put_out(options, options.json ? json::serialize(last) + "\n" : shown(options, last));
 }

@@ -82,18 +82,19 @@ TEST_F(CallsCommand, ListAsksWithTheTokenAndItsFilters) {
   EXPECT_EQ(find_field(admin.requests[0].fields, "Authorization")->value, "Bearer hf_secret");
   EXPECT_EQ(find_field(admin.requests[0].fields, "Host")->value, admin.address());
   EXPECT_EQ(run({"calls", "list", "--json"}), 0);
-  EXPECT_EQ(out, R"({"calls":[],"more":false,"next":null,"examined":0})"
+  EXPECT_EQ(out, R"({"calls":[],"more":false,"next":null,"unreadable":[],"examined":0})"
                  "\n");
 }
 
 TEST_F(CallsCommand, ListGoesOnUntilThereAreEnough) {
   admin.say(R"({"calls":[],"examined":2000,"more":true,"next":"b"})");
   admin.say(R"({"calls":[{"call":"a1"}],"examined":2000,"more":true,"next":"a1"})");
-  admin.say(R"({"calls":[{"call":"a0"}],"examined":7,"more":true,"next":"a0"})");
+  admin.say(
+      R"({"calls":[{"call":"a0"}],"unreadable":["b1"],"examined":7,"more":true,"next":"a0"})");
   EXPECT_EQ(run({"calls", "list", "--status", "5xx", "--limit", "2", "--json"}), 0);
-  EXPECT_EQ(out,
-            R"({"calls":[{"call":"a1"},{"call":"a0"}],"examined":4007,"more":true,"next":"a0"})"
-            "\n");
+  EXPECT_EQ(out, R"({"calls":[{"call":"a1"},{"call":"a0"}],"unreadable":["b1"],"examined":4007,)"
+                 R"("more":true,"next":"a0"})"
+                 "\n");
   ASSERT_EQ(admin.requests.size(), 3U);
   EXPECT_EQ(admin.requests[1].target, "/v1/calls?status=5xx&limit=2&after=b");
   EXPECT_EQ(admin.requests[2].target, "/v1/calls?status=5xx&limit=1&after=a1");

@@ -78,7 +78,13 @@ std::string relative(WallTime at, WallTime now) {
 
 std::string show_calls(const json::object& page, const ViewOptions& options) {
   const json::array* calls = list_of(page, "calls");
-  if (calls == nullptr || calls->empty()) return "no such calls\n";
+  const json::array* broken = list_of(page, "unreadable");
+  std::string unreadable;
+  for (std::size_t i = 0; broken != nullptr && i < broken->size(); ++i) {
+    const auto* id = (*broken)[i].if_string();
+    if (id != nullptr) unreadable += fmt::format("{}: its record cannot be read\n", safe(*id));
+  }
+  if (calls == nullptr || calls->empty()) return "no such calls\n" + unreadable;
   Table table({"CALL", "STATE", "WHY", "UPSTREAM", "REQUEST", "TRIES", "BEGAN", "NEXT"});
   for (const json::value& value : *calls) {
     const json::object* call = value.if_object();
@@ -87,7 +93,7 @@ std::string show_calls(const json::object& page, const ViewOptions& options) {
                text_of(*call, "upstream"), request_of(*call), text_of(*call, "attempts"),
                when(*call, "created_at", options), when(*call, "next_attempt_at", options)});
   }
-  std::string out = table.text(options.colour, 1);
+  std::string out = table.text(options.colour, 1) + unreadable;
   if (flag_of(page, "more") && !text_of(page, "next").empty()) {
     out += fmt::format("more: --after {}\n", text_of(page, "next"));
   }

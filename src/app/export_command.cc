@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -74,7 +75,7 @@ Result<Plan> plan_of(const ExportOptions& options) {
 struct Page {
   struct Line {
     std::string call;
-    std::string state;
+    std::string state;  // empty: its records cannot be read
     std::string text;
   };
   std::vector<Line> lines;
@@ -133,7 +134,7 @@ class Running final : public Source {
   Result<bool> take(const std::string& line, Page& out) const {
     HF_TRY(const auto members, control::JsonMembers::read(line));
     HF_TRY(const std::string kind, members.text("kind"));
-    if (kind == "call") {
+    if (kind == "call" || kind == "unreadable") {
       HF_TRY(auto one, line_of(line));
       out.lines.push_back(std::move(one));
       return false;
@@ -189,6 +190,7 @@ class AtRest final : public Source {
     filter_.limit = control::kExportPage;
     filter_.examine = control::kExportExamined;
     filter_.bytes_max = control::kExportBytes;
+    filter_.pass_over = true;
     filter_.depth =
         parts_.bodies ? ports::CallFilter::Depth::whole : ports::CallFilter::Depth::timeline;
   }
@@ -207,6 +209,8 @@ class AtRest final : public Source {
       out.lines.push_back(
           {detail.call->id.text(), std::string(to_string(detail.call->state)), std::move(text)});
     }
+    for (const auto& [id, why] : found.unreadable)
+      out.lines.push_back({id.text(), {}, control::export_unreadable(id, why)});
     out.examined = found.examined;
     if (found.more) out.next = found.next;
     out.upstreams = upstreams_;
@@ -259,25 +263,36 @@ std::string begin_line(const Plan& plan, bool unsealed, const std::optional<Call
   return control::export_begin(begin);
 }
 
+struct Copied {
+  bool whole = false;  // not stopped
+  std::uint64_t unreadable = 0;
+};
+
 // The lines of all pages, between the first and the last.
-Result<bool> copy(Source& source, const Plan& plan, bool unsealed, ExportFile& out,
-                  Progress& progress) {
+Result<Copied> copy(Source& source, const Plan& plan, bool unsealed, ExportFile& out,
+                    Progress& progress) {
   std::optional<CallId> after = out.last() ? out.last() : plan.after;
   control::ExportEnd end;
   std::uint64_t examined = 0;
   bool begun = false;
   while (true) {
-    if (stop_asked()) return false;
+    if (stop_asked()) return Copied{};
     auto page = source.page(after);
-    if (!page.ok() && stop_asked()) return false;
+    if (!page.ok() && stop_asked()) return Copied{};
     if (!page.ok()) return page.take_error();
     if (!std::exchange(begun, true)) {
       HF_TRY_VOID(out.write(begin_line(plan, unsealed, after, page->upstreams)));
     }
+    std::stable_sort(page->lines.begin(), page->lines.end(),
+                     [](const auto& a, const auto& b) { return a.call < b.call; });
     for (const Page::Line& line : page->lines) {
       HF_TRY(const CallId id, CallId::parse(line.call));
       HF_TRY_VOID(out.write(line.text));
-      end.add(line.state, id);
+      if (line.state.empty()) {
+        end.add_unreadable(id);
+      } else {
+        end.add(line.state, id);
+      }
     }
     examined += page->examined;
     progress.show(fmt::format("{} written, {} looked at", grouped(end.calls()), grouped(examined)));
@@ -288,7 +303,7 @@ Result<bool> copy(Source& source, const Plan& plan, bool unsealed, ExportFile& o
   HF_TRY_VOID(out.finish());
   progress.clear();
   complain(fmt::format("{} calls exported", grouped(end.calls())), 0);
-  return true;
+  return Copied{true, end.unreadable()};
 }
 
 }  // namespace
@@ -323,7 +338,13 @@ int run_export(const ExportOptions& options) {
   const auto done = copy(*source, *plan, options.unsealed, *out, progress);
   progress.clear();
   if (!done.ok()) return complain(done.error().context + "; what was written has no last line", 1);
-  if (*done) return kBulkDone;
+  if (done->unreadable > 0) {
+    return complain(fmt::format("of {} more the records cannot be read: see the lines of kind "
+                                "unreadable",
+                                grouped(done->unreadable)),
+                    kBulkRefused);
+  }
+  if (done->whole) return kBulkDone;
   const auto kept = (*out).finish();
   if (!kept.ok()) return complain(kept.error().context, kBulkFailed);
   return complain(options.out_file.empty()
@@ -344,7 +365,8 @@ void add_export_command(CLI::App& calls, ExportOptions& options, int& code) {
       "      --unsealed --key-file holdfast-data/seal.key --with-bodies --with-credentials \\\n"
       "      --out waiting.ndjson           when no Holdfast runs: docs/formats/export.md\n"
       "Exit code: 0 done; 1 no answer, or it cannot be read or written; 2 a wrong command line; "
-      "4 stopped before the end. A whole export ends with a line of kind `end`.");
+      "3 done, but for calls whose records cannot be read; 4 stopped before the end. A whole "
+      "export ends with a line of kind `end`.");
   add_where(*command, options.where);
   command->add_option("--journal", options.journal,
                       "read this journal's directory instead; no Holdfast may have it open");

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "adapters/seal/key_file.h"
+#include "app/bulk_command.h"
 #include "app/export_file.h"
 #include "app/test_admin.h"
 #include "call/sealed_text.h"
@@ -47,7 +48,8 @@ TEST_F(ExportCommand, PagesBetweenAFirstLineAndALast) {
   EXPECT_NE(out.find(R"("upstreams":{"bank":["http://b"]}})"
                      "\n" +
                      call_line(kFirst) + "\n" + call_line(kSecond) + "\n" +
-                     R"({"kind":"end","calls":2,"states":{"dead":2},"last":")" + kSecond.text()),
+                     R"({"kind":"end","calls":2,"unreadable":0,"states":{"dead":2},"last":")" +
+                     kSecond.text()),
             std::string::npos)
       << out;
   EXPECT_EQ(admin.requests[0].target, "/v1/export?state=dead");
@@ -86,6 +88,23 @@ TEST_F(ExportCommand, APageThatIsCutIsNoEnd) {
   EXPECT_NE(err.find("a page of the export was cut"), std::string::npos) << err;
   admin.say(R"({"title":"The query","detail":"is wrong"})", 400);
   EXPECT_EQ(run({"calls", "export"}), 1);
+}
+
+TEST_F(ExportCommand, ABrokenRecordIsALineInItsPlace) {
+  const std::string broken =
+      R"({"kind":"unreadable","call":")" + kFirst.text() + R"(","why":"broken"})" + "\n";
+  admin.say(call_line(kSecond) + "\n" + broken + page_line());
+  EXPECT_EQ(run({"calls", "export", "--out", file("b")}), kBulkRefused) << err;
+  EXPECT_NE(read("b").find(broken + call_line(kSecond) + "\n" +
+                           R"({"kind":"end","calls":1,"unreadable":1,"states":{"dead":1})"),
+            std::string::npos)
+      << read("b");
+  EXPECT_NE(err.find("of 1 more the records cannot be read"), std::string::npos) << err;
+  // It is not told again where the file is gone on with.
+  write("b", broken);
+  admin.say(page_line());
+  EXPECT_EQ(run({"calls", "export", "--out", file("b"), "--continue"}), 0) << err;
+  EXPECT_EQ(admin.requests.back().target, "/v1/export?after=" + kFirst.text());
 }
 
 TEST_F(ExportCommand, AFileIsGoneOnWith) {

@@ -65,7 +65,7 @@ Result<void> ExportFile::find_last() {
     const auto kind = members.ok() ? (*members).text("kind") : Result<std::string>(members.error());
     if (!kind.ok() || (*kind).empty()) {
       seen = fail(ErrorKind::invalid, path_ + " holds a line that is none of an export's");
-    } else if (*kind == "call") {
+    } else if (*kind == "call" || *kind == "unreadable") {
       const auto text = (*members).text("call");
       const auto id = CallId::parse(text.ok() ? *text : std::string());
       if (id.ok()) last_ = *id;

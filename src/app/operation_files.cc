@@ -33,6 +33,9 @@ control::OperationStore operation_files(const std::string& folder, const call::S
   };
   out.load = [folder, sealer](const CallId& id) -> Result<std::string> {
     HF_TRY(const std::string sealed, adapters::read_small_file(path_of(folder, id), kFileMax));
+    if (sealed.empty() && std::filesystem::exists(path_of(folder, id))) {
+      return fail(ErrorKind::corrupt, "its file is empty, as after a loss of power");
+    }
     if (sealed.empty()) return sealed;
     return call::open_text(sealer, call::RecordKind::operation, name_of(id), sealed);
   };

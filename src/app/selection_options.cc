@@ -52,7 +52,9 @@ void add_selection(CLI::App& command, SelectionOptions& options) {
   one("--min-attempts", options.min_attempts, "so many attempts or more were made");
   one("--max-attempts", options.max_attempts, "so many attempts or fewer were made");
   several("--effect", options.effects, "none, unknown, pending or applied; several with commas");
-  several("--key", options.keys, "with this idempotency key, as the client sent it");
+  several("--key", options.keys,
+          "with this idempotency key, as the client sent it; one made of business fields is found "
+          "by --match");
   several("--match", options.matches,
           "NAME=VALUE of a field that a route declares under `index`; given several times, all "
           "must fit");

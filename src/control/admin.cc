@@ -82,6 +82,7 @@ Result<ports::CallFilter> parse_filter(std::string_view query, const SelectionCo
          known_values(std::move(pairs), {"limit", "after"}, ", " + selection_names()));
   out.limit = kListDefault;
   out.examine = kListExamined;
+  out.pass_over = true;
   for (const auto& [name, value] : values) {
     if (name == "after") {
       const auto id = CallId::parse(value);
@@ -445,8 +446,12 @@ void Admin::calls(const Route& route, const ControlRespond& respond) {
     JsonArray calls;
     for (const auto& call : page.value().calls)
       calls.add(list_json(*call));
+    JsonArray unreadable;
+    for (const auto& [id, why] : page.value().unreadable)
+      unreadable.add(call::json_string(id.text()));
     call::JsonObject out;
     out.raw("calls", calls.done())
+        .raw("unreadable", unreadable.done())
         .number("examined", static_cast<std::int64_t>(page.value().examined))
         .boolean("more", page.value().more);
     if (page.value().next) {

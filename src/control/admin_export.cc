@@ -54,6 +54,7 @@ Result<Question> parse_question(const std::string& query, const SelectionContext
   out.filter.limit = kExportPage;
   out.filter.examine = kExportExamined;
   out.filter.bytes_max = kExportBytes;
+  out.filter.pass_over = true;
   out.filter.depth =
       out.parts.bodies ? ports::CallFilter::Depth::whole : ports::CallFilter::Depth::timeline;
   return out;
@@ -117,6 +118,8 @@ void answer_export(const ExportContext& context, const std::string& query,
         reply.body += sealed_line(*context.sealer, detail, parts, context.selection.now);
       }
     }
+    for (const auto& [id, why] : page->unreadable)
+      reply.body += export_unreadable(id, why) + "\n";
     reply.body += page_line(*page, context);
     respond(std::move(reply));
   });

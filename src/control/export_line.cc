@@ -217,6 +217,10 @@ std::string export_line(const ports::CallDetail& detail, const call::Hasher& has
   return out.raw("timeline", timeline_json(detail.timeline)).done();
 }
 
+std::string export_unreadable(const CallId& call, const std::string& why) {
+  return JsonObject().text("kind", "unreadable").text("call", call.text()).text("why", why).done();
+}
+
 std::string export_clear(const ports::CallDetail& detail, const ClearParts& parts) {
   const call::Call& call = *detail.call;
   JsonObject out;
@@ -289,7 +293,10 @@ std::string ExportEnd::line() const {
   for (const auto& [state, calls] : states_)
     states.number(state, calls);
   JsonObject out;
-  out.text("kind", "end").number("calls", number(calls_)).raw("states", states.done());
+  out.text("kind", "end")
+      .number("calls", number(calls_))
+      .number("unreadable", number(unreadable_))
+      .raw("states", states.done());
   if (last_) {
     out.text("last", last_->text());
   } else {

@@ -23,6 +23,8 @@ struct ClearParts {
 
 // `detail.call` is there. One JSON object, without a line's end.
 std::string export_line(const ports::CallDetail& detail, const call::Hasher& hasher);
+// Instead of a call whose records cannot be read.
+std::string export_unreadable(const CallId& call, const std::string& why);
 // What the line leaves out, as another object. Bodies only if they were read.
 std::string export_clear(const ports::CallDetail& detail, const ClearParts& parts);
 // What is sealed for one call is bound to this name.
@@ -50,12 +52,18 @@ class ExportEnd {
     states_[state] += 1;
     last_ = id;
   }
+  void add_unreadable(const CallId& id) {
+    unreadable_ += 1;
+    last_ = id;
+  }
   [[nodiscard]] std::uint64_t calls() const { return calls_; }
+  [[nodiscard]] std::uint64_t unreadable() const { return unreadable_; }
   [[nodiscard]] const std::optional<CallId>& last() const { return last_; }
   [[nodiscard]] std::string line() const;
 
  private:
   std::uint64_t calls_ = 0;
+  std::uint64_t unreadable_ = 0;
   std::map<std::string, std::int64_t> states_;
   std::optional<CallId> last_;
 };

@@ -124,7 +124,8 @@ TEST(ExportLine, TheFirstAndTheLast) {
   begin.parts = {true, false};
   begin.upstreams = R"({"stripe":["https://api.stripe.com"]})";
   ExportEnd end;
-  EXPECT_TRUE(has(end.line(), "\"calls\":0,\"states\":{},\"last\":null")) << end.line();
+  EXPECT_TRUE(has(end.line(), "\"calls\":0,\"unreadable\":0,\"states\":{},\"last\":null"))
+      << end.line();
   end.add("dead", CallId::make(kAt, 1, 2));
   end.add("dead", CallId::make(kAt, 1, 3));
   const std::string both = export_begin(begin) + "\n" + end.line() + "\n";

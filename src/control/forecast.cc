@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
 
 #include "base/quantity.h"
+#include "call/callback.h"
 #include "call/operator_word.h"
 #include "call/reply_json.h"
 #include "control/admin_reply.h"
@@ -84,6 +86,8 @@ class Forecast {
     }
   }
 
+  void pass_over(const CallId& id) { add_to(refused_, std::string(kUnreadable), id); }
+
   [[nodiscard]] std::string json(const ports::CallPage& page) const {
     call::JsonObject out;
     out.text("as_of", format_rfc3339(*question_.selection.as_of))
@@ -91,6 +95,7 @@ class Forecast {
         .boolean("states_implied", question_.implied)
         .number("examined", static_cast<std::int64_t>(page.examined))
         .number("matched", matched_)
+        .raw("not_configured", not_configured())
         .raw("states", counts_json(states_))
         .raw("upstreams", counts_json(upstreams_));
     if (question_.word) {
@@ -108,6 +113,19 @@ class Forecast {
   }
 
  private:
+  // Named in the selection, and perhaps misspelt: only calls of an earlier configuration can fit.
+  [[nodiscard]] std::string not_configured() const {
+    JsonArray out;
+    for (const std::string& name : question_.selection.upstreams) {
+      if (!settings_.upstreams.contains(name)) out.add(call::json_string("upstream " + name));
+    }
+    for (const std::string& path : question_.selection.routes) {
+      const bool known = std::any_of(settings_.routes.begin(), settings_.routes.end(),
+                                     [&](const auto& route) { return route->path == path; });
+      if (!known && path != call::kCallbackRoute) out.add(call::json_string("route " + path));
+    }
+    return out.done();
+  }
   // As the engine would say it, but for what changes until then.
   [[nodiscard]] std::string why_not(const call::Call& call, bool bodiless) const {
     if (!settings_.upstreams.contains(call.upstream)) return "its upstream is not configured";
@@ -143,6 +161,7 @@ void answer_count(runtime::Driver& driver, const SelectionContext& context,
   filter.oldest_first = true;
   filter.limit = kCountExamined;
   filter.examine = kCountExamined;
+  filter.pass_over = true;
   filter.find_bodiless = question->word == call::Word::retry;
   driver.list(std::move(filter), [respond, question = *std::move(question),
                                   settings = context.settings](Result<ports::CallPage> page) {
@@ -153,6 +172,8 @@ void answer_count(runtime::Driver& driver, const SelectionContext& context,
     Forecast forecast(question, *settings);
     for (const auto& call : page->calls)
       forecast.add(*call, page->bodiless.contains(call->id));
+    for (const auto& [id, why] : page->unreadable)
+      forecast.pass_over(id);
     respond(json(forecast.json(*page)));
   });
 }

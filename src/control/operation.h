@@ -19,6 +19,9 @@
 
 namespace hf::control {
 
+// Of a call that a walk came across, and could not make out.
+inline constexpr std::string_view kUnreadable = "its record cannot be read";
+
 // Calls with one outcome, and the first of them.
 struct Tally {
   std::uint64_t calls = 0;

@@ -211,6 +211,7 @@ class Operations::Step : public std::enable_shared_from_this<Step> {
     filter.limit = static_cast<std::size_t>(limit_);
     filter.examine = kStepExamined;
     filter.depth = ports::CallFilter::Depth::timeline;
+    filter.pass_over = true;
     driver().list(std::move(filter), [self = shared_from_this()](Result<ports::CallPage> page) {
       if (!page.ok()) {
         self->give_up(journal_unavailable(page.error().context));
@@ -229,6 +230,8 @@ class Operations::Step : public std::enable_shared_from_this<Step> {
     } else if (!page.calls.empty()) {
       next.after = page.calls.back()->id;  // beyond it none fits
     }
+    for (const auto& [id, why] : page.unreadable)
+      add_to(next.refused, std::string(kUnreadable), id);
     std::vector<std::shared_ptr<const call::Call>> todo;
     for (std::size_t i = 0; i < page.calls.size(); ++i) {
       if (next.acted_on(page.timelines[i])) {
@@ -340,6 +343,11 @@ ControlReply reply_of(const Error& error) {
   if (error.kind == ErrorKind::not_found) {
     return problem(404, "no-such-operation", "There is no such operation", error.context);
   }
+  // It does not get better by asking again.
+  if (error.kind == ErrorKind::corrupt) {
+    return problem(409, "unreadable", "What was kept of this operation cannot be read",
+                   error.context + "; its calls are as they are: begin another one");
+  }
   return error.kind == ErrorKind::invalid ? refused(error.context)
                                           : journal_unavailable(error.context);
 }
@@ -378,7 +386,12 @@ void Operations::list(const ControlRespond& respond) {
     all.resize(std::min(all.size(), kOperationsShown));
     for (const CallId& id : all) {
       const auto live = book_->find(id.text());
-      if (live.ok()) out.add(book_->json((*live)->operation));
+      out.add(live.ok() ? book_->json((*live)->operation)
+                        : call::JsonObject()
+                              .text("operation", id.text())
+                              .text("stage", "unreadable")
+                              .text("why", live.error().context)
+                              .done());
     }
   }
   respond(json(call::JsonObject().raw("operations", out.done()).boolean("more", more).done()));

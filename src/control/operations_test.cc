@@ -305,6 +305,45 @@ TEST(Operations, RefusesWhatItCannotMean) {
   EXPECT_EQ(scene.status("GET", "/v1/operations/" + scene.files.begin()->first.text()), 409);
 }
 
+TEST(Operations, ABrokenRecordIsNamedAndEndsNothing) {
+  Many scene;
+  const CallId first = scene.dead(1);
+  const CallId broken = scene.dead(2);
+  const CallId last = scene.dead(3);
+  scene.journal.broken = {broken};
+  const auto count = scene.ask("GET", "/v1/count?word=retry&state=dead");
+  const std::string named =
+      R"({"why":"its record cannot be read","calls":1,"sample":[")" + broken.text() + "\"]}";
+  EXPECT_TRUE(has(count->body, R"("matched":2)")) << count->body;
+  EXPECT_TRUE(has(count->body, named)) << count->body;
+  const std::string body = scene.drive(scene.begin(), 1);
+  EXPECT_TRUE(has(body, R"("done":2)")) << body;
+  EXPECT_TRUE(has(body, named)) << body;
+  EXPECT_EQ(scene.words(first) + scene.words(last), 2);
+  EXPECT_EQ(scene.words(broken), 0);
+  const auto list = scene.ask("GET", "/v1/calls");
+  EXPECT_TRUE(has(list->body, R"("unreadable":[")" + broken.text() + "\"]")) << list->body;
+  const auto exported = scene.ask("GET", "/v1/export");
+  EXPECT_TRUE(has(exported->body, R"({"kind":"unreadable","call":")" + broken.text() +
+                                      R"(","why":"record does not match its seal"})"))
+      << exported->body;
+  EXPECT_TRUE(has(exported->body, last.text()));
+}
+
+TEST(Operations, OneThatCannotBeReadIsNotHidden) {
+  Many scene;
+  const std::string id = scene.begin();
+  const std::string whole = scene.begin();
+  scene.files.begin()->second = "{\"version\":1,";
+  scene.start_admin();
+  const auto all = scene.ask("GET", "/v1/operations");
+  EXPECT_TRUE(has(all->body, R"({"operation":")" + id + R"(","stage":"unreadable","why":")"))
+      << all->body;
+  EXPECT_TRUE(has(all->body, whole));
+  const auto one = scene.ask("POST", "/v1/operations/" + id + "/resume");
+  EXPECT_EQ(one->status, 409) << "asking again would not help: " << one->body;
+}
+
 TEST(Operations, AreTheAudit) {
   Many scene;
   scene.dead(1);
@@ -386,6 +425,10 @@ TEST(Count, SaysWhatWouldComeOfAWord) {
     EXPECT_TRUE(has(reply->body, part)) << part << reply->body;
   }
   EXPECT_TRUE(scene.journal.filters.back().find_bodiless);
+  EXPECT_TRUE(has(reply->body, R"("not_configured":[])"));
+  const auto misspelt = scene.ask("GET", "/v1/count?upstream=strpe&upstream=stripe&route=/nowhere");
+  EXPECT_TRUE(has(misspelt->body, R"("not_configured":["upstream strpe","route /nowhere"])"))
+      << misspelt->body;
   EXPECT_TRUE(has(scene.ask("GET", "/v1/count?state=dead")->body, R"("matched":2)"));
   for (const std::string query :
        {"word=explode", "what=1", "state=lost", "status=9xx", "older_than=x", "match=colour=red",

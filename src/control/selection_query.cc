@@ -29,8 +29,7 @@ bool is_name(std::string_view name) {
 }
 
 Error not_one(std::string_view name, std::string_view value, const std::string& known) {
-  return fail(ErrorKind::invalid,
-              fmt::format("'{}' is not a {}; there are: {}", value, name, known));
+  return fail(ErrorKind::invalid, fmt::format("'{}' is no {}; there are: {}", value, name, known));
 }
 
 // "a,b": both.

@@ -131,6 +131,7 @@ class MapJournal final : public ports::Journal {
 
   std::map<CallId, std::shared_ptr<const call::Call>> calls;
   std::map<CallId, std::vector<call::TimelineEvent>> timelines;
+  std::set<CallId> broken;  // their records cannot be read
   std::vector<ports::CallFilter> filters;
   std::vector<ports::SearchSpec> searches;
   std::vector<ports::LikenessSpec> walks;
@@ -158,6 +159,10 @@ class MapJournal final : public ports::Journal {
       page.examined += 1;
       page.next = call->id;
       if (filter.state && call->state != *filter.state) continue;
+      if (filter.pass_over && broken.contains(call->id)) {
+        page.unreadable[call->id] = "record does not match its seal";
+        continue;
+      }
       if (!call::fits(*call, filter.select)) continue;
       page.calls.push_back(call);
       if (filter.blocking) page.behind.push_back(3);

@@ -79,6 +79,7 @@ struct CallFilter {
   Depth depth = Depth::head;
   std::uint64_t bytes_max = std::uint64_t{8} << 20;  // of bodies in one page (whole), more or less
   bool find_bodiless = false;                        // say which requests have lost their bodies
+  bool pass_over = false;  // a call whose records cannot be read is named, and ends nothing
   // Instead of state and after: those of `upstream`, the earliest due first, those at the upstream
   // now at the end.
   std::optional<RunningOut> running_out;
@@ -97,6 +98,7 @@ struct CallPage {
   std::uint64_t examined = 0;         // calls looked at, whether they fit or not
   std::vector<std::vector<call::TimelineEvent>> timelines;  // of each of `calls`, if asked for
   std::set<CallId> bodiless;  // with find_bodiless: their requests' bodies are no longer kept
+  std::map<CallId, std::string> unreadable;  // with pass_over: and why
 };
 
 struct CallDetail {

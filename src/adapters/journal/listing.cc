@@ -111,9 +111,10 @@ Result<void> JournalReads::list_heads(Listing& listing) const {
                        [&](std::string_view key, std::string_view value) {
                          listing.page.more = listing.full();
                          if (listing.page.more) return false;
-                         auto opened = complete_head(kv_, codec_, key, value);
-                         seen = opened.ok() ? look_at(listing, *std::move(opened))
-                                            : Result<void>(opened.take_error());
+                         const auto id = call::call_of_key(key);
+                         seen = id.ok()
+                                    ? look_at(listing, complete_head(kv_, codec_, key, value), *id)
+                                    : Result<void>(id.error());
                          return seen.ok();
                        }));
   return seen;
@@ -159,19 +160,36 @@ Result<void> JournalReads::look_at(Listing& listing, const std::vector<CallId>& 
     listing.page.more = listing.full();
     if (listing.page.more) return {};
     const auto next = listing.filter.oldest_first ? ids.begin() : std::prev(ids.end());
-    HF_TRY(auto opened, open_head(*next));
-    if (!opened) return fail(ErrorKind::corrupt, "an index names a call that is not there");
+    const CallId id = *next;
     ids.erase(next);
-    HF_TRY_VOID(look_at(listing, *std::move(opened)));
+    auto head = open_head(id);
+    if (head.ok() && !*head) {
+      return fail(ErrorKind::corrupt, "an index names a call that is not there");
+    }
+    Result<call::OpenedCall> opened =
+        head.ok() ? Result<call::OpenedCall>(**std::move(head)) : head.take_error();
+    HF_TRY_VOID(look_at(listing, std::move(opened), id));
   }
   return {};
 }
 
-Result<void> JournalReads::look_at(Listing& listing, call::OpenedCall opened) const {
+Result<void> JournalReads::look_at(Listing& listing, Result<call::OpenedCall> opened,
+                                   const CallId& id) const {
+  listing.page.examined += 1;
+  listing.last = id;
+  Result<void> seen =
+      opened.ok() ? judge(listing, *std::move(opened)) : Result<void>(opened.take_error());
+  if (seen.ok() || !listing.filter.pass_over) return seen;
+  const ErrorKind kind = seen.error().kind;
+  if (kind != ErrorKind::corrupt && kind != ErrorKind::invalid) return seen;
+  // One record is broken, or a later version's: the others are none the worse for it.
+  listing.page.unreadable.emplace(id, seen.error().context);
+  return {};
+}
+
+Result<void> JournalReads::judge(Listing& listing, call::OpenedCall opened) const {
   const CallFilter& filter = listing.filter;
   const call::Call& call = *opened.call;
-  listing.page.examined += 1;
-  listing.last = call.id;
   if (filter.state && call.state != *filter.state) return {};
   if (!filter.upstream.empty() && call.upstream != filter.upstream) return {};
   if (!call::fits(call, filter.select)) return {};

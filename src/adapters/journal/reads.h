@@ -69,7 +69,8 @@ class JournalReads {
   Result<void> list_entries(Listing& listing, const std::vector<std::string>& prefixes) const;
   Result<void> list_keys(Listing& listing) const;
   Result<void> look_at(Listing& listing, const std::vector<CallId>& ids) const;
-  Result<void> look_at(Listing& listing, call::OpenedCall opened) const;
+  Result<void> look_at(Listing& listing, Result<call::OpenedCall> opened, const CallId& id) const;
+  Result<void> judge(Listing& listing, call::OpenedCall opened) const;
   Result<void> take(Listing& listing, call::OpenedCall opened) const;
 
   const KvView& kv_;

@@ -58,6 +58,29 @@ class JournalAtRest : public ::testing::Test {
     return JournalReader::open(options_.path, call::Sealer(key));
   }
 
+  // Where the key is already, else in the default family.
+  void write_raw(const std::string& key, const std::string& value) const {
+    rocksdb::Options options;
+    std::vector<std::string> names;
+    const std::string path = options_.path + "/db";
+    ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(options, path, &names).ok());
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const auto& name : names)
+      families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* raw = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(options, path, families, &handles, &raw).ok());
+    auto* family = raw->DefaultColumnFamily();
+    std::string before;
+    for (auto* handle : handles) {
+      if (raw->Get(rocksdb::ReadOptions(), handle, key, &before).ok()) family = handle;
+    }
+    ASSERT_TRUE(raw->Put(rocksdb::WriteOptions(), family, key, value).ok());
+    for (auto* handle : handles)
+      ASSERT_TRUE(raw->DestroyColumnFamilyHandle(handle).ok());
+    delete raw;
+  }
+
   TestClock clock_;
   ScratchDir dir_{"at-rest"};
   RocksdbOptions options_;
@@ -100,6 +123,28 @@ TEST_F(JournalAtRest, WhatTheLogsHoldIsThereAfterAKill) {
   EXPECT_EQ((*reader)->list({}).value().calls.size(), 3U);
 }
 
+TEST_F(JournalAtRest, ABrokenRecordIsNamedAndTheOthersAreRead) {
+  leave(4);
+  const CallId broken = sample_call(1, clock_.read()).id;
+  write_raw(call::call_key(call::Prefix::call_head, broken), "garbage");
+  const auto reader = open();
+  ASSERT_TRUE(reader.ok());
+  ports::CallFilter filter;
+  EXPECT_FALSE((*reader)->list(filter).ok()) << "who did not ask for less has all or an error";
+  filter.pass_over = true;
+  filter.oldest_first = true;
+  filter.limit = 2;
+  auto page = (*reader)->list(filter);
+  ASSERT_TRUE(page.ok()) << page.error().context;
+  ASSERT_EQ((*page).calls.size(), 2U);
+  EXPECT_EQ((*page).examined, 3U);
+  ASSERT_EQ((*page).unreadable.size(), 1U);
+  EXPECT_EQ((*page).unreadable.begin()->first, broken);
+  EXPECT_FALSE((*page).unreadable.begin()->second.empty());
+  filter.after = (*page).next;
+  EXPECT_EQ((*reader)->list(filter).value().calls.size(), 1U);
+}
+
 TEST_F(JournalAtRest, WhatIsMissingOrNotOursIsSaid) {
   EXPECT_EQ(open().error().kind, ErrorKind::not_found);
   leave(1);
@@ -137,22 +182,7 @@ TEST_F(JournalAtRest, AnotherProcessThatHasItOpenIsSaid) {
 
 TEST_F(JournalAtRest, OneThatIsBeingMovedToFamiliesIsLeftToServe) {
   leave(1);
-  {
-    rocksdb::Options options;
-    std::vector<std::string> names;
-    const std::string path = options_.path + "/db";
-    ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(options, path, &names).ok());
-    std::vector<rocksdb::ColumnFamilyDescriptor> families;
-    for (const auto& name : names)
-      families.emplace_back(name, rocksdb::ColumnFamilyOptions());
-    std::vector<rocksdb::ColumnFamilyHandle*> handles;
-    rocksdb::DB* raw = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open(options, path, families, &handles, &raw).ok());
-    ASSERT_TRUE(raw->Put(rocksdb::WriteOptions(), "c-left-behind", "x").ok());
-    for (auto* handle : handles)
-      ASSERT_TRUE(raw->DestroyColumnFamilyHandle(handle).ok());
-    delete raw;
-  }
+  write_raw("c-left-behind", "x");
   const auto reader = open();
   ASSERT_FALSE(reader.ok());
   EXPECT_NE(reader.error().context.find("start `holdfast serve` on it once"), std::string::npos)
