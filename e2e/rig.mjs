@@ -6,9 +6,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve as absolute } from 'node:path'
 
-export const HOLDFAST = process.env.HOLDFAST ?? 'build/release/holdfast'
+export const HOLDFAST = absolute(process.env.HOLDFAST ?? 'build/release/holdfast')
 const START_MS = 30_000
 const REQUEST_MS = 60_000
 
@@ -45,9 +45,9 @@ export async function until(what, condition, within = 20_000) {
 // sleep: the time between two looks at a condition, or a quiet spell that is itself the test
 export const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
 
-function run(t, args, env = {}) {
+function run(t, args, env = {}, cwd = undefined) {
   const child = spawn(HOLDFAST, args, {
-    env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
+    cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
   })
   const self = { child, out: '', err: '' }
   child.stdout.setEncoding('utf8').on('data', text => { self.out += text })
@@ -157,9 +157,9 @@ export function memoryOf(pid, field) {
 // Begins a subcommand: { child, out, err, how (once it has ended), ended, kill, stop }.
 export const start = (t, args) => run(t, args)
 
-// Runs a subcommand to its end.
-export async function command(t, args) {
-  const self = run(t, args)
+// Runs a subcommand to its end; options: { cwd }.
+export async function command(t, args, { cwd } = {}) {
+  const self = run(t, args, {}, cwd)
   const how = await self.ended
   return { ...how, out: self.out, err: self.err }
 }

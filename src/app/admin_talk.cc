@@ -26,8 +26,10 @@ ErrorKind kind_of(int status, const std::string& type) {
 }  // namespace
 
 void add_where(CLI::App& command, AdminHints& hints) {
-  command.add_option("-c,--config", hints.config,
-                     "the configuration, for the admin address and token (default holdfast.yaml)");
+  command.add_option(
+      "-c,--config", hints.config,
+      "the configuration, for the admin address and token (default: holdfast.yaml of "
+      "this folder, else /etc/holdfast/holdfast.yaml)");
   command.add_option("--admin", hints.admin, "HOST:PORT of the admin API [HOLDFAST_ADMIN]");
   command.add_option("--token-file", hints.token_file, "file with its token [HOLDFAST_TOKEN_FILE]");
 }

@@ -9,12 +9,14 @@
 
 #include "call/settings.h"
 #include "config/finding.h"
+#include "config/places.h"
 
 namespace hf::config {
 
 struct Loaded {
   std::shared_ptr<const call::Settings> settings;  // null when there are errors
   std::vector<Finding> findings;                   // in the order of the text
+  Places places;                                   // of the settings' values
 };
 
 // At most 1 MiB. A file that cannot be read is a finding too.

@@ -178,6 +178,15 @@ void print_inject(Lines in, std::string_view key, const std::vector<call::Inject
   }
 }
 
+void print_review(Lines in, const std::vector<call::Accepted>& accepted) {
+  if (accepted.empty()) return;
+  in.open("review");
+  in.deeper().open("accept");
+  Lines lines = in.deeper().deeper();
+  for (const auto& one : accepted)
+    lines.put(one.rule, scalar(one.reason));
+}
+
 void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
   const auto url = [](const call::Url& one) { return scalar(format_url(one)); };
   if (upstream.urls.size() == 1) {
@@ -205,6 +214,7 @@ void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
          fmt::format("{{ failures: {}, of_at_least: {}, within: {}, consecutive: {}, open: {} }}",
                      format_permille(breaker.failure_permille), breaker.of_at_least,
                      format_duration(breaker.within), breaker.consecutive, range(breaker.open)));
+  print_review(in, upstream.accepted);
 }
 
 void print_key(Lines in, const call::KeyRule& key) {
@@ -288,6 +298,7 @@ void print_route(Lines in, const call::RouteSettings& route) {
                                format_size(limits.stored_answer), limits.waiters));
   in.open("retry");
   print_retry(in.deeper(), route.retry);
+  print_review(in, route.accepted);
 }
 
 void print_alerts(Lines in, const call::AlertSettings& alerts) {
@@ -349,6 +360,7 @@ std::string print(const call::Settings& settings) {
   }
   top.open("alerts");
   print_alerts(top.deeper(), settings.alerts);
+  print_review(top, settings.accepted);
   if (!settings.upstreams.empty()) {
     top.open("upstreams");
     for (const auto& [name, upstream] : settings.upstreams) {
