@@ -61,7 +61,7 @@ test('nothing of a client by default; all of it with the key and the flags', asy
   assert.deepEqual(begin.upstreams, { bank: [it.upstream.url] })
   assert.deepEqual([answered.state, answered.resend], ['answered', 'no'])
   assert.deepEqual([held.state, held.resend, held.held], ['waiting', 'yes', true])
-  assert.deepEqual(end, { kind: 'end', calls: 2, states: { answered: 1, waiting: 1 },
+  assert.deepEqual(end, { kind: 'end', calls: 2, unreadable: 0, states: { answered: 1, waiting: 1 },
     last: held.call })
 
   for (const wrong of [['--unsealed'], ['--with-bodies'], ['--unsealed', '--with-bodies']]) {
