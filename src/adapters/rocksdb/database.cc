@@ -2,6 +2,7 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdarg>
 #include <deque>
 #include <functional>
 #include <map>
@@ -127,6 +129,11 @@ rocksdb::Options options_for(std::uint64_t write_buffer, const std::shared_ptr<W
 }  // namespace
 
 struct Database::Impl {
+  Impl() = default;
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl();
+
   std::shared_ptr<Watch> watch = std::make_shared<Watch>();
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;  // the database's, as it was opened
@@ -326,13 +333,16 @@ void Database::Impl::make_view() {
 
 Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Database::~Database() {
-  impl_->closing = true;
-  if (impl_->reclaimer.joinable()) impl_->reclaimer.join();
-  if (!impl_->db) return;
-  for (rocksdb::ColumnFamilyHandle* handle : impl_->handles)
-    impl_->db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
-  impl_->db->Close().PermitUncheckedError();
+Database::~Database() = default;
+
+// Also of one that could not be opened to its end.
+Database::Impl::~Impl() {
+  closing = true;
+  if (reclaimer.joinable()) reclaimer.join();
+  if (!db) return;
+  for (rocksdb::ColumnFamilyHandle* handle : handles)
+    db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+  db->Close().PermitUncheckedError();
 }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path,
@@ -359,6 +369,57 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path,
     impl->by_letter[static_cast<unsigned char>(kFamilies[i].letter)] = impl->handles[i + 1];
   HF_TRY_VOID(impl->move_to_families());
   impl->make_view();
+  return std::unique_ptr<Database>(new Database(std::move(impl)));
+}
+
+namespace {
+
+// RocksDB's own words; a directory that is only read gets none.
+class Silence final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Database>> Database::open_to_read(const std::string& path) {
+  auto impl = std::make_unique<Impl>();
+  rocksdb::Options options = options_for(std::uint64_t{16} << 20, impl->watch);
+  options.create_if_missing = false;
+  options.create_missing_column_families = false;
+  options.info_log = std::make_shared<Silence>();
+  std::vector<std::string> names;
+  auto status = rocksdb::DB::ListColumnFamilies(options, path, &names);
+  if (!status.ok()) return to_error(status, "open the journal in " + path);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  families.reserve(names.size());
+  for (const std::string& name : names)
+    families.emplace_back(name, options);
+  rocksdb::DB* raw = nullptr;
+  status = rocksdb::DB::OpenForReadOnly(options, path, families, &impl->handles, &raw);
+  if (!status.ok()) return to_error(status, "open the journal in " + path);
+  impl->db.reset(raw);
+  impl->by_letter.fill(impl->db->DefaultColumnFamily());
+  impl->make_view();
+  for (const Family& family : kFamilies) {
+    const auto at = std::find(names.begin(), names.end(), family.name);
+    if (at == names.end()) continue;  // of an earlier version: everything is in the default one
+    const std::string from(1, family.letter);
+    bool left_behind = false;
+    HF_TRY_VOID(impl->scan(from, std::string(1, static_cast<char>(family.letter + 1)),
+                           Direction::ascending, [&](std::string_view, std::string_view) {
+                             left_behind = true;
+                             return false;
+                           }));
+    if (left_behind) {
+      return fail(ErrorKind::invalid,
+                  "the journal in " + path +
+                      " is being moved to a newer form: start `holdfast serve` on it once");
+    }
+    impl->by_letter[static_cast<unsigned char>(family.letter)] =
+        impl->handles[static_cast<std::size_t>(at - names.begin())];
+  }
   return std::unique_ptr<Database>(new Database(std::move(impl)));
 }
 

@@ -27,6 +27,10 @@ class Database {
   // has the files, null: the machine's. ErrorKind::unavailable when another process has it open.
   static Result<std::unique_ptr<Database>> open(const std::string& path, std::uint64_t write_buffer,
                                                 rocksdb::Env* env);
+  // The same to read alone: nothing in the directory is changed, and nothing can be put. What the
+  // logs hold is read into memory. Whoever calls this has seen to it that nobody writes meanwhile.
+  // ErrorKind::invalid for a database that a version before the families wrote in part.
+  static Result<std::unique_ptr<Database>> open_to_read(const std::string& path);
   ~Database();
 
   // What is stored, with what has been staged since the last write() on top.
