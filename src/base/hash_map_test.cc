@@ -35,17 +35,20 @@ RC_GTEST_PROP(HashMap, IsAMapWhateverIsDoneToIt, ()) {
       rc::gen::pair(rc::gen::inRange(0, 40), rc::gen::arbitrary<bool>()));
   int n = 0;
   for (const auto& [key, put] : steps) {
+    n += 1;
     if (put) {
-      RC_ASSERT(map.insert(key, ++n) == model.emplace(key, n).first->second);
+      const int stored = map.insert(key, n);
+      RC_ASSERT(stored == model.emplace(key, n).first->second);
     } else {
-      RC_ASSERT(map.erase(key) == (model.erase(key) == 1));
+      const bool erased = map.erase(key);
+      RC_ASSERT(erased == (model.erase(key) == 1));
     }
     RC_ASSERT(map.size() == model.size());
     for (int each = 0; each < 40; ++each) {
       const int* found = map.find(each);
       const auto expected = model.find(each);
       RC_ASSERT((found != nullptr) == (expected != model.end()));
-      RC_ASSERT(found == nullptr || *found == expected->second);
+      if (found != nullptr) RC_ASSERT(*found == expected->second);
     }
   }
 }
