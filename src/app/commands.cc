@@ -9,6 +9,7 @@
 #include "app/explain_command.h"
 #include "app/health_command.h"
 #include "app/manual.h"
+#include "app/report_command.h"
 #include "app/review_command.h"
 #include "app/serve_command.h"
 #include "sandbox/sandbox.h"
@@ -168,6 +169,8 @@ int run_commands(int argc, char** argv) {
   ReviewOptions review_options;
   PolicyOptions policy_options;
   add_review_commands(app, review_options, policy_options, code);
+  ReportOptions report_options;
+  add_report_command(app, report_options, code);
   add_sandbox(app, sandbox_options, code);
   move_examples_to_footer(app);
   add_pages(app);

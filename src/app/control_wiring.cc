@@ -7,6 +7,8 @@
 #include "adapters/telemetry/process.h"
 #include "app/alert_wiring.h"
 #include "app/logging.h"
+#include "app/observed_files.h"
+#include "app/observing.h"
 #include "app/operation_files.h"
 #include "control/admin.h"
 #include "control/health.h"
@@ -130,6 +132,7 @@ class ControlWiring::Impl {
     facts.server = facts_of(parts_.server->counters(), settings_->buffers);
     facts.outgoing = facts_of(parts_.upstream->counters());
     facts.alerts = facts_of(alerts_.alerts());
+    if (parts_.observing != nullptr) facts.observed = parts_.observing->counts();
     return facts;
   }
 
@@ -146,6 +149,10 @@ class ControlWiring::Impl {
     options.fresh_id = parts_.fresh_id;
     options.log = [](std::string_view what, const std::string& detail) {
       log_event(adapters::LogLevel::info, what, detail);
+    };
+    options.observed = [this](WallTime since, const std::string& route,
+                              const control::ObservedAnswer& answer) {
+      sum_up_observed(since, route, answer);
     };
     options.sealer = parts_.sealer;
     if (parts_.sealer) {
@@ -173,6 +180,16 @@ class ControlWiring::Impl {
   void set_draining() { draining_ = true; }
 
  private:
+  // Without a route that observes there is still what earlier ones saw.
+  void sum_up_observed(WallTime since, const std::string& route,
+                       const control::ObservedAnswer& answer) const {
+    if (parts_.observing != nullptr) return parts_.observing->sum_up(since, route, answer);
+    const ObservedFiles files(observed_folder(settings_->journal.path));
+    const auto sum = files.read(since);
+    if (!sum.ok()) return answer(Error(sum.error()));
+    answer(sum->json(since, parts_.clock->read().wall, route, settings_.get()));
+  }
+
   ControlParts parts_;
   std::shared_ptr<const call::Settings> settings_;
   AlertWiring alerts_;

@@ -20,6 +20,8 @@
 
 namespace hf::app {
 
+class Observing;
+
 // All outlive the wiring.
 struct ControlParts {
   boost::asio::io_context* io = nullptr;
@@ -28,6 +30,7 @@ struct ControlParts {
   adapters::HttpUpstream* upstream = nullptr;
   ports::Clock* clock = nullptr;
   adapters::RocksdbJournal* journal = nullptr;  // null: none is needed
+  Observing* observing = nullptr;               // null: no route only observes
   std::string token;                            // of the admin API
   std::optional<call::Hasher> hasher;           // of client data, as the intake's
   bool fresh = false;                           // the journal was empty at this start

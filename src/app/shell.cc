@@ -24,6 +24,7 @@
 #include "app/control_wiring.h"
 #include "app/heartbeat.h"
 #include "app/logging.h"
+#include "app/observing.h"
 #include "call/intake.h"
 #include "call/webhook.h"
 #include "runtime/driver.h"
@@ -73,7 +74,9 @@ class Shell::Impl {
     const std::uint64_t high = dice_.next();
     return {high, dice_.next()};
   }
+  call::WebhookDoor make_door();
   call::Intake make_intake();
+  void connect();
   const adapters::PassedSocket* passed(const std::string& address) const {
     return adapters::passed_at(surroundings_.sockets, address);
   }
@@ -101,6 +104,7 @@ class Shell::Impl {
   std::unique_ptr<adapters::HttpUpstream> upstream_;
   std::unique_ptr<adapters::Server> server_;
   std::unique_ptr<runtime::Driver> driver_;
+  std::unique_ptr<Observing> observing_;  // where some route only observes
   std::unique_ptr<ControlWiring> control_;
   std::optional<Heartbeat> heartbeat_;
   std::optional<call::Hasher> hasher_;
@@ -137,25 +141,28 @@ Result<void> Shell::Impl::start() {
   std::error_code ignored;
   const bool journaled =
       settings_->needs_journal() || std::filesystem::exists(journal.path + "/db", ignored);
-  if (journaled || !settings_->admin.empty()) {
+  if (journaled || settings_->observes() || !settings_->admin.empty()) {
     HF_TRY_VOID(adapters::make_private_dir(journal.path));
   }
   if (!settings_->admin.empty()) {
     HF_TRY(token, adapters::load_or_make_admin_token(journal.path + "/admin.token"));
   }
-  if (journaled) {
+  // Hashes of keys among what was observed are to be the same after a restart.
+  if (journaled || settings_->observes()) {
     const std::string key_file =
         journal.key_file.empty() ? journal.path + "/seal.key" : journal.key_file;
     HF_TRY(const adapters::SealKey key,
            adapters::load_or_make_seal_key(key_file, journal.path + "/db"));
     sealer.emplace(key.key);
+  } else {
+    sealer.emplace(random_key());  // only hashes of this process
+  }
+  if (journaled) {
     auto opened = open_journal(*sealer);
     if (!opened.ok()) return opened.take_error();
     recovered = std::move(*opened);
     fresh_ = recovered.fresh;
     sealer_ = sealer;
-  } else {
-    sealer.emplace(random_key());  // only hashes of this process
   }
   hasher_.emplace(sealer->hash_secret());
   upstream_ = std::make_unique<adapters::HttpUpstream>(io_, adapters::UpstreamOptions{});
@@ -181,8 +188,7 @@ Result<void> Shell::Impl::start() {
   driver_ = std::make_unique<runtime::Driver>(std::move(options), journal_.get(), *upstream_,
                                               *server_, clock_, timer_, std::move(hooks));
   timer_.set_target([this] { driver_->on_wake(); });
-  upstream_->set_events(driver_.get());
-  server_->set_events(*driver_);
+  connect();
   if (journal_) journal_->attach(*driver_);
   driver_->start(recovered);
 
@@ -197,6 +203,27 @@ Result<void> Shell::Impl::start() {
   return {};
 }
 
+// Calls and attempts go to the driver; where some route only observes, past the relay.
+void Shell::Impl::connect() {
+  upstream_->set_events(driver_.get());
+  server_->set_events(*driver_);
+  if (!settings_->observes()) return;
+  ObservingParts parts;
+  parts.io = &io_;
+  parts.clock = &clock_;
+  parts.server = server_.get();
+  parts.upstream = upstream_.get();
+  parts.driver = driver_.get();
+  parts.settings = settings_;
+  parts.hasher = hasher_;
+  parts.door = make_door();
+  parts.seed = adapters::random_u64();
+  observing_ = std::make_unique<Observing>(std::move(parts));
+  upstream_->set_events(&observing_->relay());
+  server_->set_events(observing_->relay());
+  observing_->begin();
+}
+
 void Shell::Impl::await_signal() {
   signals_.async_wait([this](const boost::system::error_code& error, int) {
     if (!error) begin_drain();
@@ -205,6 +232,10 @@ void Shell::Impl::await_signal() {
 
 call::Intake Shell::Impl::make_intake() {
   tell_of_secrets();
+  return {settings_, *hasher_, make_door()};
+}
+
+call::WebhookDoor Shell::Impl::make_door() {
   call::WebhookDoor door;
   door.secret = [resolver = std::make_shared<adapters::SecretResolver>()](
                     const std::string& value) { return resolver->resolve(value); };
@@ -213,7 +244,7 @@ call::Intake Shell::Impl::make_intake() {
     log_event(adapters::LogLevel::error, "webhook_secret", line);
   };
   door.refused = [this](const call::RouteSettings& route) { note_unsigned(route); };
-  return {settings_, *hasher_, std::move(door)};
+  return door;
 }
 
 // Signing secrets that cannot be had now: callbacks wait for them, webhooks are refused. Better
@@ -278,6 +309,7 @@ Result<void> Shell::Impl::bind_control(const std::string& token) {
   parts.clock = &clock_;
   parts.fresh = fresh_;
   parts.hasher = hasher_;
+  parts.observing = observing_.get();
   parts.token = token;
   parts.sealer = sealer_;
   parts.fresh_id = [this] {
@@ -372,6 +404,7 @@ LifeEnd Shell::Impl::run() {
   io_.run();
   server_->close_all();
   upstream_->shutdown();
+  if (observing_) observing_->end();
   if (journal_) journal_->close();
   return end_;
 }

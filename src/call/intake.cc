@@ -12,6 +12,7 @@
 #include "call/lookup.h"
 #include "call/owner.h"
 #include "call/prefer.h"
+#include "call/relayed.h"
 #include "call/routing.h"
 
 namespace hf::call {
@@ -240,13 +241,19 @@ Idempotency NewCall::frozen() const {
 }
 
 Intake::Intake(std::shared_ptr<const Settings> settings, Hasher hasher, WebhookDoor door)
-    : settings_(std::move(settings)), hasher_(hasher), door_(std::move(door)) {}
+    : settings_(std::move(settings)),
+      hasher_(hasher),
+      door_(std::move(door)),
+      relayed_(relayed_routes(*settings_)) {}
 
 HeadVerdict Intake::on_head(const IncomingHead& head) const {
   const auto path = path_of(head.target);
   if (below(path, kOwnRoot)) return own_request(*settings_, head, hasher_);
   const auto route = find_route(*settings_, head);
   if (!route) return refuse(Code::no_route, {});
+  if (route->mode == RouteMode::observe) {
+    return Streamed{relayed_call(relayed_.at(route.get()), head)};
+  }
   if (auto fault = head_fault(*route, head)) return *fault;
   const auto upstream = upstream_of(*settings_, *route);
   if (auto fault = callback_fault(*settings_, *route, *upstream, head)) return *fault;

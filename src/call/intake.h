@@ -2,6 +2,7 @@
 // and what goes upstream. Pure; the HTTP server calls it with the head, then with the body.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,8 +55,10 @@ struct NewCall {
   std::string client_address;
   bool respond_async = false;    // Prefer: respond-async, on a route that may hold
   std::optional<Duration> wait;  // Prefer: wait=N, capped by the route
-  bool may_hold = false;         // the route holds, the method may be held, and a repeat will be
-                                 // recognised or a 202 was agreed
+  // Of a route that only observes: the head as it came. Such a call is nobody's but the relay's.
+  std::shared_ptr<const IncomingHead> relayed = nullptr;
+  bool may_hold = false;  // the route holds, the method may be held, and a repeat will be
+                          // recognised or a 202 was agreed
 
   // Whether the call stands in the journal (DESIGN invariant 4).
   [[nodiscard]] bool wants_journal() const;
@@ -83,12 +86,20 @@ struct Buffered {
   std::shared_ptr<const RouteSettings> route;
   std::uint64_t body_max = 0;
 };
+// What stands in for each route that only observes (call/relayed.h).
+struct RelayedRoute {
+  std::shared_ptr<const RouteSettings> route;
+  std::shared_ptr<const UpstreamSettings> upstream;
+};
+using RelayedRoutes = std::map<const RouteSettings*, RelayedRoute>;  // looked up, never walked over
+
 using HeadVerdict = std::variant<Reply, CallAsk, Streamed, Buffered>;
 using CallVerdict = std::variant<Reply, NewCall>;
 
 class Intake {
  public:
-  // `door` may be empty where no route takes webhooks; one that does then refuses everything.
+  // `door` may be empty where no route takes webhooks; one that does then refuses everything. A
+  // route that only observes refuses nothing: all its requests flow (call/relayed.h).
   Intake(std::shared_ptr<const Settings> settings, Hasher hasher, WebhookDoor door = {});
 
   // What to do with this head. A Reply refuses before any body byte was read.
@@ -100,6 +111,7 @@ class Intake {
   std::shared_ptr<const Settings> settings_;
   Hasher hasher_;
   WebhookDoor door_;
+  RelayedRoutes relayed_;
 };
 
 }  // namespace hf::call

@@ -129,6 +129,14 @@ Reply problem(const ProblemSpec& spec) {
   return reply;
 }
 
+std::string_view problem_code(const Reply& reply) {
+  constexpr std::string_view kStart = "{\"type\":\"urn:holdfast:problem:";
+  std::string_view body = view(reply.body);
+  if (!body.starts_with(kStart)) return {};
+  body.remove_prefix(kStart.size());
+  return body.substr(0, body.find('"'));
+}
+
 void mark_answer(Fields& fields, const AnswerMarks& marks) {
   std::erase_if(fields, is_own_field);
   add_call_fields(fields, marks.call, marks.attempts);

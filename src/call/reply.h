@@ -85,6 +85,9 @@ struct ProblemSpec {
 // Holdfast-Attempts, Proxy-Status, Retry-After, and the no-retry advice where !safe_to_retry.
 Reply problem(const ProblemSpec& spec);
 
+// The code of a reply that problem() made; empty for any other.
+std::string_view problem_code(const Reply& reply);
+
 // Names an earlier call of the same content and another key (a route's `on_suspect: warn`).
 inline constexpr std::string_view kResemblesField = "Holdfast-Resembles";
 

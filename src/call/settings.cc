@@ -15,12 +15,18 @@ std::string Url::authority() const {
 
 bool Settings::needs_journal() const {
   return std::any_of(routes.begin(), routes.end(), [&](const auto& route) {
+    if (route->mode == RouteMode::observe) return false;
     const auto upstream = upstreams.find(route->upstream);
     const bool keyed_upstream =
         upstream != upstreams.end() && upstream->second->idempotency.mode == Mode::key;
     return keyed_upstream || route->hold != Hold::never || !route->key.from.empty() ||
            !route->key.derive.empty();
   });
+}
+
+bool Settings::observes() const {
+  return std::any_of(routes.begin(), routes.end(),
+                     [](const auto& route) { return route->mode == RouteMode::observe; });
 }
 
 std::string_view to_string(Mode mode) {

@@ -121,6 +121,8 @@ struct UpstreamSettings {
   bool operator==(const UpstreamSettings&) const = default;
 };
 
+// Whether a route acts on its requests, or lets them pass and says what it would have done.
+enum class RouteMode : std::uint8_t { enforce, observe };
 enum class Hold : std::uint8_t { never, on_failure, always };
 enum class HeldAnswer : std::uint8_t { error, accepted };  // 503 `held` or 202
 
@@ -214,6 +216,7 @@ struct RouteSettings {
   std::vector<std::string> methods;  // empty: any
   std::string listen;                // empty: the main listener
   std::string upstream;              // name
+  RouteMode mode = RouteMode::enforce;
   bool strip_prefix = false;
   bool host_keep = false;
   OwnerRule owner;
@@ -305,8 +308,10 @@ struct Settings {
   std::map<std::string, std::shared_ptr<const UpstreamSettings>> upstreams;
   std::vector<std::shared_ptr<const RouteSettings>> routes;
 
-  // True where some route needs the journal: keyed, holding, or an upstream of mode key.
+  // True where some route that acts needs the journal: keyed, holding, or an upstream of mode key.
   [[nodiscard]] bool needs_journal() const;
+  // True where some route only observes.
+  [[nodiscard]] bool observes() const;
 };
 
 std::string_view to_string(Mode mode);

@@ -244,12 +244,29 @@ void judge_index(const RouteDraft& route, Findings& findings) {
       "give the route a `key` or `hold`");
 }
 
+// What does not happen while a route only observes, and may be counted on.
+void judge_observed(const RouteDraft& route, Findings& findings) {
+  if (route.settings.mode != call::RouteMode::observe) return;
+  if (route.settings.webhook) {
+    add(route, findings, Rule::observe_passes, "mode",
+        "webhooks without a good signature pass while the route only observes",
+        "the application must check signatures itself until `mode: observe` is gone");
+  }
+  if (!route.upstream->settings.inject.empty()) {
+    add(route, findings, Rule::observe_passes, "mode",
+        fmt::format("`inject` of upstream {} is left out while the route only observes",
+                    in_quotes(route.upstream->settings.name)),
+        "the application must send its own credential until `mode: observe` is gone");
+  }
+}
+
 void judge_route(const RouteDraft& route, Findings& findings) {
   if (route.settings.retry.budget_permille == 0) {
     add(route, findings, Rule::budget_zero, "retry.budget",
         "successes earn no second attempts; only the floor of 10/s is left", "such as 20%");
   }
   if (route.upstream == nullptr) return;
+  judge_observed(route, findings);
   judge_hold(route, findings);
   judge_key(route, findings);
   judge_index(route, findings);

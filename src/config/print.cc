@@ -265,6 +265,7 @@ void print_route(Lines in, const call::RouteSettings& route) {
   }
   in.put_text("listen", route.listen);
   in.put("upstream", scalar(route.upstream));
+  if (route.mode == call::RouteMode::observe) in.put("mode", "observe");
   in.put("strip_prefix", flag(route.strip_prefix));
   in.put("host", route.host_keep ? "keep" : "upstream");
   in.put("owner", owner(route.owner));

@@ -312,6 +312,9 @@ RouteDraft read_route(const Node& node, std::size_t index,
   read_methods(in, route.methods);
   read_listen(in, route.listen);
   out.upstream = find_upstream(in, upstreams, route.upstream);
+  in.word<call::RouteMode>(
+      "mode", route.mode,
+      {{"enforce", call::RouteMode::enforce}, {"observe", call::RouteMode::observe}});
   in.flag("strip_prefix", route.strip_prefix);
   in.word<bool>("host", route.host_keep, {{"upstream", false}, {"keep", true}});
   read_owner(in, route.owner);

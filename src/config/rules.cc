@@ -136,6 +136,9 @@ constexpr RuleRow kRows[] = {
      "A `webhook` route that does not hold with a 202: a deploy of the application costs events."},
     {Rule::alerts_stake, "alerts-stake", kWarning,
      "`alerts.stake` names a field that no route has in its `index`, or has as `sensitive`."},
+    {Rule::observe_passes, "observe-passes", kWarning,
+     "A route that only observes leaves out what its settings put in or refuse: `inject`, "
+     "`webhook`."},
 };
 
 }  // namespace

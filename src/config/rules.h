@@ -80,6 +80,7 @@ enum class Rule {
   callback_private,
   webhook_hold,
   alerts_stake,
+  observe_passes,
 };
 
 struct RuleRow {

@@ -37,6 +37,7 @@ constexpr std::size_t kListExamined = 500;  // of one page
 constexpr std::size_t kReasonMax = 500;
 constexpr std::size_t kAnswerMax = 1024 * 1024;
 constexpr Duration kIncidentMax = Duration::hours(24 * 90);
+constexpr Duration kObservedMax = Duration::hours(24 * 31);
 constexpr Duration kPauseMax = Duration::hours(24 * 30);
 
 ControlReply no_such_call(std::string_view id) {
@@ -373,7 +374,7 @@ bool Admin::dispatch(const Route& route, const ControlRequest& request,
       {"incident", &Admin::incident},   {"alerts", &Admin::alerts},
       {"upstreams", &Admin::upstreams}, {"explain", &Admin::evidence},
       {"duplicates", &Admin::evidence}, {"count", &Admin::count},
-      {"export", &Admin::export_page}};
+      {"export", &Admin::export_page},  {"observed", &Admin::observed}};
   const std::string& action = route.action;
   if (route.kind == "operations") return operations(route, request.peer, respond);
   if (route.name.empty()) {
@@ -482,6 +483,30 @@ void Admin::blocked(const Route&, const ControlRespond& respond) {
     }
     respond(
         json(call::JsonObject().raw("lines", lines.done()).boolean("more", (*page).more).done()));
+  });
+}
+
+// What routes that only observe would have done.
+void Admin::observed(const Route& route, const ControlRespond& respond) {
+  const auto values = parse_query(route.query, {"since", "route"});
+  if (!values.ok()) return respond(bad_request(values.error().context));
+  Duration since = Duration::hours(24);
+  std::string path;
+  for (const auto& [name, value] : *values) {
+    if (name == "route") {
+      path = value;
+      continue;
+    }
+    const auto ago = parse_duration(value);
+    if (!ago.ok() || *ago <= Duration{} || *ago > kObservedMax) {
+      return respond(bad_request("'since' must be a time from 1s to 31d ago, such as 24h"));
+    }
+    since = *ago;
+  }
+  if (!options_.observed) return respond(bad_request("this Holdfast keeps nothing observed"));
+  options_.observed(wall_now() - since, path, [respond](const Result<std::string>& sum) {
+    if (!sum.ok()) return respond(journal_unavailable(sum.error().context));
+    respond(json(*sum));
   });
 }
 

@@ -19,6 +19,9 @@
 
 namespace hf::control {
 
+// GET /v1/observed: the JSON, once.
+using ObservedAnswer = std::function<void(Result<std::string>)>;
+
 struct AdminOptions {
   std::string token;               // empty: every request is refused
   std::string listen;              // "127.0.0.1:8081", to judge Host by
@@ -34,6 +37,9 @@ struct AdminOptions {
   std::function<CallId()> fresh_id = {};
   std::function<void(std::string_view what, const std::string& detail)> log = {};
   std::optional<call::Sealer> sealer = std::nullopt;  // of the journal, for exports
+  // What routes that only observe saw since then; empty: nothing.
+  std::function<void(WallTime since, const std::string& route, const ObservedAnswer& answer)>
+      observed = {};
 };
 
 // The I/O thread. `driver` has been started and outlives this; replies may come after this is gone.
@@ -56,6 +62,7 @@ class Admin {
   void export_page(const Route& route, const ports::ControlRespond& respond);
   void alerts(const Route& route, const ports::ControlRespond& respond);
   void blocked(const Route& route, const ports::ControlRespond& respond);
+  void observed(const Route& route, const ports::ControlRespond& respond);
   void one_call(const Route& route, const ports::ControlRespond& respond);
   void evidence(const Route& route, const ports::ControlRespond& respond);
   void command(const Route& route, const ports::ControlRespond& respond);

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
@@ -100,6 +102,8 @@ struct Facts {
   ServerFacts server;
   OutgoingFacts outgoing;
   AlertCounts alerts;
+  // Of routes that only observe, by route and finding.
+  std::map<std::pair<std::string, std::string>, std::uint64_t> observed;
   bool draining = false;
 };
 

@@ -181,6 +181,12 @@ std::vector<Row> call_rows() {
          for (const auto& [code, count] : in.stats.problems_by_code)
            out.add({{"code", code}}, count);
        }},
+      {{"holdfast_observed_total", "counter",
+        "What routes that only observe would have done, by route and finding."},
+       [](Lines& out, const Input& in) {
+         for (const auto& [what, count] : in.facts.observed)
+           out.add({{"route", what.first}, {"finding", what.second}}, count);
+       }},
       {{"holdfast_suspect_calls_total", "counter",
         "Calls with the content of an earlier one and another key, by route."},
        [](Lines& out, const Input& in) {

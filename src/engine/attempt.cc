@@ -5,18 +5,8 @@
 #include "base/planted.h"
 #include "call/lifetime.h"
 #include "engine/core.h"
-#include "policy/retry_after.h"
 
 namespace hf::engine {
-namespace {
-
-// On a redirect or a 202 the field tells of something else (RFC 9110 section 10.2.3).
-bool carries_retry_after(int status) {
-  return status >= 400;
-}
-
-}  // namespace
-
 void Core::try_start(Active& active) {
   if (end_if_over(active)) return;
   if (active.verifying) {
@@ -396,8 +386,7 @@ void Core::take_evidence(Active& active, call::AttemptOutcome& outcome) {
 void Core::feed_policies(Active& active, const call::AttemptOutcome& outcome, call::Row row) {
   UpstreamState& upstream = upstream_of(active);
   Gate& gate = *upstream.gate;
-  const bool failed = row == call::Row::nothing_sent || row == call::Row::retry_status ||
-                      row == call::Row::no_status || row == call::Row::answer_cut;
+  const bool failed = is_failure(row);
   if (outcome.cause == call::Cause::cancelled || outcome.cause == call::Cause::client_body) {
     if (failed && outcome.evidence < call::Evidence::answer_begun) {
       // We gave it up ourselves: it says nothing about the upstream.
@@ -415,25 +404,16 @@ void Core::feed_policies(Active& active, const call::AttemptOutcome& outcome, ca
 
 // A 429 or a Retry-After pauses its limit key (DESIGN section 4, Pauses).
 std::optional<WallTime> Core::pause_from(Active& active, const call::AttemptOutcome& outcome) {
-  if (outcome.evidence < call::Evidence::answer_begun) return std::nullopt;
-  const int status = outcome.head.status;
-  if (!carries_retry_after(status)) return std::nullopt;
-  std::optional<Duration> asked;
-  if (const Field* field = find_field(outcome.head.fields, "Retry-After")) {
-    asked = policy::parse_retry_after(field->value, now_.wall);
-  }
-  if (!asked && status == 429) asked = Duration::seconds(1);
-  if (!asked || asked->ns <= 0) return std::nullopt;
-  const Duration pause = policy::clamp_pause(*asked, active.upstream->max_pause);
-  if (pause < *asked) HF_PROBE("pause-clamped");
-  const WallTime until = now_.wall + pause;
+  const auto pause = pause_asked(outcome, active.upstream->max_pause, now_.wall);
+  if (!pause) return std::nullopt;
+  const WallTime until = now_.wall + *pause;
   UpstreamState& upstream = upstream_of(active);
   const std::string whose = HF_BUG("pause-everybody") ? "" : active.call->limit_key;
   if (upstream.gate->pause(whose, until, now_)) {
     upstream.stats.pauses += 1;
     HF_PROBE("pause-extended");
     // Short ones are over before a restart is.
-    if (journal_ && pause > Duration::seconds(5)) {
+    if (journal_ && *pause > Duration::seconds(5)) {
       out_->writes.pauses.push_back({active.call->upstream, active.call->limit_key, until});
     }
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/planted.h"
+#include "policy/retry_after.h"
 
 namespace hf::engine {
 namespace {
@@ -34,11 +35,31 @@ int budget_permille_of(const call::Settings& settings, const std::string& upstre
   int permille = 1000;
   bool any = false;
   for (const auto& route : settings.routes) {
-    if (route->upstream != upstream) continue;
+    if (route->upstream != upstream || route->mode == call::RouteMode::observe) continue;
     permille = std::min(permille, route->retry.budget_permille);
     any = true;
   }
   return any ? permille : 200;
+}
+
+bool is_failure(call::Row row) {
+  return row == call::Row::nothing_sent || row == call::Row::retry_status ||
+         row == call::Row::no_status || row == call::Row::answer_cut;
+}
+
+std::optional<Duration> pause_asked(const call::AttemptOutcome& outcome, Duration max_pause,
+                                    WallTime now) {
+  // On a redirect or a 202 the field tells of something else (RFC 9110 section 10.2.3).
+  if (outcome.evidence < call::Evidence::answer_begun || outcome.head.status < 400) return {};
+  std::optional<Duration> asked;
+  if (const Field* field = find_field(outcome.head.fields, "Retry-After")) {
+    asked = policy::parse_retry_after(field->value, now);
+  }
+  if (!asked && outcome.head.status == 429) asked = Duration::seconds(1);
+  if (!asked || asked->ns <= 0) return std::nullopt;
+  const Duration pause = policy::clamp_pause(*asked, max_pause);
+  if (pause < *asked) HF_PROBE("pause-clamped");
+  return pause;
 }
 
 Gate::Gate(const call::UpstreamSettings& settings, int budget_permille)

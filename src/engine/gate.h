@@ -9,6 +9,8 @@
 
 #include "base/prng.h"
 #include "base/time.h"
+#include "call/attempt.h"
+#include "call/decide.h"
 #include "call/settings.h"
 #include "policy/breaker.h"
 #include "policy/budget.h"
@@ -31,6 +33,13 @@ struct Entry {
 
 // The share of retries that an upstream's routes agree on.
 int budget_permille_of(const call::Settings& settings, const std::string& upstream);
+
+// Rows that tell of an upstream in trouble; a refusal does not.
+bool is_failure(call::Row row);
+// How long an answer asks everybody of its limit key to wait, at most `max_pause`; none: it does
+// not (DESIGN section 4, Pauses).
+std::optional<Duration> pause_asked(const call::AttemptOutcome& outcome, Duration max_pause,
+                                    WallTime now);
 
 class Gate {
  public:

@@ -35,6 +35,8 @@ struct AttemptSpec {
   // With capture_max 0: an answer that came whole with its head is reported whole at once, which
   // spares small answers the way through a sink.
   bool whole_if_ready = false;
+  // Of a route that only observes: an upstream's Holdfast-* fields are the client's to see.
+  bool as_it_is = false;
   // No first byte leaves from then on: the attempt ends `cancelled`, with nothing sent.
   std::optional<Instant> not_after;
 };

@@ -261,6 +261,7 @@ void Connection::sweep_read(Instant now) {
     return timed_out("The head of the request did not arrive in time.");
   }
   const bool owed = reading_ && (phase_ == Phase::body || stream_wanted_);
+  if (exchange_ && exchange_->relayed && now - read_since_ <= options.relayed_idle) return;
   if (!owed || (now - read_since_ <= options.body_idle && !body_too_slow(now))) return;
   if (phase_ == Phase::body) return timed_out("The body of the request did not arrive in time.");
   ++core_->counters().timed_out;
@@ -269,7 +270,8 @@ void Connection::sweep_read(Instant now) {
 
 void Connection::sweep(Instant now) {
   const auto& options = core_->options();
-  if (writing_ && now - write_since_ > options.write_idle) {
+  const bool relayed = exchange_ && exchange_->relayed;
+  if (writing_ && now - write_since_ > (relayed ? options.relayed_idle : options.write_idle)) {
     ++core_->counters().timed_out;
     return close();
   }

@@ -24,6 +24,7 @@ struct ConnectionExchange {
   bool head_method = false;
   bool old_version = false;  // HTTP/1.0
   bool keep_alive = false;
+  bool relayed = false;        // on a route that only observes: nobody is hurried
   bool owes_continue = false;  // the client waits for 100 before it sends the body
   std::shared_ptr<RequestBody> source;
   // The answer, once begun.

@@ -134,6 +134,7 @@ void Connection::on_head(http1::ParsedRequest parsed) {
 
 void Connection::begin_stream(call::Streamed streamed) {
   auto& exchange = *exchange_;
+  exchange.relayed = streamed.call.relayed != nullptr;
   if (exchange.decoder) {
     const bool chunked = exchange.framing.kind == BodyFraming::Kind::chunked;
     const std::uint64_t length = chunked ? kPieceMax : exchange.framing.length;

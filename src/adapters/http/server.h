@@ -36,7 +36,10 @@ struct ServerOptions {
   std::uint64_t body_rate = 512;
   Duration keep_alive = Duration::seconds(75);  // longer than the SDKs', so that they close first
   Duration write_idle = Duration::seconds(30);  // a client that takes no byte of its answer
-  Duration linger = Duration::seconds(2);       // for a client to see its answer before the close
+  // On a route that only observes, instead of body_idle, body_rate and write_idle: what the
+  // application and its upstream bear between them is not ours to end.
+  Duration relayed_idle = Duration::hours(1);
+  Duration linger = Duration::seconds(2);  // for a client to see its answer before the close
   Duration park =
       Duration::seconds(2);  // an idle plain connection gives its buffer back after this
   Duration sweep = Duration::millis(250);

@@ -177,7 +177,7 @@ void UpstreamAttempt::begin_answer(http1::ParsedResponse parsed, std::size_t rea
   head_.status = parsed.head.status;
   head_.fields = std::move(parsed.head.fields);
   http1::drop_hop_by_hop(head_.fields);
-  http1::drop_holdfast_fields(head_.fields);
+  if (!spec_.as_it_is) http1::drop_holdfast_fields(head_.fields);
   decoder_.emplace(parsed.framing);
   const bool known_length = parsed.framing.kind == http1::BodyFraming::Kind::length;
   // Not for answers without a body: the Content-Length of a HEAD tells of another one's.
