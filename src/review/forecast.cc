@@ -8,6 +8,7 @@
 #include "call/fingerprint.h"
 #include "call/parts.h"
 #include "call/prefer.h"
+#include "call/relayed.h"
 #include "call/routing.h"
 #include "call/url.h"
 #include "call/webhook.h"
@@ -350,7 +351,9 @@ void take_route(const config::Loaded& loaded, const call::RouteSettings& route, 
 
 }  // namespace
 
-Result<Forecast> forecast(const config::Loaded& loaded, const ForecastAsk& ask) {
+Result<Forecast> forecast(const config::Loaded& as_written, const ForecastAsk& ask) {
+  config::Loaded loaded = as_written;
+  loaded.settings = std::make_shared<const call::Settings>(call::acting(*as_written.settings));
   const auto& settings = loaded.settings;
   HF_TRY(call::IncomingHead head, read_request(ask, *settings));
   const std::string body = ask.body.value_or("");
@@ -358,7 +361,13 @@ Result<Forecast> forecast(const config::Loaded& loaded, const ForecastAsk& ask) 
   out.method = head.method;
   out.target = head.target;
   const auto route = call::find_route(*settings, head);
-  if (route) take_route(loaded, *route, out);
+  if (route) {
+    take_route(loaded, *route, out);
+    const auto& written = *as_written.settings->routes[*out.route];
+    out.observes = written.mode == call::RouteMode::observe;
+    out.observes_place = loaded.places.of_route(
+        *out.route, *route, *settings->upstreams.at(route->upstream), "mode");
+  }
   if (route && route->webhook) sign(head, *route, body, ask.now.wall);
   Stage stage(settings, ask.now);
   stage.upstream = [](const Copy&) { return answers(200, true); };

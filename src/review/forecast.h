@@ -83,6 +83,8 @@ struct Forecast {
   std::optional<std::size_t> route;
   config::Place route_place;
   std::string route_path;
+  bool observes = false;  // the route only does so: all of this is what it would do
+  config::Place observes_place;
   std::string upstream;
   config::Place upstream_place;
   std::vector<std::string> urls;

@@ -162,6 +162,7 @@ std::string json_of(const Forecast& forecast, const config::Places& places) {
                             .raw("place", write.place(forecast.upstream_place))
                             .done());
   }
+  if (forecast.observes) out.boolean("observes", true);
   if (forecast.refused) {
     out.raw("refused", Writer::told(*forecast.refused));
   } else {

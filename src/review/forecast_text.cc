@@ -104,6 +104,10 @@ class Page {
       line("route", forecast_.route_path, places_.line(forecast_.route_place));
       line("upstream", forecast_.upstream + ", " + joined(forecast_.urls),
            places_.line(forecast_.upstream_place));
+      if (forecast_.observes) {
+        line("observes", "the route changes nothing yet: all below is what it would do",
+             places_.text(forecast_.observes_place));
+      }
     }
     if (forecast_.refused) {
       const Told& told = *forecast_.refused;

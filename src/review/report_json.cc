@@ -28,7 +28,7 @@ std::string finding_json(const config::Places& places, const Finding& finding) {
   const RuleRow& row = row_of(finding.rule);
   JsonObject out;
   out.text("rule", row.id);
-  out.text("level", to_string(row.level));
+  out.text("level", to_string(finding.level()));
   if (row.question) out.text("question", to_string(*row.question));
   out.raw("place", place_json(places, finding.place));
   out.text("subject", finding.subject);
@@ -38,6 +38,7 @@ std::string finding_json(const config::Places& places, const Finding& finding) {
   change.raw("place", place_json(places, finding.change.place));
   change.text("text", finding.change.text);
   out.raw("change", change.done());
+  if (finding.observed) out.boolean("observed", true);
   if (!finding.accepted.empty()) out.text("accepted", finding.accepted);
   return out.done();
 }
@@ -61,6 +62,7 @@ std::string json_of(const Report& report, std::optional<Level> fail_on) {
             JsonObject one;
             one.text("route", route.name);
             one.text("upstream", route.upstream);
+            if (route.observes) one.boolean("observes", true);
             one.raw("place", place_json(report.places, route.place));
             one.raw("answers", json_list(route.answers, answer_json));
             return one.done();

@@ -121,7 +121,7 @@ std::string result_json(const Report& report, const Finding& finding) {
   JsonObject out;
   out.text("ruleId", row.id);
   out.number("ruleIndex", static_cast<std::int64_t>(row.rule));
-  out.text("level", to_string(row.level));
+  out.text("level", to_string(finding.level()));
   out.raw("message", message_json(text_of(report, finding)));
   out.raw("locations", "[" + location_json(report, finding.place) + "]");
   out.raw("partialFingerprints", JsonObject().text("holdfastReview/v1", print).done());

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "review/report.h"
 #include "review/wrap.h"
 
@@ -66,6 +68,7 @@ class Page {
 
   void add(const RouteReview& route) {
     header(fmt::format("{} -> {}", route.name, route.upstream), report_.places.line(route.place));
+    if (route.observes) out_ += "  it only observes: so it would be if it acted\n";
     if (route.answers.empty()) out_ += "  nothing to ask: see the findings\n";
     for (const Answer& answer : route.answers) {
       out_ += fmt::format(
@@ -84,6 +87,9 @@ class Page {
                         painted(row_of(finding.rule).id, kBold));
     out_ += fmt::format("  {}", report_.places.line(finding.place));
     if (!finding.subject.empty()) out_ += fmt::format("  {}", finding.subject);
+    if (finding.observed) {
+      out_ += fmt::format("  ({} once it acts)", to_string(row_of(finding.rule).level));
+    }
     out_ += "\n";
     paragraph(finding.message + ".", "  ", "  ");
     for (std::size_t i = 0; i < finding.story.size(); ++i)
@@ -112,6 +118,11 @@ class Page {
         fmt::format("{}: {}, {}, {}", report_.file, counted(report_.count(Level::error), "error"),
                     counted(report_.count(Level::warning), "warning"),
                     counted(report_.count(Level::note), "note"));
+    const auto observed = std::count_if(report_.findings.begin(), report_.findings.end(),
+                                        [](const Finding& one) { return one.observed; });
+    if (observed > 0) {
+      text += fmt::format(" ({} of them of routes that only observe)", observed);
+    }
     if (!report_.accepted.empty()) text += fmt::format(", {} accepted", report_.accepted.size());
     if (fail_on) {
       text += fmt::format("; {} is at or above `{}`",

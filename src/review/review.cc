@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <tuple>
 
 #include "base/check.h"
+#include "call/relayed.h"
 
 namespace hf::review {
 namespace {
@@ -86,10 +88,34 @@ bool wanted(Rule rule, const Choice& choice) {
   return (choice.only.empty() || choice.only.contains(id)) && !choice.skip.contains(id);
 }
 
+// What concerns routes alone that only observe: one of them, or an upstream that no other has.
+void mark_observed(std::vector<Finding>& findings, const call::Settings& settings,
+                   std::optional<std::size_t> route) {
+  for (Finding& finding : findings) {
+    if (route) {
+      finding.observed = settings.routes[*route]->mode == call::RouteMode::observe;
+      continue;
+    }
+    if (!finding.subject.starts_with("upstream ")) continue;
+    const auto name = finding.subject.substr(9);
+    finding.observed =
+        std::all_of(settings.routes.begin(), settings.routes.end(), [&](const auto& one) {
+          return one->upstream != name || one->mode == call::RouteMode::observe;
+        });
+  }
+}
+
 // One that every route of an upstream has is said once, of the first.
 void drop_repeated(std::vector<Finding>& findings) {
+  std::map<std::pair<Rule, std::string>, bool> all_observed;
+  for (const Finding& finding : findings) {
+    const auto [at, first] =
+        all_observed.emplace(std::pair{finding.rule, finding.place.path}, finding.observed);
+    at->second = at->second && finding.observed;
+  }
   std::set<std::pair<Rule, std::string>> seen;
-  std::erase_if(findings, [&](const Finding& finding) {
+  std::erase_if(findings, [&](Finding& finding) {
+    finding.observed = all_observed.at({finding.rule, finding.place.path});
     return !seen.emplace(finding.rule, finding.place.path).second;
   });
 }
@@ -114,8 +140,10 @@ bool Report::any(Level level) const {
                      [&](const Finding& finding) { return finding.level() >= level; });
 }
 
-Report review(const config::Loaded& loaded, const Choice& choice) {
-  HF_CHECK(loaded.settings != nullptr);
+Report review(const config::Loaded& as_written, const Choice& choice) {
+  HF_CHECK(as_written.settings != nullptr);
+  config::Loaded loaded = as_written;
+  loaded.settings = std::make_shared<const call::Settings>(call::acting(*as_written.settings));
   const auto& settings = *loaded.settings;
   Report out;
   out.file = loaded.places.file();
@@ -139,7 +167,10 @@ Report review(const config::Loaded& loaded, const Choice& choice) {
     const auto place = loaded.places.of_route(i, *facts.route, *facts.upstream, "path");
     out.routes.push_back(
         {i, facts.name(), facts.route->upstream, place, answers_of(facts, settings)});
+    out.routes.back().observes =
+        as_written.settings->routes[i]->mode == call::RouteMode::observe;
     judge_route(facts, loaded, found);
+    mark_observed(found, *as_written.settings, i);
     take(found, {fmt::format("routes[{}].", i), "upstreams." + facts.route->upstream + "."});
     // There may be a thousand of them: of one bad end the story is told below.
     const bool told_below = facts.ends_untold() && !bad_end;
@@ -147,6 +178,7 @@ Report review(const config::Loaded& loaded, const Choice& choice) {
     if (!told_below) routes.back().forget_moments();
   }
   judge_service(routes, loaded, found);
+  mark_observed(found, *as_written.settings, std::nullopt);
   for (Finding& finding : found) {
     std::vector<Finding> one{std::move(finding)};
     const auto upstream = one.front().subject;

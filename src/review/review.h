@@ -27,8 +27,10 @@ struct Finding {
   std::vector<std::string> story;  // what would go wrong, step by step; may be empty
   Change change;
   std::string accepted;  // the reason; empty: it is not
+  // Of routes alone that only observe: so far nothing of it happens, and it is a note.
+  bool observed = false;
 
-  [[nodiscard]] Level level() const { return row_of(rule).level; }
+  [[nodiscard]] Level level() const { return observed ? Level::note : row_of(rule).level; }
 };
 
 struct RouteReview {
@@ -37,6 +39,7 @@ struct RouteReview {
   std::string upstream;
   config::Place place;
   std::vector<Answer> answers;
+  bool observes = false;  // it only observes; the answers are of the day on which it acts
 };
 
 struct Report {
@@ -57,7 +60,7 @@ struct Choice {
   std::set<std::string, std::less<>> skip;
 };
 
-// `loaded.settings` is there.
+// `loaded.settings` is there. Routes that only observe are reviewed as if they acted.
 Report review(const config::Loaded& loaded, const Choice& choice = {});
 
 // The judges behind it; findings that are accepted come back like any other.
