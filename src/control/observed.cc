@@ -270,6 +270,7 @@ void ObservedBook::add(const runtime::Passage& passage, const std::vector<engine
   fresh_.add(passage, seen, now, [&](const ObservedKind& kind) {
     return ++sampled_[{passage.route, kind}] <= kObservedSamples;
   });
+  if (seen.empty()) counts_[{passage.route, "none"}] += 1;
   for (const engine::Sighting& one : seen)
     counts_[{passage.route, std::string(to_string(one.would))}] += 1;
 }

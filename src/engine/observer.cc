@@ -432,7 +432,7 @@ void Observer::judge(Open& open, Ending& ending, const Now& now, std::vector<Sig
   } else if (answered) {
     const bool peek = once_more(by_head.ruling) && open.can_try_again(now.mono) &&
                       !ending.event_stream && ending.answer_bytes <= kRetryPeek;
-    outcome.forwarded = !peek;
+    outcome.forwarded = !peek && !ending.broke_with_head;
   }
   const call::Decision decision = call::decide(outcome, known);
   const auto paused = feed(open, ending, decision.row, now);

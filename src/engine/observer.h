@@ -71,6 +71,7 @@ struct Ending {
   Duration head_took;    // from the request's last byte to the final status line, or to the end
   Duration longest_gap;  // between two pieces of the answer's body
   bool client_gone = false;
+  bool broke_with_head = false;  // the answer broke before its head had been passed on
 };
 
 class Observer {

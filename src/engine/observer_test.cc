@@ -165,6 +165,29 @@ TEST(Observer, a_slow_answer_would_have_been_doubted) {
   EXPECT_EQ(twins.words(), "time-out head; unknown no-repeat-without-proof");
 }
 
+TEST(Observer, a_slow_connection_would_have_been_given_up) {
+  Twins twins(kKeyed);
+  const auto id = twins.see({.key = "k"});
+  auto outcome = answer(200);
+  outcome.phases.connect = Duration::seconds(5);
+  outcome.took = Duration::seconds(5);
+  twins.bench.pass(Duration::seconds(5));
+  twins.over(id, outcome);
+  EXPECT_EQ(twins.words(), "time-out connect; retry no-byte-sent");
+}
+
+TEST(Observer, a_gap_in_an_answer_would_have_cut_it) {
+  Twins twins(kKeyed);
+  const auto id = twins.see({.key = "k", .wait = Duration::minutes(1)});
+  twins.bench.pass(Duration::seconds(20));
+  Ending ending;
+  ending.outcome = answer(200);
+  ending.outcome.took = Duration::seconds(20);
+  ending.longest_gap = Duration::seconds(16);
+  twins.over(id, ending);
+  EXPECT_EQ(twins.words(), "time-out idle; retry retry-same-key");
+}
+
 TEST(Observer, a_client_that_leaves_would_not_have_ended_its_call) {
   Twins twins([](auto&, auto&) {});
   const auto first = twins.see({.key = "k"});
@@ -199,7 +222,7 @@ TEST(Observer, holds_are_told) {
 TEST(Observer, hurdles_are_told_and_belong_to_it_alone) {
   Twins twins([](call::UpstreamSettings& upstream, auto&) {
     keyed(upstream);
-    upstream.concurrency = 2;
+    upstream.concurrency = 3;  // one of them is kept for held attempts
   });
   std::vector<ExchangeId> open;
   std::string all;
@@ -296,9 +319,12 @@ class Story {
     for (const auto& [id, start] : bench.running)
       before.insert(id);
     both.real = bench.arrive(ask);
-    if (twins_.find(Would::wait) != nullptr) bench.pass(Duration::seconds(2));
-    for (const auto& [id, start] : bench.running) {
-      if (!before.contains(id)) both.attempt = id;
+    const bool waits = twins_.find(Would::wait) != nullptr;
+    for (int i = 0; i < (waits ? 450 : 1) && !both.attempt; ++i) {
+      if (waits) bench.pass(Duration::millis(100));
+      for (const auto& [id, start] : bench.running) {
+        if (!before.contains(id)) both.attempt = id;
+      }
     }
     log_ += fmt::format("arrive {} {} {}: observer '{}', engine {}\n", ask.method, ask.key,
                         ask.body, says, done_with(both));
@@ -361,19 +387,20 @@ class Story {
     const Both both = open_[at];
     open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(at));
     const auto what = outcome();
-    twins_.over(both.observed, what);
+    Ending ending;
+    ending.outcome = what;
+    ending.broke_with_head = what.evidence == call::Evidence::answer_begun;
+    twins_.over(both.observed, std::move(ending));
     log_ += fmt::format("end {} {}: observer '{}'\n", to_string(what.evidence), what.head.status,
                         twins_.words());
     for (const Sighting& one : twins_.told)
       seen_[std::string(to_string(one.would))] += 1;
     if (!both.attempt || !bench.running.contains(*both.attempt)) return;
     const CallId call = bench.running.at(*both.attempt).call;
-    const std::size_t started = bench.started.size();
     bench.end(*both.attempt, what);
     const bool was_stored = bench.stored.contains(call);
     const bool held_now = was_stored && bench.stored.at(call)->held;
     const int more = come_to_nothing(call);
-    (void)started;
     const bool retries = more > 0 && !held_now;
     EXPECT_EQ(retries, twins_.find(Would::retry) != nullptr) << log_;
     EXPECT_EQ(held_now, twins_.find(Would::hold) != nullptr) << log_;
@@ -387,7 +414,7 @@ class Story {
   int come_to_nothing(const CallId& call) {
     Bench& bench = twins_.bench;
     int out = 0;
-    for (int i = 0; i < 80; ++i) {
+    for (int i = 0; i < 450; ++i) {
       std::optional<AttemptId> next;
       for (const auto& [id, start] : bench.running) {
         if (start.call == call) next = id;

@@ -365,8 +365,8 @@ Result<Forecast> forecast(const config::Loaded& as_written, const ForecastAsk& a
     take_route(loaded, *route, out);
     const auto& written = *as_written.settings->routes[*out.route];
     out.observes = written.mode == call::RouteMode::observe;
-    out.observes_place = loaded.places.of_route(
-        *out.route, *route, *settings->upstreams.at(route->upstream), "mode");
+    out.observes_place = loaded.places.of_route(*out.route, *route,
+                                                *settings->upstreams.at(route->upstream), "mode");
   }
   if (route && route->webhook) sign(head, *route, body, ask.now.wall);
   Stage stage(settings, ask.now);

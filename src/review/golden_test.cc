@@ -60,7 +60,7 @@ constexpr Source kSources[] = {
     {"shop", "examples/holdfast.yaml"},          {"incoming", "examples/incoming.yaml"},
     {"minimal", "examples/minimal.yaml"},        {"twice", "examples/demo/twice.yaml"},
     {"webhooks", "golden/config/webhooks.yaml"}, {"wide", "golden/config/wide.yaml"},
-    {"verify", "golden/config/verify.yaml"},
+    {"verify", "golden/config/verify.yaml"},     {"observe", "golden/config/observe.yaml"},
 };
 
 TEST(ReviewGolden, Texts) {
@@ -151,6 +151,12 @@ std::vector<Asked> requests() {
        "/stripe",
        R"({"id":"evt_7"})",
        {json}},
+      {"policy-observe",
+       "golden/config/observe.yaml",
+       "POST",
+       "/pay",
+       R"({"order":7})",
+       {json, auth}},
       {"policy-put",
        "examples/pending-order/holdfast.yaml",
        "PUT",

@@ -87,11 +87,11 @@ class Page {
                         painted(row_of(finding.rule).id, kBold));
     out_ += fmt::format("  {}", report_.places.line(finding.place));
     if (!finding.subject.empty()) out_ += fmt::format("  {}", finding.subject);
-    if (finding.observed) {
-      out_ += fmt::format("  ({} once it acts)", to_string(row_of(finding.rule).level));
-    }
     out_ += "\n";
-    paragraph(finding.message + ".", "  ", "  ");
+    const std::string once = finding.observed ? fmt::format(" ({} once the route acts)",
+                                                            to_string(row_of(finding.rule).level))
+                                              : std::string();
+    paragraph(finding.message + once + ".", "  ", "  ");
     for (std::size_t i = 0; i < finding.story.size(); ++i)
       paragraph(finding.story[i] + ".", fmt::format("{:>5}. ", i + 1), std::string(7, ' '));
     paragraph(fmt::format("{}: {}", report_.places.line(finding.change.place), finding.change.text),

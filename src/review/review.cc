@@ -167,8 +167,7 @@ Report review(const config::Loaded& as_written, const Choice& choice) {
     const auto place = loaded.places.of_route(i, *facts.route, *facts.upstream, "path");
     out.routes.push_back(
         {i, facts.name(), facts.route->upstream, place, answers_of(facts, settings)});
-    out.routes.back().observes =
-        as_written.settings->routes[i]->mode == call::RouteMode::observe;
+    out.routes.back().observes = as_written.settings->routes[i]->mode == call::RouteMode::observe;
     judge_route(facts, loaded, found);
     mark_observed(found, *as_written.settings, i);
     take(found, {fmt::format("routes[{}].", i), "upstreams." + facts.route->upstream + "."});

@@ -91,6 +91,8 @@ struct Relay::Passing {
   bool event_stream = false;
   std::uint64_t request_bytes = 0;
   std::optional<Instant> whole_at;  // the request's last byte
+  // The attempt is over without an answer, and the rest of the body is read to know its key.
+  std::optional<call::AttemptOutcome> failed;
 };
 
 // The body on its way, and a copy of it where it must be read to know its key.
@@ -113,6 +115,17 @@ class RelayedBody final : public ports::BodySource,
           deliver(what, std::move(bytes));
         });
   }
+  // After the attempt: the rest of it, for the copy alone. Ends with Relay::rest_over.
+  void read_rest() {
+    from_->read([weak = weak_from_this()](What what, const std::string& bytes) {
+      const auto self = weak.lock();
+      if (!self || self->relay_ == nullptr) return;
+      self->pass(what, bytes);
+      if (what == What::data && self->copying_) return self->read_rest();
+      self->relay_->rest_over(self->id_);
+    });
+  }
+  [[nodiscard]] bool copying() const { return copying_; }
   void stop() override { from_->stop(); }
   [[nodiscard]] bool replayable() const override { return false; }
   void rewind() override { HF_CHECK_MSG(false, "an observed request is sent once"); }
@@ -175,7 +188,7 @@ Relay::~Relay() {
 }
 
 bool Relay::reserve(std::uint64_t bytes) {
-  if (copies_ + bytes > kCopiesMax) return false;
+  if (copies_ + bytes > parts_.copies_max) return false;
   copies_ += bytes;
   return true;
 }
@@ -228,8 +241,10 @@ void Relay::on_ask(ExchangeId id, call::CallAsk ask) {
 void Relay::on_gone(ExchangeId id) {
   const auto found = attempt_of_.find(id);
   if (found == attempt_of_.end()) return parts_.calls->on_gone(id);
-  passing_.at(found->second)->gone = true;
-  parts_.upstream->cancel(found->second);
+  const AttemptId attempt = found->second;
+  passing_.at(attempt)->gone = true;
+  rest_over(attempt);
+  parts_.upstream->cancel(attempt);
 }
 
 void Relay::refused(Passing& passing, const call::Reply& reply) {
@@ -240,6 +255,12 @@ void Relay::refused(Passing& passing, const call::Reply& reply) {
                           {},
                           0,
                           std::nullopt});
+}
+
+void Relay::refuse_too_large(Passing& passing) {
+  call::ProblemSpec spec;
+  spec.code = call::Code::body_too_large;
+  refused(passing, call::problem(spec));
 }
 
 void Relay::unseen(Passing& passing, std::string_view why) {
@@ -271,11 +292,8 @@ void Relay::body_over(AttemptId id) {
   switch (passing.body->lack()) {
     case RelayedBody::Lack::none:
       return look_at_whole(passing, passing.body->take_copy());
-    case RelayedBody::Lack::too_large: {
-      call::ProblemSpec spec;
-      spec.code = call::Code::body_too_large;
-      return refused(passing, call::problem(spec));
-    }
+    case RelayedBody::Lack::too_large:
+      return refuse_too_large(passing);
     case RelayedBody::Lack::no_room:
       return unseen(passing, "memory");
   }
@@ -310,6 +328,7 @@ void Relay::answer(const Passing& passing, call::AttemptOutcome& outcome) {
 engine::Ending Relay::ending_of(const Passing& passing, call::AttemptOutcome outcome) const {
   engine::Ending out;
   out.client_gone = passing.gone;
+  out.broke_with_head = outcome.evidence == call::Evidence::answer_begun && !passing.begun;
   out.event_stream = passing.event_stream;
   out.request_bytes = passing.body ? passing.body->bytes() : 0;
   out.answer_bytes = passing.answer ? passing.answer->bytes() : view(outcome.body).size();
@@ -325,10 +344,30 @@ engine::Ending Relay::ending_of(const Passing& passing, call::AttemptOutcome out
 
 void Relay::on_attempt_done(AttemptId id, call::AttemptOutcome outcome) {
   if (!ours(id)) return parts_.attempts->on_attempt_done(id, std::move(outcome));
+  Passing& passing = *passing_.at(id);
+  // A route that acts reads the body before it tries. Nobody is kept waiting but by their own body.
+  const bool unanswered = outcome.evidence < call::Evidence::answer_begun && !passing.gone;
+  if (unanswered && !passing.judged && passing.body->copying()) {
+    passing.failed = std::move(outcome);
+    return passing.body->read_rest();
+  }
+  finish(id, std::move(outcome));
+}
+
+void Relay::rest_over(AttemptId id) {
+  const auto found = passing_.find(id);
+  if (found == passing_.end() || !found->second->failed) return;
+  finish(id, std::move(*found->second->failed));
+}
+
+void Relay::finish(AttemptId id, call::AttemptOutcome outcome) {
   auto node = passing_.extract(id);
   HF_CHECK(!node.empty());
   const std::unique_ptr<Passing> passing = std::move(node.mapped());
   attempt_of_.erase(passing->exchange);
+  if (!passing->judged && passing->body && passing->body->lack() == RelayedBody::Lack::too_large) {
+    refuse_too_large(*passing);
+  }
   if (!passing->judged) unseen(*passing, "body-not-read");
   if (passing->body) passing->body->detach();
   answer(*passing, outcome);

@@ -40,6 +40,7 @@ struct RelayParts {
   std::shared_ptr<const call::Intake> intake;  // of call::acting(settings), without side effects
   std::shared_ptr<const call::Settings> settings;  // the same
   std::uint64_t seed = 0;
+  std::uint64_t copies_max = kCopiesMax;
   // One observed call has ended. `seen` may be empty: nothing would have been otherwise.
   std::function<void(const Passage&, const std::vector<engine::Sighting>& seen)> ended;
 };
@@ -54,6 +55,8 @@ class Relay final : public ports::ClientEvents, public ports::UpstreamEvents {
 
   [[nodiscard]] const engine::Observer& observer() const { return observer_; }
   [[nodiscard]] std::size_t under_way() const { return passing_.size(); }
+  // Bytes of bodies that are kept at this moment.
+  [[nodiscard]] std::uint64_t copies() const { return copies_; }
 
   // ports::ClientEvents
   void on_call(ExchangeId id, call::NewCall call, std::shared_ptr<ports::BodySource> body) override;
@@ -72,10 +75,13 @@ class Relay final : public ports::ClientEvents, public ports::UpstreamEvents {
   void arrived(Passing& passing, const call::NewCall& call);
   void unseen(Passing& passing, std::string_view why);
   void refused(Passing& passing, const call::Reply& reply);
+  void refuse_too_large(Passing& passing);
   // For RelayedBody.
   bool reserve(std::uint64_t bytes);
   void release(std::uint64_t bytes) { copies_ -= bytes; }
   void body_over(AttemptId id);
+  void rest_over(AttemptId id);
+  void finish(AttemptId id, call::AttemptOutcome outcome);
   void answer(const Passing& passing, call::AttemptOutcome& outcome);
   engine::Ending ending_of(const Passing& passing, call::AttemptOutcome outcome) const;
 
