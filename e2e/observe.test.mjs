@@ -1,7 +1,9 @@
-// Routes with `mode: observe`: the upstream sees what it would see without Holdfast, the client gets
-// what it would get, and the report tells what would have been done.
+// Routes with `mode: observe`: the upstream sees what it would see without Holdfast, the client
+// gets what it would get, and the report tells what would have been done.
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync, appendFileSync } from 'node:fs'
+import {
+  appendFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync,
+} from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
 import { join } from 'node:path'
@@ -128,7 +130,8 @@ test('the upstream sees the same bytes, with and without', async t => {
       const before = upstream.connections.length
       const bytes = [first, `Host: 127.0.0.1:${upstream.port}`, ...FIELDS, ...framing, '', '']
         .join('\r\n') + body
-      const answer = await exchange(port, bytes.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))
+      const answer = await exchange(port,
+        bytes.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))
       const made = upstream.connections.slice(before)
       assert.equal(made.length, 1, `${name}: one request, once`)
       return { seen: parts(made[0].bytes), answer: answer.text }
@@ -152,7 +155,8 @@ test('100-continue, streams and clients that leave', async t => {
       socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n')
       seen.more = () => socket.end('data: 2\n\n')
     }
-    if (seen.bytes.endsWith('END')) socket.write('HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok')
+    if (!seen.bytes.endsWith('END')) return
+    socket.write('HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok')
   })
   const proxy = await startHoldfast(t, config(upstream.url), { admin: true })
 
@@ -180,7 +184,8 @@ test('100-continue, streams and clients that leave', async t => {
 
   // A client that goes takes its call along, as without Holdfast; and is told of.
   const leaving = net.connect(proxy.port, '127.0.0.1')
-  leaving.write('POST /slow HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k1\r\nContent-Length: 3\r\n\r\nabc')
+  leaving.write('POST /slow HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k1\r\n' +
+    'Content-Length: 3\r\n\r\nabc')
   await until('it is there', () => upstream.connections.at(-1).bytes.includes('/slow'))
   leaving.resetAndDestroy()
   await until('the upstream sees the end', () => upstream.connections.at(-1).closed)

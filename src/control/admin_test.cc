@@ -46,6 +46,17 @@ TEST(Admin, PathsAndMethods) {
   EXPECT_EQ(scene.status("POST", "/v1/calls/" + CallId{}.text() + "/cancel"), 404);
 }
 
+TEST(Admin, TellsWhatWasObserved) {
+  Scene scene;
+  EXPECT_EQ(scene.ask("GET", "/v1/observed")->body, R"({"ago":86400,"route":""})");
+  EXPECT_EQ(scene.ask("GET", "/v1/observed?since=2h&route=%2Fv1%2F")->body,
+            R"({"ago":7200,"route":"/v1/"})");
+  for (const auto* query : {"since=0s", "since=32d", "since=soon", "since=", "sinse=1h"})
+    EXPECT_EQ(scene.status("GET", std::string("/v1/observed?") + query), 400) << query;
+  EXPECT_EQ(scene.status("GET", "/v1/observed?route=/broken"), 503);
+  EXPECT_EQ(scene.status("POST", "/v1/observed"), 405);
+}
+
 TEST(Admin, ListFiltersAndPages) {
   Scene scene;
   const std::string id = scene.put(unknown_call(scene.clock.now)).text();

@@ -40,6 +40,7 @@ Facts sample_facts() {
   facts.journal = journal;
   facts.alerts.active = {{"breaker-open", "a"}};
   facts.alerts.notices = {{"webhook", 3, 2, 1}};
+  facts.observed = {{{"/v1/", "doubled"}, 2}};
   return facts;
 }
 
@@ -56,6 +57,8 @@ using Lines = std::vector<std::string>;
 
 TEST(Metrics, CountersGaugesAndLabels) {
   const auto text = metrics_text(sample_stats(), sample_facts());
+  EXPECT_EQ(lines_of(text, "holdfast_observed_total").back(),
+            "holdfast_observed_total{route=\"/v1/\",finding=\"doubled\"} 2");
   EXPECT_EQ(lines_of(text, "holdfast_requests_total"),
             (Lines{"# HELP holdfast_requests_total Calls and asks of clients, by route.",
                    "# TYPE holdfast_requests_total counter",

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "call/reply_json.h"
 #include "control/admin.h"
 #include "control/health.h"
 
@@ -261,6 +262,14 @@ struct Scene {
     options.hasher = call::Hasher({});
     options.now = [this] { return clock.now.wall; };
     options.alerts = [] { return std::string(R"({"alerts":["one"]})"); };
+    options.observed = [this](WallTime since, const std::string& route,
+                              const ObservedAnswer& answer) {
+      if (route == "/broken") return answer(fail(ErrorKind::unavailable, "no disk"));
+      answer(call::JsonObject()
+                 .number("ago", (clock.now.wall - since).ns / 1'000'000'000)
+                 .text("route", route)
+                 .done());
+    };
     options.fresh_id = [this] { return CallId::make(clock.now.wall, ++ids_made, 9); };
     options.log = [this](std::string_view what, const std::string& detail) {
       lines.push_back(std::string(what) + ": " + detail);
