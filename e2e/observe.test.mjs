@@ -284,7 +284,7 @@ routes:
   assert.equal(found.clean, 2)
 
   const text = (await ask(t, proxy)).out
-  assert.match(text, /1 requests were repeats of a call already applied: these took effect twice\./)
+  assert.match(text, /1 request was a repeat of a call already applied: it took effect twice\./)
   assert.match(text, /no_status, retry-same-key/)
   assert.match(text, /POST \/v1\/payment_intents {2}200 {2}key #[0-9a-f]{12}/)
   assert.match(text, /To begin, take `mode: observe` off one route at a time/)
@@ -327,7 +327,7 @@ test('counts outlive kill -9 but for the last seconds, a torn line, and a stop',
 
   proxy = await begin()
   assert.equal((await findings(t, proxy)).calls, 8)
-  assert.match((await ask(t, proxy)).out, /1 lines of the files could not be read/)
+  assert.match((await ask(t, proxy)).out, /Lines of the files that could not be read: 1/)
 })
 
 test('a directory that cannot be written costs no call, and the counts come later', async t => {

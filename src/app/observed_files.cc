@@ -1,13 +1,8 @@
 #include "app/observed_files.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <vector>
@@ -57,24 +52,6 @@ Result<std::string> read_all(const std::string& path) {
   return out;
 }
 
-Error failed(const std::string& path) {
-  return {ErrorKind::unavailable, fmt::format("{}: {}", path, std::strerror(errno))};
-}
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 }  // namespace
 
 std::string observed_folder(const std::string& journal) {
@@ -84,26 +61,7 @@ std::string observed_folder(const std::string& journal) {
 Result<void> ObservedFiles::append(const control::ObservedSum& sum, WallTime now) {
   HF_TRY_VOID(adapters::make_private_dir(folder_));
   const std::string path = fmt::format("{}/{}{}", folder_, day_of(now), kEnding);
-  std::string text = sum.lines();
-  std::uint64_t size = 0;
-  {
-    const Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-    struct stat found {};
-    if (file.get() < 0 || ::fstat(file.get(), &found) != 0) return failed(path);
-    char last = '\n';
-    if (found.st_size > 0 && ::pread(file.get(), &last, 1, found.st_size - 1) != 1) {
-      return failed(path);
-    }
-    if (last != '\n') text.insert(0, 1, '\n');
-    const auto written = ::write(file.get(), text.data(), text.size());
-    if (written < 0) return failed(path);
-    if (static_cast<std::size_t>(written) != text.size()) {
-      // Counted again later, so it must not count now: as if nothing had been written.
-      if (::ftruncate(file.get(), found.st_size) != 0) return failed(path);
-      return fail(ErrorKind::full, fmt::format("{}: no room", path));
-    }
-    size = static_cast<std::uint64_t>(found.st_size) + text.size();
-  }
+  HF_TRY(const std::uint64_t size, adapters::append_lines(path, sum.lines()));
   if (path != shrunk_) shrunk_to_ = 0;
   if (size > std::max(kObservedFileMax, 2 * shrunk_to_)) return shrink(path);
   return {};

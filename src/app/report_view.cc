@@ -202,14 +202,17 @@ std::string headline(const std::vector<Route>& routes) {
     }
   }
   std::string out;
-  if (twice > 0) {
+  if (twice == 1) {
+    out += "1 request was a repeat of a call already applied: it took effect twice.\n";
+  } else if (twice > 0) {
     out += fmt::format(
-        "{} requests were repeats of a call already applied: these took effect "
-        "twice.\n",
+        "{} requests were repeats of a call already applied: these took effect twice.\n",
         grouped(twice));
   }
-  if (perhaps > 0) {
-    out += fmt::format("{} more were repeats of a call that may have been applied.\n",
+  if (perhaps == 1) {
+    out += "1 was a repeat of a call that may have been applied: perhaps twice.\n";
+  } else if (perhaps > 0) {
+    out += fmt::format("{} were repeats of a call that may have been applied: perhaps twice.\n",
                        grouped(perhaps));
   }
   return out;
@@ -244,7 +247,7 @@ std::string show_report(const json::object& report) {
         grouped(forgotten));
   }
   const auto torn = number_of(report, "unreadable_lines");
-  if (torn > 0) out += fmt::format("{} lines of the files could not be read.\n", grouped(torn));
+  if (torn > 0) out += fmt::format("Lines of the files that could not be read: {}\n", torn);
   return out + advice(std::move(routes));
 }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -66,6 +67,30 @@ Result<void> replace_small_file(const std::string& path, const std::string& text
   }
   if (std::rename(fresh.c_str(), path.c_str()) != 0) return failed(path, "cannot be replaced");
   return {};
+}
+
+Result<std::uint64_t> append_lines(const std::string& path, std::string lines) {
+  const Descriptor file(
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  struct stat found {};
+  if (file.get() < 0 || ::fstat(file.get(), &found) != 0) return failed(path, "cannot be opened");
+  char last = '\n';
+  if (found.st_size > 0 && ::pread(file.get(), &last, 1, found.st_size - 1) != 1) {
+    return failed(path, "cannot be read");
+  }
+  if (last != '\n') lines.insert(0, 1, '\n');
+  for (std::size_t done = 0; done < lines.size();) {
+    const ssize_t put = ::write(file.get(), lines.data() + done, lines.size() - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) {
+      Error error = failed(path, "cannot be written");
+      // Whoever writes it again must not find a part of it: what is counted would count twice.
+      if (::ftruncate(file.get(), found.st_size) != 0) return failed(path, "cannot be cut");
+      return error;
+    }
+    done += static_cast<std::size_t>(put);
+  }
+  return static_cast<std::uint64_t>(found.st_size) + lines.size();
 }
 
 }  // namespace hf::adapters
