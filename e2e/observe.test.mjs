@@ -192,6 +192,24 @@ test('100-continue, streams and clients that leave', async t => {
   await foundSoon(t, proxy, { calls: 3, 'finish client-left': 1 })
 })
 
+test('an answer that comes before the body is through is passed on', async t => {
+  const upstream = await startRaw(t, (socket, seen) => {
+    if (seen.answered) return
+    seen.answered = true
+    socket.end('HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n' +
+      'Connection: close\r\n\r\nno\n')
+  })
+  const proxy = await startHoldfast(t, config(upstream.url), { admin: true })
+  const socket = net.connect(proxy.port, '127.0.0.1')
+  let got = ''
+  socket.on('error', () => {})
+  socket.setEncoding('latin1').on('data', text => { got += text })
+  socket.write('POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc')
+  await until('413', () => got.includes(' 413 ') && got.endsWith('no\n'))
+  socket.destroy()
+  await foundSoon(t, proxy, { calls: 1, 'unseen body-not-read': 1 })
+})
+
 test('nothing is retried, refused, held or queued', async t => {
   const statuses = [503, 429, 500, 409, 404]
   const upstream = await startUpstream(t, { keys: false, fault: ({ n }) =>

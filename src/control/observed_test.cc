@@ -23,7 +23,6 @@ constexpr WallTime kNow{1'800'000'000'000};  // 2027-01-15T08:00:00Z
 engine::Sighting sighting(Would would, std::string rule, std::string_view row = {},
                           int status = 0) {
   engine::Sighting out;
-  out.route = "/v1/";
   out.would = would;
   out.rule = std::move(rule);
   out.row = row;

@@ -121,7 +121,7 @@ Observer::~Observer() = default;
 
 void Observer::tell(std::vector<Sighting>& out, const Open& open, Would would,
                     std::string_view rule, std::string_view row, int status) {
-  out.push_back({open.route->path, would, std::string(rule), row, status, open.key});
+  out.push_back({would, std::string(rule), row, status, open.key});
 }
 
 Gate& Observer::gate_of(const call::UpstreamSettings& upstream) {
@@ -504,20 +504,26 @@ void Observer::follow(Open& open, const Ending& ending, const call::Decision& de
   }
 }
 
+// Whether the gate would let another attempt through while its client waits. Takes what that
+// attempt would take: a token of the budget, and of the rate.
+bool Observer::has_way(const Open& open, const Now& now, std::vector<Sighting>& out) {
+  Gate& gate = gate_of(*open.upstream);
+  const Entry entry = gate.try_enter(policy::Lane::live, true, open.limit_key, now);
+  if (entry.hurdle == Hurdle::none) gate.leave(policy::Lane::live);
+  if (entry.probe) gate.abandon_probe(now.mono);
+  if (entry.hurdle == Hurdle::none || entry.hurdle == Hurdle::paused) return true;
+  if (entry.not_before && *entry.not_before >= open.patience_until) return false;
+  tell(out, open, Would::wait, to_string(entry.hurdle));
+  return true;
+}
+
 // Core::again. The attempts that would follow are taken to come to nothing.
 void Observer::again(Open& open, const call::Decision& decision, std::optional<Instant> not_before,
                      const Now& now, std::vector<Sighting>& out) {
   const std::string_view row = call::to_string(decision.row);
   const bool soon = !not_before || *not_before < open.patience_until;
-  const bool live = open.can_try_again(now.mono) && soon;
+  const bool live = open.can_try_again(now.mono) && soon && has_way(open, now, out);
   if (live || open.held) tell(out, open, Would::retry, decision.rule, row);
-  if (live) {
-    Gate& gate = gate_of(*open.upstream);
-    const Entry entry = gate.try_enter(policy::Lane::live, true, open.limit_key, now);
-    if (entry.hurdle == Hurdle::none) gate.leave(policy::Lane::live);
-    if (entry.probe) gate.abandon_probe(now.mono);
-    if (entry.hurdle == Hurdle::budget) tell(out, open, Would::wait, to_string(entry.hurdle));
-  }
   if (open.held) return settle(open, Standing::pending, decision.unresolved, now);
   if (open.may_hold) {
     if (!live) tell(out, open, Would::hold, decision.rule, row);

@@ -54,11 +54,10 @@ std::string_view to_string(Would would);
 std::optional<Would> would_of(std::string_view word);
 
 struct Sighting {
-  std::string route;  // its path
   Would would = Would::retry;
   std::string rule;      // the code, rule of the table, hurdle or limit
   std::string_view row;  // of the table, where there is one
-  int status = 0;        // that the upstream answered; 0: none yet, or none
+  int status = 0;        // that the upstream answered; 0: none, or not known yet
   std::optional<call::Digest> key;
 };
 
@@ -114,6 +113,7 @@ class Observer {
   std::optional<Instant> feed(Open& open, const Ending& ending, call::Row row, const Now& now);
   void follow(Open& open, const Ending& ending, const call::Decision& decision,
               std::optional<Instant> paused, const Now& now, std::vector<Sighting>& out);
+  bool has_way(const Open& open, const Now& now, std::vector<Sighting>& out);
   void again(Open& open, const call::Decision& decision, std::optional<Instant> not_before,
              const Now& now, std::vector<Sighting>& out);
   void settle(const Open& open, Standing standing, bool unresolved, const Now& now);

@@ -177,8 +177,11 @@ TEST(Observer, a_slow_connection_would_have_been_given_up) {
 }
 
 TEST(Observer, a_gap_in_an_answer_would_have_cut_it) {
-  Twins twins(kKeyed);
-  const auto id = twins.see({.key = "k", .wait = Duration::minutes(1)});
+  Twins twins([](auto& upstream, auto& route) {
+    keyed(upstream);
+    route.wait = Duration::minutes(1);
+  });
+  const auto id = twins.see({.key = "k"});
   twins.bench.pass(Duration::seconds(20));
   Ending ending;
   ending.outcome = answer(200);
@@ -284,7 +287,8 @@ TEST(Observer, words_are_read_back) {
 // only the engine makes come to nothing: that is what the observer goes by.
 class Story {
  public:
-  Story(std::uint64_t seed, const Bench::Tune& tune) : twins_(tune), prng_(seed) {}
+  Story(std::uint64_t seed, const Bench::Tune& tune, bool derived)
+      : twins_(tune), prng_(seed), derived_(derived) {}
 
   void run() {
     for (int i = 0; i < 12 && !testing::Test::HasFailure(); ++i) {
@@ -312,6 +316,10 @@ class Story {
     if (prng_.chance(1, 8)) ask.stable = false;
     if (prng_.chance(1, 8)) ask.method = "GET";
     if (prng_.chance(1, 8)) ask.key = "";
+    if (derived_ && prng_.chance(2, 3)) {
+      ask.key = "";
+      ask.derived = true;
+    }
     Both both;
     both.observed = twins_.see(ask);
     const std::string says = twins_.words();
@@ -431,15 +439,17 @@ class Story {
 
   Twins twins_;
   Prng prng_;
+  bool derived_;
   std::vector<Both> open_;
   std::map<std::string, int> seen_;
   std::string log_;
 };
 
-void tell_stories(const Bench::Tune& tune, const std::set<std::string>& must_see) {
+void tell_stories(const Bench::Tune& tune, const std::set<std::string>& must_see,
+                  bool derived = false) {
   std::map<std::string, int> seen;
   for (std::uint64_t seed = 1; seed <= 400; ++seed) {
-    Story story(seed, tune);
+    Story story(seed, tune, derived);
     story.run();
     for (const auto& [word, count] : story.seen())
       seen[word] += count;
@@ -460,7 +470,7 @@ TEST(ObserverLikeEngine, at_an_upstream_with_keys) {
         keyed(upstream);
         route.wait = Duration::seconds(40);
       },
-      {"replay", "join", "resume", "retry", "refuse", "wait"});
+      {"replay", "join", "resume", "retry", "refuse"});
 }
 
 TEST(ObserverLikeEngine, at_an_upstream_with_keys_and_little_patience) {
@@ -468,6 +478,8 @@ TEST(ObserverLikeEngine, at_an_upstream_with_keys_and_little_patience) {
       [](auto& upstream, auto& route) {
         keyed(upstream);
         route.wait = Duration::seconds(2);
+        // Whether a pause of random length ends before patience does, nobody can foretell.
+        route.retry.live_backoff = {Duration::millis(1), Duration::millis(1)};
       },
       {"replay", "join", "resume", "retry", "refuse"});
 }
@@ -485,6 +497,27 @@ TEST(ObserverLikeEngine, at_an_upstream_where_repeating_only_costs) {
         route.wait = Duration::seconds(40);
       },
       {"replay", "join", "resume", "retry", "doubled"});
+}
+
+TEST(ObserverLikeEngine, where_keys_are_derived) {
+  tell_stories(
+      [](auto& upstream, auto& route) {
+        keyed(upstream);
+        route.wait = Duration::seconds(40);
+      },
+      {"join", "retry", "refuse"}, true);
+}
+
+TEST(ObserverLikeEngine, behind_a_breaker) {
+  tell_stories(
+      [](call::UpstreamSettings& upstream, auto& route) {
+        keyed(upstream);
+        upstream.breaker.consecutive = 2;
+        upstream.breaker.open = {Duration::seconds(12), Duration::seconds(12)};
+        route.retry.live_attempts = 1;
+        route.wait = Duration::seconds(3);
+      },
+      {"replay", "refuse", "resume", "wait"});
 }
 
 TEST(ObserverLikeEngine, where_calls_may_be_held) {

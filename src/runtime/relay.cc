@@ -249,12 +249,8 @@ void Relay::on_gone(ExchangeId id) {
 
 void Relay::refused(Passing& passing, const call::Reply& reply) {
   passing.judged = true;
-  passing.seen.push_back({passing.passage.route,
-                          engine::Would::refuse,
-                          std::string(call::problem_code(reply)),
-                          {},
-                          0,
-                          std::nullopt});
+  passing.seen.push_back(
+      {engine::Would::refuse, std::string(call::problem_code(reply)), {}, 0, std::nullopt});
 }
 
 void Relay::refuse_too_large(Passing& passing) {
@@ -265,8 +261,7 @@ void Relay::refuse_too_large(Passing& passing) {
 
 void Relay::unseen(Passing& passing, std::string_view why) {
   passing.judged = true;
-  passing.seen.push_back(
-      {passing.passage.route, engine::Would::unseen, std::string(why), {}, 0, std::nullopt});
+  passing.seen.push_back({engine::Would::unseen, std::string(why), {}, 0, std::nullopt});
 }
 
 void Relay::arrived(Passing& passing, const call::NewCall& call) {
@@ -371,10 +366,14 @@ void Relay::finish(AttemptId id, call::AttemptOutcome outcome) {
   if (!passing->judged) unseen(*passing, "body-not-read");
   if (passing->body) passing->body->detach();
   answer(*passing, outcome);
+  const bool answered = outcome.evidence >= call::Evidence::answer_begun;
+  const int status = answered ? outcome.head.status : 0;
   if (passing->with_observer) {
     observer_.ended(passing->exchange, ending_of(*passing, std::move(outcome)),
                     parts_.clock->read(), passing->seen);
   }
+  for (engine::Sighting& one : passing->seen)
+    one.status = status;
   parts_.ended(passing->passage, passing->seen);
 }
 
