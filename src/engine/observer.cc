@@ -248,10 +248,10 @@ Observer::Met Observer::meet(Open& open, const call::NewCall& call, const Now& n
   if (known->derived) {
     const bool same = known->owner == open.owner && known->fingerprint == open.fingerprint &&
                       now.mono - known->since <= call.route->key.derive_window;
-    if (!same || ended) {
-      open.key.reset();
-      return Met::fresh;
-    }
+    // An ended call has left its derived key to the next; one that has not keeps it.
+    if (ended) forget(open);
+    if (!ended && !same) open.key.reset();
+    if (ended || !same) return Met::fresh;
   }
   if (known->owner != open.owner) return refuse(call::Code::key_owned_by_another);
   if (retired) return refuse(call::Code::key_expired);

@@ -291,7 +291,7 @@ class Story {
       : twins_(tune), prng_(seed), derived_(derived) {}
 
   void run() {
-    for (int i = 0; i < 12 && !testing::Test::HasFailure(); ++i) {
+    for (int i = 0; i < 12 && !parted_ && !testing::Test::HasFailure(); ++i) {
       const bool arrive = open_.empty() || (open_.size() < 3 && prng_.chance(1, 2));
       arrive ? this->arrive() : end();
       twins_.bench.pass(Duration::millis(prng_.between(1, 2500)));
@@ -336,7 +336,13 @@ class Story {
     }
     log_ += fmt::format("arrive {} {} {}: observer '{}', engine {}\n", ask.method, ask.key,
                         ask.body, says, done_with(both));
-    EXPECT_EQ(done_with(both), expected_of_arrival()) << log_;
+    const std::string expected = expected_of_arrival();
+    if (waits && !both.attempt && !bench.unanswered(both.real)) {
+      // Whether the queue moves in time nobody can know at the arrival; the two part here.
+      parted_ = true;
+      return;
+    }
+    EXPECT_EQ(done_with(both), expected) << log_;
     open_.push_back(both);
   }
 
@@ -440,6 +446,7 @@ class Story {
   Twins twins_;
   Prng prng_;
   bool derived_;
+  bool parted_ = false;
   std::vector<Both> open_;
   std::map<std::string, int> seen_;
   std::string log_;
