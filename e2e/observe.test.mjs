@@ -360,6 +360,20 @@ test('a directory that cannot be written costs no call, and the counts come late
   assert.equal((await pay(proxy.url, 'b')).status, 200)
 })
 
+test('a start that fails ends', async t => {
+  const upstream = await startUpstream(t)
+  const taken = new URL(upstream.url).host
+  const file = join(folder(t), 'holdfast.yaml')
+  writeFileSync(file, `listen: ${taken}
+journal: { path: "${join(folder(t), 'data')}" }
+upstreams: { up: { url: "http://127.0.0.1:1" } }
+routes: [ { path: /, upstream: up, mode: observe } ]
+`)
+  const how = await command(t, ['serve', '-c', file])
+  assert.equal(how.code, 1, how.err)
+  assert.match(how.err, /listen/)
+})
+
 test('beside a route that acts, neither meets the other', async t => {
   const upstream = await startUpstream(t, { fault: ({ path }) =>
     (path.startsWith('/watched') ? { status: 429, fields: { 'retry-after': '600' } } : undefined) })

@@ -39,6 +39,7 @@ class Observing::Impl : public std::enable_shared_from_this<Observing::Impl> {
   }
 
   void end() {
+    if (ended_) return;
     ended_ = true;
     timer_.cancel();
     disk_.join();
@@ -145,7 +146,10 @@ class Observing::Impl : public std::enable_shared_from_this<Observing::Impl> {
 };
 
 Observing::Observing(ObservingParts parts) : impl_(std::make_shared<Impl>(std::move(parts))) {}
-Observing::~Observing() = default;
+// Its thread must not be the last to let go of it.
+Observing::~Observing() {
+  impl_->end();
+}
 runtime::Relay& Observing::relay() {
   return impl_->relay();
 }

@@ -41,7 +41,7 @@ class Observing {
   [[nodiscard]] runtime::Relay& relay();
   // From now on findings are written every few seconds.
   void begin();
-  // Writes what there is, and waits for it. After the last call.
+  // Writes what there is, and waits for it. After the last call; the destructor does it too.
   void end();
   // By route and finding, of this process.
   [[nodiscard]] const control::ObservedCounts& counts() const;

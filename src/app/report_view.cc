@@ -69,6 +69,17 @@ std::string grouped(std::int64_t number) {
   return out;
 }
 
+// "2026-11-21 20:10:00" of a time as the API writes it.
+std::string short_time(const std::string& text) {
+  std::string out = safe(text).substr(0, 19);
+  if (out.size() > 10 && out[10] == 'T') out[10] = ' ';
+  return out;
+}
+
+std::string counted_calls(std::int64_t calls) {
+  return calls == 1 ? "1 call" : grouped(calls) + " calls";
+}
+
 struct Line {
   std::size_t place = 0;
   std::int64_t count = 0;
@@ -121,7 +132,7 @@ Route route_of(const json::object& object) {
 }
 
 std::string sample_text(const json::object& sample) {
-  std::string out = fmt::format("              {}  {} {}", safe(text_of(sample, "at")),
+  std::string out = fmt::format("              {}  {} {}", short_time(text_of(sample, "at")),
                                 safe(text_of(sample, "method")), safe(text_of(sample, "path")));
   const auto status = number_of(sample, "status");
   if (status != 0) out += fmt::format("  {}", status);
@@ -142,8 +153,8 @@ std::string line_text(const Line& line) {
 }
 
 std::string route_text(const Route& route) {
-  std::string out = fmt::format("{}   {} calls, {} of them with nothing to change{}\n",
-                                safe(route.name), grouped(route.calls), grouped(route.clean),
+  std::string out = fmt::format("{}   {}, {} of them with nothing to change{}\n", safe(route.name),
+                                counted_calls(route.calls), grouped(route.clean),
                                 route.observes ? "" : "   (observes no more)");
   for (const Line& line : route.lines)
     out += line_text(line);
@@ -153,6 +164,11 @@ std::string route_text(const Route& route) {
 // What callers would notice as a loss: the fewer for a call, the safer to begin with.
 std::int64_t losses(const Route& route) {
   return route.of("refuse") + route.of("time-out") + route.of("wait");
+}
+
+// What it is there for.
+std::int64_t gains(const Route& route) {
+  return route.of("doubled") + route.of("replay") + route.of("join") + route.of("retry");
 }
 
 std::string loss_text(const Route& route) {
@@ -176,11 +192,11 @@ std::string advice(std::vector<Route> routes) {
   std::erase_if(routes, [](const Route& route) { return !route.observes; });
   if (routes.empty()) return "No route observes now.\n";
   std::stable_sort(routes.begin(), routes.end(), [](const Route& a, const Route& b) {
-    const auto none = std::tuple(a.calls == 0) < std::tuple(b.calls == 0);
-    const auto both = (a.calls == 0) == (b.calls == 0);
-    return both ? losses(a) * std::max<std::int64_t>(b.calls, 1) <
-                      losses(b) * std::max<std::int64_t>(a.calls, 1)
-                : none;
+    if ((a.calls == 0) != (b.calls == 0)) return b.calls == 0;
+    const std::int64_t of_a = std::max<std::int64_t>(a.calls, 1);
+    const std::int64_t of_b = std::max<std::int64_t>(b.calls, 1);
+    return std::tuple(losses(a) * of_b, a.of("hold") * of_b, -gains(a) * of_b) <
+           std::tuple(losses(b) * of_a, b.of("hold") * of_a, -gains(b) * of_a);
   });
   std::string out = "To begin, take `mode: observe` off one route at a time, in this order:\n";
   int place = 1;
@@ -229,13 +245,14 @@ std::string show_report(const json::object& report) {
   }
   if (routes.empty()) {
     return fmt::format("Nothing was observed since {}. Put `mode: observe` on a route to begin.\n",
-                       safe(text_of(report, "since")));
+                       short_time(text_of(report, "since")));
   }
   const std::string first = text_of(report, "first_hour");
-  std::string out = fmt::format(
-      "What Holdfast would have done since {}{}. Nothing of it was done.\n",
-      safe(text_of(report, "since")),
-      first.empty() ? ": nothing was seen" : fmt::format(" (first hour seen: {})", safe(first)));
+  std::string out =
+      fmt::format("What Holdfast would have done since {} UTC{}. Nothing of it was done.\n",
+                  short_time(text_of(report, "since")),
+                  first.empty() ? ": nothing was seen"
+                                : fmt::format(" (first hour seen: {})", short_time(first)));
   out += headline(routes) + "\n";
   for (const Route& route : routes)
     out += route_text(route);
