@@ -7,6 +7,7 @@
 #include <openssl/x509.h>
 #include <stdlib.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -166,6 +167,24 @@ TEST(ServerLimits, a_streamed_body_that_stalls_is_gone) {
   Client client(rig.port());
   client.send("POST /flow/ HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n");
   EXPECT_TRUE(rig.events.wait_gone(1));
+}
+
+TEST(ServerLimits, nobody_is_hurried_on_a_route_that_only_observes) {
+  auto options = quick();
+  options.body_idle = Duration::millis(20);
+  options.body_grace = Duration::millis(20);
+  options.body_rate = 1'000'000;
+  options.relayed_idle = Duration::millis(300);
+  Rig rig(options);
+  rig.events.on_call_do = [&](Seen seen) {
+    seen.body->read([body = seen.body](ports::BodySource::What, std::string) {});
+  };
+  Client client(rig.port());
+  const auto began = std::chrono::steady_clock::now();
+  client.send("POST /watched/ HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n");
+  EXPECT_TRUE(rig.events.wait_gone(1));
+  EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(300));
+  EXPECT_EQ(rig.events.calls(), 1) << "it flows: nothing of it was refused";
 }
 
 TEST(ServerLimits, a_client_that_takes_nothing_is_given_up) {

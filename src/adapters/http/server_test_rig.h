@@ -88,6 +88,7 @@ class ScriptedEvents : public ports::ClientEvents {
 };
 
 // "/buf/" is read whole (its route takes keys), everything else streams. Bodies up to 64 KiB.
+// "/watched/" is as "/buf/", and only observes.
 inline std::shared_ptr<const call::Intake> make_intake() {
   auto upstream = std::make_shared<call::UpstreamSettings>();
   upstream->name = "u";
@@ -102,7 +103,10 @@ inline std::shared_ptr<const call::Intake> make_intake() {
   streamed->upstream = "u";
   auto settings = std::make_shared<call::Settings>();
   settings->upstreams["u"] = upstream;
-  settings->routes = {buffered, streamed};
+  auto watched = std::make_shared<call::RouteSettings>(*buffered);
+  watched->path = "/watched/";
+  watched->mode = call::RouteMode::observe;
+  settings->routes = {buffered, streamed, watched};
   return std::make_shared<const call::Intake>(settings,
                                               call::Hasher(std::array<unsigned char, 32>{}));
 }
