@@ -213,14 +213,14 @@ def until_quiet(pid, seconds=60):
         time.sleep(0.1)
 
 
-def measure_held(server, health, seconds, turn):
+def measure_held(server, health, seconds, turn, port=None):
     """Acknowledged after sync, delivered, answer recorded: until the last one is, and then until
     the database has put its tables together."""
     answered = "holdfast_upstream_answered_total"
     before, cpu = metric(health, answered), cpu_seconds(server.pid)
     wrote = proc_field(server.pid, "io", "write_bytes")
     begun = time.monotonic()
-    result = wrk(server.port, seconds, 64, keyed=True, run=turn)
+    result = wrk(port or server.port, seconds, 64, keyed=True, run=turn)
     # wrk cuts its last requests off: those may have been taken without being counted.
     goal = result["requests"]
     end = time.monotonic() + 120
@@ -271,11 +271,15 @@ def main():
     args.add_argument("--seconds", type=int, default=3, help="of each measurement")
     args.add_argument("--rounds", type=int, default=5, help="interleaved; medians are shown")
     args.add_argument("--clients", type=int, default=10000, help="idle ones")
+    args.add_argument("--pending", type=int, metavar="N",
+                      help="instead: durable calls while N held ones wait")
     args.add_argument("--json", help="write the figures to this file")
     args = args.parse_args()
     for tool in ("wrk", "haproxy", "nginx"):
         if not shutil.which(tool):
             sys.exit(f"bench: {tool} is not installed; `./x bench` installs it")
+    if args.pending:
+        return pending.run(args)
     directory = tempfile.mkdtemp(prefix="holdfast-bench-")
     running = []
 
@@ -338,4 +342,5 @@ def main():
 
 
 if __name__ == "__main__":
+    import pending  # which takes its parts from here
     main()
