@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`./x bench --pending N`: what a durable call costs while N held ones wait, beside an empty journal.
+"""`./x bench --pending N`: what a durable call costs while N held ones wait.
 
 Two journals, one with N waiting calls of 512-byte bodies and one without, take turns under the same
 load. Told besides: the longest of three starts until it is ready, and the most memory.
@@ -108,8 +108,8 @@ def run(args):
         name = kind.name if kind is kinds[0] else f"{args.pending} {kind.name}"
         print(f"{name:24} {row['rate']:9.0f} {row['cpu_us']:8.1f} {row['p99_ms']:8.2f} "
               f"{row['bytes']:8.0f} {row['ready_s']:8.2f} {row['rss_mib']:6.0f}")
-    print(f"{figures['pending']['cpu_us'] / figures['empty']['cpu_us']:.2f} times the processor time "
-          f"of an empty journal")
+    times = figures["pending"]["cpu_us"] / figures["empty"]["cpu_us"]
+    print(f"{times:.2f} times the processor time of an empty journal")
     if args.json:
         pathlib.Path(args.json).write_text(json.dumps({"pending": args.pending, **figures},
                                                       indent=1))
