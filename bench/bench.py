@@ -291,8 +291,11 @@ def main():
     args.add_argument("--rate", type=int, default=2000, help="a second, of all active ones")
     args.add_argument("--pending", type=int, metavar="N",
                       help="instead: durable calls while N held ones wait")
+    args.add_argument("--micro", action="store_true", help="instead: the pieces of a call's path")
     args.add_argument("--json", help="write the figures to this file")
     args = args.parse_args()
+    if args.micro:
+        os.execv(ROOT / "build/release/holdfast-micro", ["holdfast-micro"])
     for tool in ("wrk", "haproxy", "nginx"):
         if not shutil.which(tool):
             sys.exit(f"bench: {tool} is not installed; `./x bench` installs it")
