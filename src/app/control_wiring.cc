@@ -62,8 +62,11 @@ control::ServerFacts facts_of(const adapters::ServerCounters& counters, std::uin
   return facts;
 }
 
-control::OutgoingFacts facts_of(const adapters::UpstreamCounters& counters) {
+control::OutgoingFacts facts_of(const adapters::HttpUpstream& upstream) {
+  const adapters::UpstreamCounters counters = upstream.counters();
   control::OutgoingFacts facts;
+  for (const auto& one : upstream.certificates())
+    facts.certificates.push_back({one.upstream, one.certificate.not_after});
   facts.active = counters.active;
   facts.idle = counters.idle;
   facts.connected = counters.connected;
@@ -120,7 +123,7 @@ class ControlWiring::Impl {
       facts.journal->fresh = parts_.fresh;
     }
     facts.server = facts_of(parts_.server->counters(), settings_->buffers);
-    facts.outgoing = facts_of(parts_.upstream->counters());
+    facts.outgoing = facts_of(*parts_.upstream);
     facts.alerts = facts_of(alerts_.alerts());
     facts.draining = draining_;
     return facts;

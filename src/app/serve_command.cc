@@ -7,8 +7,10 @@
 #include <cstdio>
 #include <utility>
 
+#include "adapters/system/clock.h"
 #include "app/logging.h"
 #include "app/shell.h"
+#include "app/tls_checks.h"
 #include "config/load.h"
 #include "config/print.h"
 
@@ -67,7 +69,8 @@ int serve(const ServeOptions& options) {
 }
 
 int check(const CheckOptions& options) {
-  const config::Loaded loaded = config::load_file(options.config);
+  config::Loaded loaded = config::load_file(options.config);
+  judge_files(loaded, options.config, adapters::SystemClock().read().wall);
   print_findings(loaded.findings);
   bool warned = false;
   for (const config::Finding& finding : loaded.findings) {

@@ -23,6 +23,7 @@
 #include "adapters/system/crash_slot.h"
 #include "app/control_wiring.h"
 #include "app/logging.h"
+#include "app/tls_checks.h"
 #include "call/intake.h"
 #include "call/webhook.h"
 #include "runtime/driver.h"
@@ -62,6 +63,7 @@ class Shell::Impl {
  private:
   Result<call::Recovered> open_journal(const call::Sealer& sealer);
   call::Intake make_intake();
+  Result<void> make_upstream();
   Result<void> bind();
   Result<void> bind_control(const std::string& token);
   void tell_stranded();
@@ -107,6 +109,27 @@ Result<call::Recovered> Shell::Impl::open_journal(const call::Sealer& sealer) {
   return journal_->open();
 }
 
+// A file that cannot be used stops the start, not every attempt.
+Result<void> Shell::Impl::make_upstream() {
+  adapters::UpstreamOptions options;
+  options.log = [](const adapters::LogLine& line) { the_log().write(line); };
+  upstream_ = std::make_unique<adapters::HttpUpstream>(io_, std::move(options));
+  for (const auto& [name, upstream] : settings_->upstreams)
+    HF_TRY_VOID(upstream_->prepare(*upstream));
+  const WallTime now = clock_.read().wall;
+  for (const auto& [upstream, certificate] : upstream_->certificates()) {
+    const auto trouble = certificate_trouble(certificate, now);
+    if (!trouble) continue;
+    adapters::LogLine line;
+    line.level = adapters::LogLevel::warning;
+    line.what = "certificate_expires";
+    line.upstream = upstream;
+    line.detail = trouble->text;
+    the_log().write(line);
+  }
+  return {};
+}
+
 Result<void> Shell::Impl::start() {
   const call::JournalSettings& journal = settings_->journal;
   call::Recovered recovered;
@@ -136,7 +159,7 @@ Result<void> Shell::Impl::start() {
     sealer.emplace(random_key());  // only hashes of this process
   }
   hasher_.emplace(sealer->hash_secret());
-  upstream_ = std::make_unique<adapters::HttpUpstream>(io_, adapters::UpstreamOptions{});
+  HF_TRY_VOID(make_upstream());
   adapters::ServerOptions limits;
   limits.buffers = settings_->buffers;
   limits.connections_max = settings_->connections_max;

@@ -23,6 +23,10 @@ bool Settings::needs_journal() const {
   });
 }
 
+std::string_view to_string(TlsVersion version) {
+  return version == TlsVersion::tls12 ? "1.2" : "1.3";
+}
+
 std::string_view to_string(Mode mode) {
   switch (mode) {
     case Mode::none:

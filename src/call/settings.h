@@ -82,6 +82,21 @@ struct Url {
   [[nodiscard]] std::string authority() const;
 };
 
+enum class TlsVersion : std::uint8_t { tls12, tls13 };
+
+// How Holdfast speaks TLS to an upstream. Files are PEM, and read again when they change.
+struct UpstreamTls {
+  std::string ca;           // trusted authorities; empty: the system's store
+  std::string certificate;  // the client's own, leaf first; empty: none is shown
+  std::string key;          // of `certificate`
+  // Of the key; may hold ${file:...} and ${env:...}, and is never printed or journaled. Empty:
+  // none.
+  std::string passphrase;
+  std::string server_name;  // what the upstream's certificate must carry; empty: the URL's host
+  TlsVersion min_version = TlsVersion::tls12;
+  auto operator<=>(const UpstreamTls&) const = default;
+};
+
 // A field put in at send time. `value` may hold ${file:...} and ${env:...}; it is resolved at each
 // start and reload by the shell and never printed or journaled.
 struct Injected {
@@ -94,7 +109,7 @@ struct UpstreamSettings {
   std::string name;
   std::vector<Url> urls;
   bool one_key_store = false;  // several urls answer for one memory of keys
-  std::string ca_file;         // empty: the system's store
+  UpstreamTls tls;             // of https:// URLs
   std::string preset;          // empty: none
   Idempotency idempotency;
   std::optional<Lookup> lookup;  // mode verify needs one; mode key may have one
@@ -299,6 +314,7 @@ struct Settings {
   [[nodiscard]] bool needs_journal() const;
 };
 
+std::string_view to_string(TlsVersion version);
 std::string_view to_string(Mode mode);
 std::string_view to_string(Hold hold);
 std::string_view to_string(OnSuspect action);

@@ -96,6 +96,26 @@ void judge_urls(const std::vector<Listener>& all, const UpstreamDraft& upstream,
   }
 }
 
+void judge_tls(const UpstreamDraft& upstream, Findings& findings) {
+  const auto& tls = upstream.settings.tls;
+  constexpr std::string_view kBoth = "tls: { certificate: client.pem, key: client.key }";
+  if (tls.certificate.empty() != tls.key.empty()) {
+    add(upstream, findings, Rule::tls_incomplete, "tls",
+        tls.key.empty() ? "a certificate without its key" : "a key without its certificate",
+        std::string(kBoth));
+  } else if (!tls.passphrase.empty() && tls.key.empty()) {
+    add(upstream, findings, Rule::tls_incomplete, "tls.passphrase", "a passphrase without a key",
+        std::string(kBoth));
+  }
+  const auto& urls = upstream.settings.urls;
+  const bool spoken = urls.empty() || std::any_of(urls.begin(), urls.end(),
+                                                  [](const auto& url) { return url.tls; });
+  if (spoken || tls == call::UpstreamTls{}) return;
+  add(upstream, findings, Rule::tls_unused,
+      upstream.node->find("tls") != nullptr ? "tls" : "ca_file",
+      "no URL of this upstream begins with https://", "https://, or leave it out");
+}
+
 void judge_statuses(const UpstreamDraft& upstream, Findings& findings) {
   const auto& rules = upstream.settings.idempotency;
   const auto twice = [&](const std::vector<int>& a, const std::vector<int>& b,
@@ -130,6 +150,7 @@ void judge_upstream(const std::vector<Listener>& all, const UpstreamDraft& upstr
   const auto& settings = upstream.settings;
   const auto& rules = settings.idempotency;
   judge_urls(all, upstream, findings);
+  judge_tls(upstream, findings);
   judge_statuses(upstream, findings);
   const auto& lookup = settings.lookup;
   if (rules.mode == Mode::verify && !lookup) {

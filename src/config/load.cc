@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <system_error>
 
 #include "call/callback.h"
@@ -27,6 +28,15 @@ std::shared_ptr<const call::Settings> finish(Draft draft) {
   return out;
 }
 
+std::map<std::string, Position> places_of(const Draft& draft) {
+  std::map<std::string, Position> out{{"tls", draft.node->place("tls")}};
+  for (const auto& upstream : draft.upstreams) {
+    const bool tls = upstream.node->find("tls") != nullptr;
+    out[upstream.path + ".tls"] = upstream.node->place(tls ? "tls" : "ca_file");
+  }
+  return out;
+}
+
 Loaded unreadable(const std::string& path, std::string_view why) {
   Findings findings(path);
   findings.add(Rule::file, {}, {}, fmt::format("cannot be read: {}", why));
@@ -42,6 +52,7 @@ Loaded load_text(std::string_view yaml, std::string file_name) {
     Draft draft = read_draft(*root, findings);
     judge_contradictions(draft, findings);
     judge_wisdom(draft, findings);
+    out.places = places_of(draft);
     if (!findings.failed()) out.settings = finish(std::move(draft));
   }
   out.findings = findings.take();

@@ -141,12 +141,14 @@ std::string texts(const std::vector<std::string>& values) {
   return list(values, [](const std::string& text) { return scalar(text); });
 }
 
+std::string secret(const std::string& value) {
+  const bool reference = value.starts_with("${") && value.find('}') == value.size() - 1;
+  const bool marked = value.starts_with("whsec_${") && value.find('}') == value.size() - 1;
+  return scalar(reference || marked ? std::string_view(value) : kHidden);
+}
+
 std::string secrets(const std::vector<std::string>& values) {
-  return list(values, [](const std::string& value) {
-    const bool reference = value.starts_with("${") && value.find('}') == value.size() - 1;
-    const bool marked = value.starts_with("whsec_${") && value.find('}') == value.size() - 1;
-    return scalar(reference || marked ? std::string_view(value) : kHidden);
-  });
+  return list(values, secret);
 }
 
 void print_callbacks(Lines in, const call::CallbackSettings& callbacks) {
@@ -178,6 +180,18 @@ void print_inject(Lines in, std::string_view key, const std::vector<call::Inject
   }
 }
 
+void print_tls(Lines in, const call::UpstreamTls& tls) {
+  if (tls == call::UpstreamTls{}) return;
+  in.open("tls");
+  Lines lines = in.deeper();
+  lines.put_text("ca", tls.ca);
+  lines.put_text("certificate", tls.certificate);
+  lines.put_text("key", tls.key);
+  if (!tls.passphrase.empty()) lines.put("passphrase", secret(tls.passphrase));
+  lines.put_text("server_name", tls.server_name);
+  lines.put("min_version", scalar(to_string(tls.min_version)));
+}
+
 void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
   const auto url = [](const call::Url& one) { return scalar(format_url(one)); };
   if (upstream.urls.size() == 1) {
@@ -186,7 +200,7 @@ void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
     in.put("urls", list(upstream.urls, url));
   }
   in.put("one_key_store", flag(upstream.one_key_store));
-  in.put_text("ca_file", upstream.ca_file);
+  print_tls(in, upstream.tls);
   in.put_text("preset", upstream.preset);
   in.open("idempotency");
   print_idempotency(in.deeper(), upstream);
@@ -301,7 +315,7 @@ void print_alerts(Lines in, const call::AlertSettings& alerts) {
     if (secret && !url.base_path.empty()) url.base_path = "/" + std::string(kHidden);
     lines.put_text("url", format_url(url));
     print_inject(lines, "headers", to.inject);
-    lines.put_text("ca_file", to.ca_file);
+    lines.put_text("ca_file", to.tls.ca);
     if (target.format == call::AlertTarget::Format::json) lines.put("format", "json");
     if (target.format == call::AlertTarget::Format::slack) lines.put("format", "slack");
   }

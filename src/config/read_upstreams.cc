@@ -6,6 +6,7 @@
 #include "config/address.h"
 #include "config/draft.h"
 #include "config/read_lookup.h"
+#include "config/read_reach.h"
 #include "config/section.h"
 
 namespace hf::config {
@@ -211,7 +212,7 @@ UpstreamDraft read_upstream(const Node::Key& name, const Node& node, Findings& f
   read_urls(in, settings);
   read_preset(in, out);
   in.flag("one_key_store", settings.one_key_store);
-  in.text("ca_file", settings.ca_file);
+  read_upstream_tls(in, settings.tls);
   read_idempotency(in.section("idempotency"), settings);
   read_inject(in, "inject", settings);
   in.word<bool>("credentials", settings.credentials_stored, {{"stored", true}});

@@ -77,6 +77,11 @@ struct OutgoingFacts {
   std::uint64_t dropped_idle = 0;
   std::uint64_t dropped_poll = 0;
   std::uint64_t dropped_stale = 0;
+  struct Certificate {
+    std::string upstream;
+    WallTime expires;
+  };
+  std::vector<Certificate> certificates;  // our own, shown to upstreams
 };
 
 struct AlertCounts {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <initializer_list>
 #include <utility>
@@ -140,6 +141,13 @@ void write_notices(Lines& out, const Input& in) {
   }
 }
 
+void write_certificates(Lines& out, const Input& in) {
+  for (const auto& one : in.facts.outgoing.certificates) {
+    const auto seconds_of = std::max<std::int64_t>(one.expires.ms / 1000, 0);
+    out.add({{"upstream", one.upstream}}, static_cast<std::uint64_t>(seconds_of));
+  }
+}
+
 void write_next_due(Lines& out, const Input& in) {
   for (const auto& [name, upstream] : in.stats.upstreams) {
     if (upstream.next_due_ms <= 0) continue;
@@ -242,6 +250,9 @@ std::vector<Row> upstream_rows() {
        write_next_due},
       {{"holdfast_upstream_breaker_state", "gauge", "1 for the state the breaker is in."},
        write_breakers},
+      {{"holdfast_upstream_certificate_expires_timestamp_seconds", "gauge",
+        "When the certificate that we show to the upstream is no longer good."},
+       write_certificates},
       {{"holdfast_alerts_active", "gauge", "1 for each cause that people are to know of now."},
        write_alerts},
       {{"holdfast_alert_notices_total", "counter",

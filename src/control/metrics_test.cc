@@ -38,6 +38,7 @@ Facts sample_facts() {
   journal.accepting = true;
   journal.standing = {{"waiting", 5, 61}, {"unknown", 1, 7}};
   facts.journal = journal;
+  facts.outgoing.certificates = {{"bank", WallTime{1'900'000'000'700}}};
   facts.alerts.active = {{"breaker-open", "a"}};
   facts.alerts.notices = {{"webhook", 3, 2, 1}};
   return facts;
@@ -74,6 +75,9 @@ TEST(Metrics, CountersGaugesAndLabels) {
             "holdfast_alert_notices_total{target=\"webhook\",result=\"dropped\"} 1");
   EXPECT_EQ(lines_of(text, "state=\"open\"").back().back(), '1');
   EXPECT_EQ(lines_of(text, "state=\"closed\"").back().back(), '0');
+  EXPECT_EQ(lines_of(text, "certificate_expires").back(),
+            "holdfast_upstream_certificate_expires_timestamp_seconds{upstream=\"bank\"} "
+            "1900000000");
   EXPECT_TRUE(lines_of(text, "next_due").back().ends_with("} 1800000000.25"));
   EXPECT_EQ(lines_of(text, "holdfast_build_info").back(),
             "holdfast_build_info{version=\"1.2.3\"} 1");

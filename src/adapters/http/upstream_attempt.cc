@@ -34,10 +34,12 @@ bool expects_body(std::string_view method) {
   return method == "POST" || method == "PUT" || method == "PATCH";
 }
 
-// Connections that may lead to a private address are not for those that must not go there.
-std::string target_of(const call::UpstreamSettings& settings, const call::Url& url) {
+// Connections that may lead to a private address are not for those that must not go there, nor
+// those that showed one certificate for those that show another.
+std::string target_of(const call::UpstreamSettings& settings, const call::Url& url,
+                      const ReadContext& tls) {
   const std::string_view where = settings.public_only ? "public:" : "";
-  return url.tls ? fmt::format("{}tls:{}:{}:{}", where, url.port, url.host, settings.ca_file)
+  return url.tls ? fmt::format("{}tls:{}:{}:{}", where, url.port, url.host, tls.reading)
                  : fmt::format("{}tcp:{}:{}", where, url.port, url.host);
 }
 
@@ -69,13 +71,25 @@ UpstreamAttempt::UpstreamAttempt(UpstreamCore& core, ports::AttemptSpec spec)
       capture_max_(spec_.capture_max) {}
 
 void UpstreamAttempt::start() {
-  target_ = target_of(*spec_.upstream, url_);
+  if (!read_tls()) return finish(Cause::tls);
+  target_ = target_of(*spec_.upstream, url_, tls_);
   if (!prepare()) return;
   if (auto link = core_.pool().take(target_, spec_.careful_reuse, started_)) {
     use(std::move(link), true);
   } else {
     dial();
   }
+}
+
+bool UpstreamAttempt::read_tls() {
+  if (!url_.tls) return true;
+  auto read = core_.trust().get(spec_.upstream->tls, started_);
+  if (!read.ok()) {
+    core_.warn(fmt::format("upstream {}: {}", spec_.upstream->name, read.error().context));
+    return false;
+  }
+  tls_ = std::move(read).value();
+  return true;
 }
 
 bool UpstreamAttempt::prepare() {
@@ -164,7 +178,7 @@ void UpstreamAttempt::write_head(const Fields& injected) {
 }
 
 void UpstreamAttempt::dial() {
-  dial_ = std::make_shared<UpstreamDial>(core_, *spec_.upstream, url_, target_,
+  dial_ = std::make_shared<UpstreamDial>(core_, *spec_.upstream, url_, target_, tls_.context,
                                          [this](std::shared_ptr<UpstreamLink> link, Cause cause) {
                                            const auto self = shared_from_this();
                                            address_ = dial_->address();

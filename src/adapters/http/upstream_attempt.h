@@ -7,6 +7,7 @@
 
 #include "adapters/http/upstream_dial.h"
 #include "adapters/http/upstream_link.h"
+#include "adapters/tls/client_contexts.h"
 #include "http1/body.h"
 #include "http1/head.h"
 #include "ports/upstream.h"
@@ -38,6 +39,7 @@ class UpstreamAttempt : public std::enable_shared_from_this<UpstreamAttempt> {
   };
 
   // Request side.
+  bool read_tls();
   bool prepare();
   bool resolve_injected(Fields& injected);
   bool sign(Fields& injected);
@@ -82,6 +84,7 @@ class UpstreamAttempt : public std::enable_shared_from_this<UpstreamAttempt> {
   ports::AttemptSpec spec_;
   const call::Url& url_;
   Instant started_;
+  ReadContext tls_;  // null where the URL has none
   std::string target_;
   bool over_ = false;
 

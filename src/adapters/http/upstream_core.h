@@ -4,6 +4,7 @@
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -14,7 +15,7 @@
 #include "adapters/http/resolver.h"
 #include "adapters/http/upstream.h"
 #include "adapters/http/upstream_secret.h"
-#include "adapters/tls/client_context.h"
+#include "adapters/tls/client_contexts.h"
 #include "http1/head.h"
 
 namespace hf::adapters {
@@ -32,13 +33,15 @@ class UpstreamCore : public std::enable_shared_from_this<UpstreamCore> {
   void start(ports::AttemptSpec spec);
   std::shared_ptr<UpstreamAttempt> find(AttemptId id) const;
   void shutdown();
-  void reload_trust();
+  Result<void> prepare(const call::UpstreamSettings& settings);
+  [[nodiscard]] std::vector<CertificateCounters> certificates();
   [[nodiscard]] UpstreamCounters counters() const;
 
   // For attempts: events go out from a turn of the loop of their own, in order.
   void report_head(AttemptId id, call::AnswerHead head, bool overflow);
   void report_done(AttemptId id, call::AttemptOutcome outcome);
   void warn(const std::string& line);
+  void tell(LogLine line) const;
   [[nodiscard]] Instant now() const;
   [[nodiscard]] WallTime wall() const;
   Result<std::string> resolve_secret(const std::string& value);
@@ -70,6 +73,7 @@ class UpstreamCore : public std::enable_shared_from_this<UpstreamCore> {
   };
   using Event = std::variant<Head, Done>;
 
+  void tell_of_files(bool good, const std::string& text);
   void push(Event event);
   void deliver();
   void arm_sweep(bool soon);
@@ -80,8 +84,9 @@ class UpstreamCore : public std::enable_shared_from_this<UpstreamCore> {
   ports::UpstreamEvents* events_ = nullptr;
   ConnectionPool pool_;
   Resolver resolver_;
-  ClientContexts trust_;
   SecretResolver secrets_;
+  ClientContexts trust_;
+  std::map<std::string, call::UpstreamTls> prepared_;  // by upstream
   std::unordered_map<std::uint64_t, std::shared_ptr<UpstreamAttempt>> attempts_;
   std::vector<Event> events_out_;
   bool delivery_posted_ = false;

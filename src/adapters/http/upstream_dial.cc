@@ -14,6 +14,11 @@ using call::Cause;
 
 namespace {
 
+// For how long an upstream's silence about our certificate is waited for: one that files no session
+// tickets says nothing.
+constexpr Duration kWordLeast = Duration::millis(50);
+constexpr Duration kWordMost = Duration::seconds(1);
+
 std::string text_of(const tcp::endpoint& endpoint) {
   const auto host = endpoint.address().to_string();
   return endpoint.address().is_v6() ? fmt::format("[{}]:{}", host, endpoint.port())
@@ -50,11 +55,13 @@ bool is_self_connected(const tcp::socket& socket) {
 }  // namespace
 
 UpstreamDial::UpstreamDial(UpstreamCore& core, const call::UpstreamSettings& settings,
-                           const call::Url& url, std::string target, Done done)
+                           const call::Url& url, std::string target,
+                           std::shared_ptr<ClientContext> tls, Done done)
     : core_(core),
       settings_(settings),
       url_(url),
       target_(std::move(target)),
+      tls_(std::move(tls)),
       done_(std::move(done)) {}
 
 void UpstreamDial::start() {
@@ -69,7 +76,9 @@ void UpstreamDial::start() {
 void UpstreamDial::add(call::Phases& phases, Stage stage, Duration took) {
   if (stage == Stage::resolving) phases.resolve = phases.resolve + took;
   if (stage == Stage::connecting) phases.connect = phases.connect + took;
-  if (stage == Stage::shaking_hands) phases.tls = phases.tls + took;
+  if (stage == Stage::shaking_hands || stage == Stage::awaiting_word) {
+    phases.tls = phases.tls + took;
+  }
 }
 
 void UpstreamDial::enter(Stage stage, Instant now) {
@@ -164,9 +173,7 @@ void UpstreamDial::begin_tls(tcp::socket socket) {
   link_ = std::make_shared<UpstreamLink>(std::move(socket), target_, now);
   address_ = link_->address();
   if (!url_.tls) return finish(std::move(link_), Cause::none);
-  auto context = core_.trust().get(settings_.ca_file);
-  auto begun = context.ok() ? link_->use_tls(context.value(), url_.host, url_.port)
-                            : Result<void>(context.take_error());
+  auto begun = link_->use_tls(tls_, url_.host, url_.port);
   if (!begun.ok()) {
     core_.warn(fmt::format("upstream {}: {}", settings_.name, begun.error().context));
     return finish(nullptr, Cause::tls);
@@ -178,12 +185,8 @@ void UpstreamDial::begin_tls(tcp::socket socket) {
 void UpstreamDial::shake_hands() {
   const auto keep = shared_from_this();
   switch (link_->handshake().what) {
-    case UpstreamLink::Io::ok: {
-      enter(Stage::over, core_.now());
-      auto link = std::move(link_);
-      link->listen(nullptr);
-      return finish(std::move(link), Cause::none);
-    }
+    case UpstreamLink::Io::ok:
+      return on_handshaken();
     case UpstreamLink::Io::again:
       if (link_->wants_write()) {
         link_->arm_writing();
@@ -194,13 +197,45 @@ void UpstreamDial::shake_hands() {
     case UpstreamLink::Io::end:
     case UpstreamLink::Io::cut:
     case UpstreamLink::Io::failed:
-      core_.warn(fmt::format("upstream {}: TLS with {} ({}): {}", settings_.name, url_.host,
-                             address_, link_->tls_error()));
-      return finish(nullptr, Cause::tls);
+      return fail_tls();
   }
 }
 
+void UpstreamDial::fail_tls() {
+  core_.warn(fmt::format("upstream {}: TLS with {} ({}): {}", settings_.name, url_.host, address_,
+                         link_->tls_error()));
+  finish(nullptr, Cause::tls);
+}
+
+void UpstreamDial::finish_link() {
+  enter(Stage::over, core_.now());
+  auto link = std::move(link_);
+  link->listen(nullptr);
+  finish(std::move(link), Cause::none);
+}
+
+// Of TLS 1.3 the handshake is over for us before the upstream has looked at our certificate. A
+// request written now could be lost to its refusal and would count as sent.
+void UpstreamDial::on_handshaken() {
+  if (!link_->awaits_word()) return finish_link();
+  const Instant now = core_.now();
+  // It comes a round trip after our last word, and the handshake took at least one.
+  const Duration wait = std::clamp((now - stage_since_) * 2, kWordLeast, kWordMost);
+  enter(Stage::awaiting_word, now);
+  word_until_ = now + wait;
+  link_->listen([this](UpstreamLink::Ready) { await_word(); });
+  await_word();
+}
+
+void UpstreamDial::await_word() {
+  const auto keep = shared_from_this();
+  if (!link_->quiet()) return fail_tls();
+  if (!link_->awaits_word()) return finish_link();
+  link_->arm_reading();
+}
+
 void UpstreamDial::tick(Instant now) {
+  if (stage_ == Stage::awaiting_word && link_ && now >= word_until_) return finish_link();
   if (!done_ || link_ || stage_ == Stage::resolving || next_ >= addresses_.size()) return;
   if (now - last_try_ >= core_.options().next_address) try_next();
 }

@@ -9,6 +9,7 @@
 
 #include "adapters/http/resolver.h"
 #include "adapters/http/upstream_link.h"
+#include "adapters/tls/client_context.h"
 #include "call/attempt.h"
 #include "call/settings.h"
 
@@ -24,9 +25,9 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
   // A connection, or null and why. At most once; possibly from within start().
   using Done = std::function<void(std::shared_ptr<UpstreamLink>, call::Cause)>;
 
-  // `core` and `settings` outlive the dial.
+  // `core` and `settings` outlive the dial. `tls` is null where the URL has none.
   UpstreamDial(UpstreamCore& core, const call::UpstreamSettings& settings, const call::Url& url,
-               std::string target, Done done);
+               std::string target, std::shared_ptr<ClientContext> tls, Done done);
 
   void start();
   // Lets the next address join when it is time.
@@ -41,7 +42,14 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
   [[nodiscard]] call::Cause timeout_cause() const;
 
  private:
-  enum class Stage : std::uint8_t { idle, resolving, connecting, shaking_hands, over };
+  enum class Stage : std::uint8_t {
+    idle,
+    resolving,
+    connecting,
+    shaking_hands,
+    awaiting_word,  // what the upstream thinks of our certificate
+    over,
+  };
 
   static void add(call::Phases& phases, Stage stage, Duration took);
   void enter(Stage stage, Instant now);
@@ -51,6 +59,10 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
   void on_connected(std::size_t candidate, const boost::system::error_code& error);
   void begin_tls(boost::asio::ip::tcp::socket socket);
   void shake_hands();
+  void on_handshaken();
+  void await_word();
+  void fail_tls();
+  void finish_link();
   void finish(std::shared_ptr<UpstreamLink> link, call::Cause cause);
   void close_candidates();
 
@@ -58,6 +70,7 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
   const call::UpstreamSettings& settings_;
   const call::Url& url_;
   std::string target_;
+  std::shared_ptr<ClientContext> tls_;
   Done done_;
   Addresses addresses_;
   std::size_t next_ = 0;
@@ -67,6 +80,7 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
   call::Cause last_failure_ = call::Cause::no_address;
   std::string address_;
   std::shared_ptr<UpstreamLink> link_;  // while TLS shakes hands
+  Instant word_until_;                  // its silence is taken for a yes from then on
   Stage stage_ = Stage::idle;
   Instant stage_since_;
   call::Phases phases_;  // of the stages that are over

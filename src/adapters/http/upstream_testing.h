@@ -90,6 +90,15 @@ class Peer {
 
   [[nodiscard]] bool handshaken() const { return handshaken_; }
   [[nodiscard]] bool resumed() const { return SSL_session_reused(ssl_) == 1; }
+  // Whose certificate the other side has shown, "/CN=name"; empty: none.
+  [[nodiscard]] std::string shown() const {
+    X509* certificate = SSL_get1_peer_certificate(ssl_);
+    if (certificate == nullptr) return {};
+    std::array<char, 256> text{};
+    X509_NAME_oneline(X509_get_subject_name(certificate), text.data(), text.size());
+    X509_free(certificate);
+    return text.data();
+  }
 
   // Some bytes; empty at the end, on an error and on impatience.
   std::string read_some() {
