@@ -72,6 +72,14 @@ struct BreakerSettings {
   bool operator==(const BreakerSettings&) const = default;
 };
 
+// When an address is left out for a while because calls to it fail (policy/ejection.h).
+struct EjectionSettings {
+  int consecutive = 5;
+  DurationRange out{Duration::seconds(10), Duration::minutes(5)};
+  int most_permille = 500;  // of the addresses; rounded up, never all; 0: none is ever left out
+  bool operator==(const EjectionSettings&) const = default;
+};
+
 struct Url {
   bool tls = false;
   std::string host;  // without brackets
@@ -125,6 +133,7 @@ struct UpstreamSettings {
   std::optional<Rate> rate;
   Duration max_pause = Duration::hours(1);
   BreakerSettings breaker;
+  EjectionSettings ejection;
   bool operator==(const UpstreamSettings&) const = default;
 };
 

@@ -78,6 +78,15 @@ void judge_urls(const std::vector<Listener>& all, const UpstreamDraft& upstream,
       add(upstream, findings, Rule::urls_differ, key,
           fmt::format("{} stands here twice", in_quotes(format_url(urls[i]))));
     }
+    const bool same_store = std::any_of(
+        urls.begin(), urls.begin() + static_cast<std::ptrdiff_t>(i), [&](const auto& url) {
+          return url.authority() == urls[i].authority() && url.tls != urls[i].tls;
+        });
+    if (same_store) {
+      add(upstream, findings, Rule::urls_differ, key,
+          fmt::format("{} stands here as http:// and as https://", in_quotes(urls[i].authority())),
+          "a call in doubt belongs to one of them, by this name");
+    }
     if (urls[i].base_path != urls.front().base_path) {
       add(upstream, findings, Rule::urls_differ, key, "the URLs have different base paths",
           "the same request must mean the same at each of them");

@@ -219,6 +219,9 @@ void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
          fmt::format("{{ failures: {}, of_at_least: {}, within: {}, consecutive: {}, open: {} }}",
                      format_permille(breaker.failure_permille), breaker.of_at_least,
                      format_duration(breaker.within), breaker.consecutive, range(breaker.open)));
+  const auto& ejection = upstream.ejection;
+  in.put("ejection", fmt::format("{{ consecutive: {}, out: {}, most: {} }}", ejection.consecutive,
+                                 range(ejection.out), format_permille(ejection.most_permille)));
 }
 
 void print_key(Lines in, const call::KeyRule& key) {

@@ -180,6 +180,13 @@ void read_breaker(Section in, call::BreakerSettings& out) {
   in.close();
 }
 
+void read_ejection(Section in, call::EjectionSettings& out) {
+  in.integer("consecutive", out.consecutive, {1, 100'000});
+  in.range("out", out.out, {Duration::millis(1), Duration::hours(24)});
+  in.permille("most", out.most_permille, {0, 1000});
+  in.close();
+}
+
 void read_preset(Section& in, UpstreamDraft& out) {
   std::string name;
   in.text("preset", name);
@@ -227,6 +234,7 @@ UpstreamDraft read_upstream(const Node::Key& name, const Node& node, Findings& f
   in.raw("rate");
   in.duration("max_pause", settings.max_pause, {Duration::seconds(1), Duration::hours(24 * 30)});
   read_breaker(in.section("breaker"), settings.breaker);
+  read_ejection(in.section("ejection"), settings.ejection);
   in.close();
   return out;
 }

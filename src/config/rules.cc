@@ -30,7 +30,8 @@ constexpr RuleRow kRows[] = {
     {Rule::bad_url, "bad-url", kError,
      "Not `http://` or `https://` with a host, or with user name, query or fragment."},
     {Rule::urls_differ, "urls-differ", kError,
-     "The `urls` of one upstream repeat or have different base paths."},
+     "The `urls` of one upstream repeat, differ in nothing but the scheme, or have different base "
+     "paths."},
     {Rule::upstream_is_self, "upstream-is-self", kError,
      "An upstream's URL is a listener of this very configuration."},
     {Rule::bad_listen, "bad-listen", kError, "Not an IP address and a port."},

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/quantity.h"
 #include "call/reply_json.h"
+#include "control/address_view.h"
 #include "control/admin_explain.h"
 #include "control/admin_reply.h"
 #include "control/call_view.h"
@@ -229,7 +230,8 @@ runtime::Driver::CommandAnswer answer_of(const ControlRespond& respond) {
   };
 }
 
-std::string upstream_json(const std::string& name, const engine::UpstreamStats& stats) {
+std::string upstream_json(const std::string& name, const engine::UpstreamStats& stats,
+                          const std::string& addresses) {
   static constexpr std::string_view kBreaker[] = {"closed", "half_open", "open"};
   const auto number = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
   call::JsonObject out;
@@ -256,6 +258,7 @@ std::string upstream_json(const std::string& name, const engine::UpstreamStats& 
   } else {
     out.null("next_due_at");
   }
+  out.raw("addresses", addresses);
   return out.done();
 }
 
@@ -487,11 +490,12 @@ void Admin::command(const Route& route, const ControlRespond& respond) {
 
 void Admin::upstreams(const ControlRespond& respond) {
   const engine::Stats& stats = driver_.stats();
+  const OutgoingFacts outgoing = options_.facts ? options_.facts().outgoing : OutgoingFacts{};
   JsonArray list;
   for (const auto& [name, settings] : options_.settings->upstreams) {
     const auto found = stats.upstreams.find(name);
-    list.add(upstream_json(
-        name, found == stats.upstreams.end() ? engine::UpstreamStats{} : found->second));
+    const auto one = found == stats.upstreams.end() ? engine::UpstreamStats{} : found->second;
+    list.add(upstream_json(name, one, addresses_json(name, one, outgoing)));
   }
   respond(json(call::JsonObject().raw("upstreams", list.done()).done()));
 }

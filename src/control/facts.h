@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "call/address_book.h"
 
 namespace hf::control {
 
@@ -82,6 +83,12 @@ struct OutgoingFacts {
     WallTime expires;
   };
   std::vector<Certificate> certificates;  // our own, shown to upstreams
+  struct Address {
+    std::string upstream;
+    std::string url;  // whose name stands for it
+    call::AddressFacts facts;
+  };
+  std::vector<Address> addresses;  // where a name stands for several
 };
 
 struct AlertCounts {

@@ -21,6 +21,10 @@ engine::Stats sample_stats() {
   upstream.attempts_by_row[0] = 4;
   upstream.attempts_by_row[7] = 5;
   upstream.breaker_open = 2;
+  call::AddressFacts url;
+  url.address = "two.test";
+  url.ejections = 3;
+  upstream.addresses = {url};
   upstream.next_due_ms = 1'800'000'000'250;
   return stats;
 }
@@ -39,6 +43,11 @@ Facts sample_facts() {
   journal.standing = {{"waiting", 5, 61}, {"unknown", 1, 7}};
   facts.journal = journal;
   facts.outgoing.certificates = {{"bank", WallTime{1'900'000'000'700}}};
+  call::AddressFacts address;
+  address.address = "192.0.2.1:443";
+  address.standing = policy::Standing::due;
+  address.ejections = 4;
+  facts.outgoing.addresses = {{"a", "shop.test", address}};
   facts.alerts.active = {{"breaker-open", "a"}};
   facts.alerts.notices = {{"webhook", 3, 2, 1}};
   return facts;
@@ -78,6 +87,12 @@ TEST(Metrics, CountersGaugesAndLabels) {
   EXPECT_EQ(lines_of(text, "certificate_expires").back(),
             "holdfast_upstream_certificate_expires_timestamp_seconds{upstream=\"bank\"} "
             "1900000000");
+  EXPECT_EQ(lines_of(text, "holdfast_upstream_address_out").back(),
+            "holdfast_upstream_address_out{upstream=\"a\",url=\"shop.test\","
+            "address=\"192.0.2.1:443\"} 1");
+  EXPECT_EQ(
+      lines_of(text, "holdfast_upstream_url_ejections_total").back(),
+      "holdfast_upstream_url_ejections_total{upstream=\"a\\\"b\\\\c\\nd\",url=\"two.test\"} 3");
   EXPECT_TRUE(lines_of(text, "next_due").back().ends_with("} 1800000000.25"));
   EXPECT_EQ(lines_of(text, "holdfast_build_info").back(),
             "holdfast_build_info{version=\"1.2.3\"} 1");

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted.h"
 
 namespace hf::policy {
 namespace {
@@ -44,6 +45,7 @@ int Ejection::may_be_out() const {
   const auto all = static_cast<int>(order_.size());
   const auto share =
       static_cast<int>((static_cast<std::int64_t>(all) * config_.most_permille + 999) / 1000);
+  if (HF_BUG("leave-nobody")) return all;
   return std::max(0, std::min(share, all - 1));
 }
 
@@ -60,10 +62,15 @@ bool Ejection::panics() const {
 }
 
 std::vector<std::string> Ejection::choices() const {
-  if (panics()) return order_;
+  if (panics()) {
+    HF_PROBE("more-addresses-fail-than-may-be-out");
+    return order_;
+  }
   std::vector<std::string> in;
   for (const std::string& address : order_) {
-    if (!members_.find(address)->second.out) in.push_back(address);
+    if (!members_.find(address)->second.out || HF_BUG("send-to-the-ejected")) {
+      in.push_back(address);
+    }
   }
   return in;
 }
@@ -72,9 +79,9 @@ std::optional<std::string> Ejection::due(Instant now, bool harmless) const {
   const std::string* longest = nullptr;
   Instant since;
   for (const auto& [address, member] : members_) {
-    if (!member.out || member.probing) continue;
+    if (!member.out || (member.probing && !HF_BUG("a-crowd-of-probes"))) continue;
     const Instant from = harmless ? member.out_until : member.out_until + member.out_for;
-    if (now < from) continue;
+    if (now < from || HF_BUG("no-way-back")) continue;
     if (longest != nullptr && since <= member.out_until) continue;
     longest = &address;
     since = member.out_until;
@@ -98,6 +105,7 @@ Verdict Ejection::record(std::string_view address, bool ok, bool probe, Instant 
   if (probe) member->probing = false;
   if (member->out) {
     if (begun < member->out_at) return Verdict::none;
+    if (!ok) member->streak = std::min(member->streak + 1, kMaxStreak);
     if (ok) {
       member->out = false;
       member->probing = false;
@@ -147,6 +155,20 @@ std::optional<Instant> Ejection::out_until(std::string_view address) const {
   const Member* member = find(address);
   if (member == nullptr || !member->out) return std::nullopt;
   return member->out_until;
+}
+
+std::string_view to_string(Standing standing) {
+  switch (standing) {
+    case Standing::in:
+      return "in";
+    case Standing::out:
+      return "out";
+    case Standing::due:
+      return "due";
+    case Standing::probing:
+      return "probing";
+  }
+  return "?";
 }
 
 }  // namespace hf::policy

@@ -28,6 +28,8 @@ enum class Standing : std::uint8_t {
   probing,  // that call is under way
 };
 
+std::string_view to_string(Standing standing);
+
 enum class Verdict : std::uint8_t { none, ejected, kept_out, returned };
 
 // in -> out by failures in a row; out -> in by one success of an attempt that began after the

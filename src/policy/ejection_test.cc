@@ -155,6 +155,7 @@ TEST_F(EjectionTest, WhoHadToGoThereBringsItBackToo) {
   fail_often("b");
   pass(Duration::seconds(1));
   EXPECT_EQ(failed("b"), Verdict::none);
+  EXPECT_EQ(ejection.streak("b"), 6);
   EXPECT_LE(*ejection.out_until("b"), now + with_jitter(kOut)) << "no longer for that";
   EXPECT_EQ(ok("b"), Verdict::returned);
   fail_often("b");
