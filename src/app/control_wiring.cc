@@ -67,6 +67,8 @@ control::OutgoingFacts facts_of(const adapters::HttpUpstream& upstream) {
   control::OutgoingFacts facts;
   for (const auto& one : upstream.certificates())
     facts.certificates.push_back({one.upstream, one.certificate.not_after});
+  for (auto& one : upstream.addresses())
+    facts.addresses.push_back({one.upstream, one.url, std::move(one.facts)});
   facts.active = counters.active;
   facts.idle = counters.idle;
   facts.connected = counters.connected;

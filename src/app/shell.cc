@@ -112,6 +112,7 @@ Result<call::Recovered> Shell::Impl::open_journal(const call::Sealer& sealer) {
 // A file that cannot be used stops the start, not every attempt.
 Result<void> Shell::Impl::make_upstream() {
   adapters::UpstreamOptions options;
+  options.seed = adapters::random_u64();
   options.log = [](const adapters::LogLine& line) { the_log().write(line); };
   upstream_ = std::make_unique<adapters::HttpUpstream>(io_, std::move(options));
   for (const auto& [name, upstream] : settings_->upstreams)

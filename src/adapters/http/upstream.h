@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "adapters/http/address_books.h"
 #include "adapters/http/pool.h"
 #include "adapters/http/resolver.h"
 #include "adapters/telemetry/log_line.h"
@@ -29,6 +30,7 @@ struct UpstreamOptions {
   ResolveSecret secrets;                         // empty: a SecretResolver
   std::function<void(const std::string&)> warn;  // empty: spdlog; a line for people, no secrets
   std::function<void(const LogLine&)> log;       // what happened, under a fixed word; empty: nobody
+  std::uint64_t seed = 0;                        // of choices among addresses
   PoolLimits pool;
   ResolverLimits resolver;
   Duration sweep = Duration::millis(25);          // how coarse timeouts are
@@ -85,6 +87,8 @@ class HttpUpstream : public ports::Upstream {
   // Our own certificates of the upstreams that were prepared, as they are now.
   [[nodiscard]] std::vector<CertificateCounters> certificates() const;
   [[nodiscard]] UpstreamCounters counters() const;
+  // How the addresses are doing that a URL's name stands for, where these are several.
+  [[nodiscard]] std::vector<NamedAddress> addresses() const;
 
  private:
   std::shared_ptr<class UpstreamCore> core_;

@@ -67,6 +67,7 @@ UpstreamAttempt::UpstreamAttempt(UpstreamCore& core, ports::AttemptSpec spec)
       spec_(std::move(spec)),
       url_(spec_.upstream->urls[spec_.url]),
       started_(core.now()),
+      lease_(core.books(), *spec_.upstream, url_.authority()),
       scanner_(core.options().head_max),
       capture_max_(spec_.capture_max) {}
 
@@ -74,11 +75,18 @@ void UpstreamAttempt::start() {
   if (!read_tls()) return finish(Cause::tls);
   target_ = target_of(*spec_.upstream, url_, tls_);
   if (!prepare()) return;
-  if (auto link = core_.pool().take(target_, spec_.careful_reuse, started_)) {
-    use(std::move(link), true);
-  } else {
-    dial();
+  connect();
+}
+
+// Where the name's addresses are known, one is chosen before a connection is: each has a pool of its
+// own.
+void UpstreamAttempt::connect() {
+  if (lease_.choose(core_.clocks(), !spec_.careful_reuse)) {
+    auto link = core_.pool().take(pool_target(target_, lease_.address()), spec_.careful_reuse,
+                                  started_);
+    if (link) return use(std::move(link), true);
   }
+  dial();
 }
 
 bool UpstreamAttempt::read_tls() {
@@ -178,7 +186,10 @@ void UpstreamAttempt::write_head(const Fields& injected) {
 }
 
 void UpstreamAttempt::dial() {
-  dial_ = std::make_shared<UpstreamDial>(core_, *spec_.upstream, url_, target_, tls_.context,
+  dial_ = std::make_shared<UpstreamDial>(core_,
+                                         UpstreamDial::To{*spec_.upstream, url_, target_,
+                                                          tls_.context, !spec_.careful_reuse},
+                                         lease_,
                                          [this](std::shared_ptr<UpstreamLink> link, Cause cause) {
                                            const auto self = shared_from_this();
                                            address_ = dial_->address();
@@ -194,6 +205,7 @@ void UpstreamAttempt::dial() {
 
 void UpstreamAttempt::use(std::shared_ptr<UpstreamLink> link, bool reused) {
   link_ = std::move(link);
+  connected_ = true;
   reused_ = reused;
   if (reused) address_ = link_->address();
   taken_before_ = link_->taken();
@@ -280,6 +292,7 @@ void UpstreamAttempt::on_write_failed() {
     // a reused one shows when it falls between the poll and the write.
     if (!reused_) return finish(Cause::reset);
     reused_ = false;
+    connected_ = false;
     first_byte_at_.reset();
     std::exchange(link_, nullptr)->close();
     core_.count_redial();
@@ -374,6 +387,7 @@ void UpstreamAttempt::finish(Cause cause) {
   if (dial_) {
     address_ = dial_->address();
     add_dial_phases();
+    if (cause == Cause::connect_timeout) dial_->blame_the_silent();
     dial_->abandon();
     dial_ = nullptr;
   }
@@ -403,6 +417,9 @@ void UpstreamAttempt::finish(Cause cause) {
   outcome.phases = phases(end);
   outcome.first_byte_at = first_byte_at_;
   sink_ = nullptr;
+  const auto sign = connected_ ? call::sign_of(outcome, spec_.upstream->idempotency)
+                               : call::Sign::none;
+  lease_.end(sign, call::failure_of(outcome), core_.clocks());
   core_.report_done(spec_.id, std::move(outcome));
 }
 

@@ -44,6 +44,7 @@ class UpstreamAttempt : public std::enable_shared_from_this<UpstreamAttempt> {
   bool resolve_injected(Fields& injected);
   bool sign(Fields& injected);
   void write_head(const Fields& injected);
+  void connect();
   void dial();
   void use(std::shared_ptr<UpstreamLink> link, bool reused);
   void on_ready(UpstreamLink::Ready ready);
@@ -86,6 +87,8 @@ class UpstreamAttempt : public std::enable_shared_from_this<UpstreamAttempt> {
   Instant started_;
   ReadContext tls_;  // null where the URL has none
   std::string target_;
+  AddressBooks::Lease lease_;
+  bool connected_ = false;  // the request met a connection: what comes of it tells of the address
   bool over_ = false;
 
   std::shared_ptr<UpstreamDial> dial_;  // while there is no connection

@@ -24,6 +24,7 @@ UpstreamCore::UpstreamCore(boost::asio::io_context& io, UpstreamOptions options)
       options_(std::move(options)),
       pool_(options_.pool),
       resolver_(io, options_.lookup ? options_.lookup : Lookup(system_lookup), options_.resolver),
+      books_(options_.seed, [this](LogLine line) { tell(std::move(line)); }),
       trust_([this](const std::string& value) { return resolve_secret(value); },
              [this](bool good, const std::string& line) { tell_of_files(good, line); }),
       sweep_timer_(io) {}
@@ -239,6 +240,9 @@ Result<void> HttpUpstream::prepare(const call::UpstreamSettings& settings) {
 }
 std::vector<CertificateCounters> HttpUpstream::certificates() const {
   return core_->certificates();
+}
+std::vector<NamedAddress> HttpUpstream::addresses() const {
+  return core_->books().facts(core_->clocks());
 }
 UpstreamCounters HttpUpstream::counters() const {
   return core_->counters();

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "adapters/http/address_books.h"
 #include "adapters/http/pool.h"
 #include "adapters/http/resolver.h"
 #include "adapters/http/upstream.h"
@@ -44,6 +45,7 @@ class UpstreamCore : public std::enable_shared_from_this<UpstreamCore> {
   void tell(LogLine line) const;
   [[nodiscard]] Instant now() const;
   [[nodiscard]] WallTime wall() const;
+  [[nodiscard]] Now clocks() const { return {now(), wall(), BootId{}}; }
   Result<std::string> resolve_secret(const std::string& value);
 
   boost::asio::io_context& io() { return io_; }
@@ -51,11 +53,11 @@ class UpstreamCore : public std::enable_shared_from_this<UpstreamCore> {
   ConnectionPool& pool() { return pool_; }
   Resolver& resolver() { return resolver_; }
   ClientContexts& trust() { return trust_; }
+  AddressBooks& books() { return books_; }
   // Where a read goes before it is taken apart, at once: one for all, since reads do not wait.
   std::array<char, 64 * 1024>& scratch() { return scratch_; }
   // Reused from request to request for the memory of its strings.
   http1::RequestHead& request_scratch() { return request_scratch_; }
-  std::size_t next_rotation() { return rotation_++; }
   void count_dial(bool connected) {
     ++(connected ? counters_.connected : counters_.connect_failed);
   }
@@ -84,6 +86,7 @@ class UpstreamCore : public std::enable_shared_from_this<UpstreamCore> {
   ports::UpstreamEvents* events_ = nullptr;
   ConnectionPool pool_;
   Resolver resolver_;
+  AddressBooks books_;
   SecretResolver secrets_;
   ClientContexts trust_;
   std::map<std::string, call::UpstreamTls> prepared_;  // by upstream
@@ -95,7 +98,6 @@ class UpstreamCore : public std::enable_shared_from_this<UpstreamCore> {
   bool sweep_soon_ = false;
   Instant pool_swept_;
   bool stopped_ = false;
-  std::size_t rotation_ = 0;
   UpstreamCounters counters_;
   std::string last_warning_;
   Instant last_warning_at_;

@@ -19,28 +19,10 @@ namespace {
 constexpr Duration kWordLeast = Duration::millis(50);
 constexpr Duration kWordMost = Duration::seconds(1);
 
-std::string text_of(const tcp::endpoint& endpoint) {
-  const auto host = endpoint.address().to_string();
-  return endpoint.address().is_v6() ? fmt::format("[{}]:{}", host, endpoint.port())
-                                    : fmt::format("{}:{}", host, endpoint.port());
-}
-
 Cause cause_of(const boost::system::error_code& error) {
   if (error == boost::asio::error::connection_refused) return Cause::connect_refused;
   if (error == boost::asio::error::timed_out) return Cause::connect_timeout;
   return Cause::connect_failed;
-}
-
-// Rotates within the family that the resolver prefers: starting with the other one could cost every
-// second connection the wait for a path that does not work.
-void rotate_first_family(Addresses& addresses, std::size_t by) {
-  if (addresses.empty()) return;
-  const bool v4 = addresses.front().is_v4();
-  const auto family_end = std::stable_partition(addresses.begin(), addresses.end(),
-                                                [&](const auto& a) { return a.is_v4() == v4; });
-  const auto size = static_cast<std::size_t>(family_end - addresses.begin());
-  std::rotate(addresses.begin(), addresses.begin() + static_cast<std::ptrdiff_t>(by % size),
-              family_end);
 }
 
 // Linux may connect a socket to itself when the port lies in the ephemeral range and nobody
@@ -54,14 +36,14 @@ bool is_self_connected(const tcp::socket& socket) {
 
 }  // namespace
 
-UpstreamDial::UpstreamDial(UpstreamCore& core, const call::UpstreamSettings& settings,
-                           const call::Url& url, std::string target,
-                           std::shared_ptr<ClientContext> tls, Done done)
+UpstreamDial::UpstreamDial(UpstreamCore& core, To to, AddressBooks::Lease& lease, Done done)
     : core_(core),
-      settings_(settings),
-      url_(url),
-      target_(std::move(target)),
-      tls_(std::move(tls)),
+      settings_(to.settings),
+      url_(to.url),
+      target_(std::move(to.target)),
+      tls_(std::move(to.tls)),
+      harmless_(to.harmless),
+      lease_(lease),
       done_(std::move(done)) {}
 
 void UpstreamDial::start() {
@@ -107,7 +89,7 @@ void UpstreamDial::on_addresses(const Result<Addresses>& found) {
   }
   addresses_ = found.value();
   if (settings_.public_only && !keep_public()) return finish(nullptr, Cause::address_refused);
-  rotate_first_family(addresses_, core_.next_rotation());
+  order_addresses();
   if (addresses_.size() > core_.options().addresses_max) {
     addresses_.resize(core_.options().addresses_max);
   }
@@ -128,20 +110,35 @@ bool UpstreamDial::keep_public() {
   return !addresses_.empty();
 }
 
+void UpstreamDial::order_addresses() {
+  const Now now = core_.clocks();
+  lease_.learn(addresses_, url_.port);
+  lease_.choose(now, harmless_);
+  const auto rank = [&](const boost::asio::ip::address& address) {
+    const auto text = address_text(address, url_.port);
+    if (text == lease_.address()) return 0;
+    return lease_.is_in(text, now) ? 1 : 2;
+  };
+  std::stable_sort(addresses_.begin(), addresses_.end(),
+                   [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+}
+
 void UpstreamDial::try_next() {
   while (next_ < addresses_.size()) {
     const tcp::endpoint endpoint(addresses_[next_++], url_.port);
-    auto& socket = candidates_.emplace_back(core_.io());
+    last_try_ = core_.now();
+    address_ = address_text(endpoint.address(), endpoint.port());
+    candidates_.push_back({tcp::socket(core_.io()), address_, last_try_});
+    auto& socket = candidates_.back().socket;
     boost::system::error_code error;
     socket.open(endpoint.protocol(), error);
     if (!error) socket.native_non_blocking(true, error);
     if (!error) socket.set_option(tcp::no_delay(true), error);
     if (error) {
       last_failure_ = cause_of(error);
+      candidates_.back().over = true;
       continue;
     }
-    last_try_ = core_.now();
-    address_ = text_of(endpoint);
     ++pending_;
     socket.async_connect(endpoint, [self = shared_from_this(), candidate = candidates_.size() - 1](
                                        const boost::system::error_code& failed) {
@@ -152,17 +149,42 @@ void UpstreamDial::try_next() {
   if (pending_ == 0) finish(nullptr, last_failure_);
 }
 
+void UpstreamDial::blame(std::size_t candidate, std::string_view why) {
+  Candidate& one = candidates_[candidate];
+  one.over = true;
+  lease_.note_failure(one.address, why, one.begun, core_.clocks());
+}
+
+void UpstreamDial::blame_the_silent() {
+  if (stage_ == Stage::resolving) return;
+  if (link_) {
+    return lease_.note_failure(address_, call::to_string(Cause::connect_timeout), stage_since_,
+                               core_.clocks());
+  }
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    if (!candidates_[i].over) blame(i, call::to_string(Cause::connect_timeout));
+  }
+}
+
 void UpstreamDial::on_connected(std::size_t candidate, const boost::system::error_code& error) {
   --pending_;
   if (!done_ || link_) return;
-  auto& socket = candidates_[candidate];
+  auto& socket = candidates_[candidate].socket;
   if (error || is_self_connected(socket)) {
     last_failure_ = error ? cause_of(error) : Cause::connect_refused;
+    blame(candidate, call::to_string(last_failure_));
     boost::system::error_code ignored;
     socket.close(ignored);
     return try_next();
   }
+  candidates_[candidate].over = true;
+  // Who was tried before and has said nothing while this one connected is too slow to be first.
+  for (std::size_t i = 0; i < candidate; ++i) {
+    if (!candidates_[i].over) blame(i, "slow to connect");
+  }
   auto winner = std::move(socket);
+  address_ = candidates_[candidate].address;
+  lease_.move_to(address_, core_.clocks());
   close_candidates();
   begin_tls(std::move(winner));
 }
@@ -170,8 +192,7 @@ void UpstreamDial::on_connected(std::size_t candidate, const boost::system::erro
 void UpstreamDial::begin_tls(tcp::socket socket) {
   const Instant now = core_.now();
   enter(url_.tls ? Stage::shaking_hands : Stage::over, now);
-  link_ = std::make_shared<UpstreamLink>(std::move(socket), target_, now);
-  address_ = link_->address();
+  link_ = std::make_shared<UpstreamLink>(std::move(socket), pool_target(target_, address_), now);
   if (!url_.tls) return finish(std::move(link_), Cause::none);
   auto begun = link_->use_tls(tls_, url_.host, url_.port);
   if (!begun.ok()) {
@@ -204,6 +225,7 @@ void UpstreamDial::shake_hands() {
 void UpstreamDial::fail_tls() {
   core_.warn(fmt::format("upstream {}: TLS with {} ({}): {}", settings_.name, url_.host, address_,
                          link_->tls_error()));
+  lease_.note_failure(address_, call::to_string(Cause::tls), stage_since_, core_.clocks());
   finish(nullptr, Cause::tls);
 }
 
@@ -249,8 +271,8 @@ void UpstreamDial::abandon() {
 // Closed, not destroyed: the handlers of those that are still connecting name them by index.
 void UpstreamDial::close_candidates() {
   boost::system::error_code ignored;
-  for (auto& socket : candidates_) {
-    if (socket.is_open()) socket.close(ignored);
+  for (auto& candidate : candidates_) {
+    if (candidate.socket.is_open()) candidate.socket.close(ignored);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/http/address_books.h"
 #include "adapters/http/resolver.h"
 #include "adapters/http/upstream_link.h"
 #include "adapters/tls/client_context.h"
@@ -17,23 +18,34 @@ namespace hf::adapters {
 
 class UpstreamCore;
 
-// Addresses are tried in the resolver's order, the start rotated among those of the first family;
-// the next one joins when one fails or `next_address` has passed, and the first that connects wins.
-// Nothing of a request is written here, so every failure means "nothing sent". I/O thread only.
+// The address that the lease has chosen is tried first, then those that are not left out, in the
+// resolver's order, then the rest; the next one joins when one fails or `next_address` has passed,
+// and the first that connects wins. What that shows of the addresses is noted. Nothing of a request
+// is written here, so every failure means "nothing sent". I/O thread only.
 class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
  public:
   // A connection, or null and why. At most once; possibly from within start().
   using Done = std::function<void(std::shared_ptr<UpstreamLink>, call::Cause)>;
 
-  // `core` and `settings` outlive the dial. `tls` is null where the URL has none.
-  UpstreamDial(UpstreamCore& core, const call::UpstreamSettings& settings, const call::Url& url,
-               std::string target, std::shared_ptr<ClientContext> tls, Done done);
+  // `harmless` as in AddressBook::take; `tls` is null where the URL has none; `target` is what the
+  // pool knows the connection by, but for its address.
+  struct To {
+    const call::UpstreamSettings& settings;
+    const call::Url& url;
+    std::string target;
+    std::shared_ptr<ClientContext> tls;
+    bool harmless = false;
+  };
+  // `core`, `to.settings` and `lease` outlive the dial, or abandon() is called before.
+  UpstreamDial(UpstreamCore& core, To to, AddressBooks::Lease& lease, Done done);
 
   void start();
   // Lets the next address join when it is time.
   void tick(Instant now);
-  // Closes everything; `done` is not called any more.
+  // Closes everything; `done` is not called any more. The lease is let go.
   void abandon();
+  // The time is up: that counts against the addresses that have been tried and said nothing.
+  void blame_the_silent();
   // ip:port last dialled, or empty.
   [[nodiscard]] const std::string& address() const { return address_; }
   // Where the time went until now: resolve, connect and tls; the others are not the dial's.
@@ -57,6 +69,8 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
   bool keep_public();
   void try_next();
   void on_connected(std::size_t candidate, const boost::system::error_code& error);
+  void order_addresses();
+  void blame(std::size_t candidate, std::string_view why);
   void begin_tls(boost::asio::ip::tcp::socket socket);
   void shake_hands();
   void on_handshaken();
@@ -66,15 +80,24 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
   void finish(std::shared_ptr<UpstreamLink> link, call::Cause cause);
   void close_candidates();
 
+  struct Candidate {
+    boost::asio::ip::tcp::socket socket;
+    std::string address;
+    Instant begun;
+    bool over = false;
+  };
+
   UpstreamCore& core_;
   const call::UpstreamSettings& settings_;
   const call::Url& url_;
   std::string target_;
   std::shared_ptr<ClientContext> tls_;
+  bool harmless_;
+  AddressBooks::Lease& lease_;
   Done done_;
   Addresses addresses_;
   std::size_t next_ = 0;
-  std::vector<boost::asio::ip::tcp::socket> candidates_;
+  std::vector<Candidate> candidates_;
   std::size_t pending_ = 0;
   Instant last_try_;
   call::Cause last_failure_ = call::Cause::no_address;
