@@ -24,6 +24,11 @@ const Sealer& sealer() {
   return kSealer;
 }
 
+const RecordCodec& codec() {
+  static const RecordCodec kCodec{sealer()};
+  return kCodec;
+}
+
 void check_envelope(std::string_view bytes) {
   const auto head = Sealer::peek(bytes);
   const auto opened = sealer().open("mmade", bytes);
@@ -48,13 +53,32 @@ void check_keys(std::string_view bytes) {
   }
   (void)due_of_key(bytes);
   (void)call_of_key(bytes);
+  const auto change = parse_change_key(bytes);
+  if (change.ok()) HF_CHECK(change_key(change->first, change->second) == bytes);
+  (void)codec().open_key_entry("k", bytes);
+  (void)codec().stripped("c", bytes, Strip::body_and_events);
 }
 
-hf::Result<Call> decode_progress_alone(std::string_view bytes) {
-  Call call;
-  auto read = decode_progress(bytes, call);
-  if (!read.ok()) return read.error();
-  return call;
+// Early versions have the id in the payload, too.
+hf::Result<CallHead> decode_head(std::string_view bytes) {
+  hf::CallId id;
+  if (bytes.size() > hf::CallId::kSize && bytes.front() < 3) {
+    HF_TRY(id, hf::CallId::from_bytes(bytes.substr(1, hf::CallId::kSize)));
+  }
+  return decode_call(id, bytes);
+}
+std::string encode_head(const CallHead& head) {
+  const bool inside = head.call.request && head.call.request->body;
+  return encode_call(head.call, head.events, inside ? BodyPlace::inside : BodyPlace::apart);
+}
+hf::Result<CallHead> decode_change_alone(std::string_view bytes) {
+  CallHead out;
+  HF_TRY(out.events, decode_change(bytes, out.call));
+  return out;
+}
+std::string encode_change_alone(const CallHead& read) {
+  const bool inside = read.call.answer && read.call.answer->body;
+  return encode_change(read.call, read.events, inside ? BodyPlace::inside : BodyPlace::apart);
 }
 
 }  // namespace
@@ -75,18 +99,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto again = decode(written);
     HF_CHECK(again.ok() && encode(again.value()) == written);
   };
-  switch (data[0] % 10) {
+  switch (data[0] % 9) {
     case 0:
-      same(decode_call, [](const CallHead& head) { return encode_call(head.call, head.events); });
+      same(decode_head, encode_head);
       break;
     case 1:
       same(decode_body, encode_body);
       break;
     case 2:
-      same(decode_key_entry, encode_key_entry);
+      // What the first version sealed of living keys is written no more.
+      if (const auto read = decode_key_entry(bytes); read.ok() && read.value().tombstone)
+        same(decode_key_entry, encode_key_entry);
       break;
     case 3:
-      same(decode_event, encode_event);
+      (void)decode_event(bytes);
       break;
     case 4:
       same(decode_pause, encode_pause);
@@ -100,11 +126,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 7:
       check_keys(bytes);
       break;
-    case 8:
-      same(decode_events, encode_events);
-      break;
     default:
-      same(decode_progress_alone, encode_progress);
+      same(decode_change_alone, encode_change_alone);
       break;
   }
   return 0;

@@ -84,7 +84,7 @@ CALLS = {
                 47: "fallocate"},
 }.get(os.uname().machine, {})
 ON_A_FILE = {"write", "pwrite", "fsync", "fdatasync", "ftruncate", "sync_file_range", "fallocate"}
-ROLES = {"rocksdb:high": "flush", "rocksdb:low": "compaction"}
+ROLES = {"rocksdb:high": "flush", "rocksdb:low": "compaction", "journal": "journal", "sync": "sync"}
 
 
 def write_config(path, journal, keyed, bare):
@@ -186,7 +186,7 @@ class Holdfast:
         pid = self.pid
         for tid in _listed(f"/proc/{pid}/task"):
             name = _read(f"/proc/{pid}/task/{tid}/comm").strip()
-            role = ROLES.get(name, "start or sockets" if int(tid) == pid else "journal")
+            role = ROLES.get(name, "start or sockets")
             parts = _read(f"/proc/{pid}/task/{tid}/syscall").split()
             if not parts or parts[0] == "running":
                 continue
@@ -221,21 +221,11 @@ class Holdfast:
         return max(path for path in found if kind_of(path) == "log")
 
     def tid_of(self, role):
-        """The thread of a role: "flush", "compaction", or "journal". None: not (yet) there.
-
-        The journal thread has no name of its own; it is the one that has written most.
-        """
-        pid, written = self.pid, {}
-        for tid in _listed(f"/proc/{pid}/task"):
-            name = _read(f"/proc/{pid}/task/{tid}/comm").strip()
-            if ROLES.get(name) == role:
+        """The thread of a role of ROLES. None: not (yet) there."""
+        for tid in _listed(f"/proc/{self.pid}/task"):
+            if ROLES.get(_read(f"/proc/{self.pid}/task/{tid}/comm").strip()) == role:
                 return int(tid)
-            if name not in ROLES and int(tid) != pid:
-                wchar = re.search(r"wchar: (\d+)", _read(f"/proc/{pid}/task/{tid}/io"))
-                written[int(tid)] = int(wchar[1]) if wchar else 0
-        if role != "journal" or not written or max(written.values()) == 0:
-            return None
-        return max(written, key=written.get)
+        return None
 
 
 def _listed(path):

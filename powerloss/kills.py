@@ -17,7 +17,7 @@ MEGABYTES = 128  # of the tmpfs, where one can be mounted: small write buffers
 # and tables are put together when there are four: not every run has what such a sweep waits for.
 PLAN = (
     ("first start", ("fsync", "fdatasync", "rename"), 0, 50),
-    ("journal", ("fdatasync",), 60, 50),
+    ("sync", ("fdatasync",), 60, 50),
     ("start", ("fsync", "fdatasync", "rename", "unlink"), 20, 90),
     ("flush", ("fdatasync", "fsync"), 800, 12),
     ("random", (), 0, 60),

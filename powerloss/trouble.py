@@ -240,7 +240,7 @@ class ByStrace(TroubleWorld):
         n = self.rng.randrange(1, 20)
         holdfast = self.world.holdfast
         if what.startswith("one sync"):
-            trap = traced(holdfast, "journal", f"fdatasync:error=EIO:when={n}", self.folder)
+            trap = traced(holdfast, "sync", f"fdatasync:error=EIO:when={n}", self.folder)
         else:
             # The thread writes to sockets of its own as well: only the log's file is meant.
             last = n + self.rng.randrange(1, 6)

@@ -37,9 +37,9 @@ std::string text_of(const char* name, const Spell& spell) {
 std::string JournalFaults::text() const {
   std::string out = fmt::format(
       "group={} pickup_us={} sync_us={} read_us={} trouble={} failed_written={} hang={} "
-      "sweeps_unsynced={}",
+      "sweeps_unsynced={} bodies_apart={}",
       group_max, pickup_us, sync_us, read_us, trouble_permille, failed_written, hang_permille,
-      sweeps_unsynced);
+      sweeps_unsynced, bodies_apart);
   out += text_of("slow", slow) + text_of("refusing", refusing) + text_of("full", full) +
          text_of("read_only", read_only);
   for (const std::uint64_t calls : deaths)
@@ -52,7 +52,8 @@ SimJournal::SimJournal(Schedule& schedule, Prng& prng, JournalFaults faults, cal
     : schedule_(schedule),
       prng_(prng),
       faults_(std::move(faults)),
-      store_(std::move(sealer), std::move(now), retention),
+      store_(call::RecordCodec(std::move(sealer), faults_.bodies_apart ? 0 : call::kBodyInsideMax),
+             std::move(now), retention),
       durable_view_(adapters::view_of(durable_)),
       durable_reads_(durable_view_, store_.codec()) {
   for (const Spell& spell : {faults_.refusing, faults_.full}) {
@@ -119,6 +120,7 @@ SimJournal::Crash SimJournal::crash() {
   }
   queue_.clear();
   group_.clear();
+  early_.clear();
   unsynced_.clear();
   turn_ += 1;
   waited_since_.reset();
@@ -163,6 +165,11 @@ void SimJournal::take() {
     queue_.pop_front();
     busy = busy + serve(std::move(command), fate);
   }
+  const std::uint64_t turn = turn_;
+  for (const adapters::Tell& tell : std::exchange(early_, {})) {
+    tell(*events_);
+    if (turn != turn_) return;  // it died of it
+  }
   if (staged()) busy = busy + draw_sync();
   if (busy == Duration{}) {
     finish(fate);
@@ -180,8 +187,13 @@ Duration SimJournal::serve(Command command, CommitFate& fate) {
     return {};
   }
   auto& read = std::get<ReadCommand>(command);
-  adapters::Tell tell = read(broken_ ? nullptr : &store_.reads());
-  group_.push_back({std::nullopt, CommitResult::ok, std::move(read), std::move(tell)});
+  adapters::Tell tell = read.ask(broken_ ? nullptr : &store_.reads());
+  // What is not shown as it is may be told at once, while what it saw is not synced.
+  if (grouped() && !read.shown && prng_.chance(1, 2)) {
+    early_.push_back(std::move(tell));
+  } else {
+    group_.push_back({std::nullopt, CommitResult::ok, std::move(read), std::move(tell)});
+  }
   return faults_.read_us > 0 ? draw(faults_.read_us) : Duration{};
 }
 
@@ -256,7 +268,7 @@ void SimJournal::tell(std::optional<CommitResult> instead) {
       const bool ok = answer.result == CommitResult::ok;
       events_->on_commit(*answer.commit, ok ? instead.value_or(answer.result) : answer.result);
     } else {
-      (instead ? answer.read(nullptr) : answer.tell)(*events_);
+      (instead ? answer.read.ask(nullptr) : answer.tell)(*events_);
     }
   }
 }
@@ -269,6 +281,8 @@ void SimJournal::pump() {
     Command command = std::move(queue_.front().command);
     queue_.pop_front();
     serve(std::move(command), fate);
+    for (const adapters::Tell& tell : std::exchange(early_, {}))
+      tell(*events_);
     finish(fate);
   }
 }

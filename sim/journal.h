@@ -41,6 +41,7 @@ struct JournalFaults {
   bool failed_written = false;   // one of them: said to have failed, and found after a restart
   int hang_permille = 0;         // a sync takes seconds, up to SimJournal::kHang
   bool sweeps_unsynced = false;  // what retention takes away waits for the next sync
+  bool bodies_apart = false;     // short ones, too, have records of their own
   Spell slow;                    // a sync takes up to SimJournal::kSlow
   Spell refusing;                // health: no new durable calls; outcomes are written
   Spell full;                    // the same, and nothing can be written; perhaps not opened either
@@ -162,6 +163,7 @@ class SimJournal final : public adapters::CommandJournal {
   std::deque<Queued> queue_;
   std::optional<Instant> waited_since_;  // the first of the group under way
   std::vector<Answer> group_;            // taken, and not told yet
+  std::vector<adapters::Tell> early_;    // of reads, told before the sync
   std::vector<Unsynced> unsynced_;
   ports::JournalEvents* events_ = nullptr;
   ports::JournalHealth set_;  // by the owner

@@ -94,6 +94,7 @@ void draw_journal_faults(Prng prng, JournalFaults& faults) {
   const auto deaths = prng.chance(1, 2) ? prng.between(1, 4) : 0;
   for (std::int64_t i = 0; i < deaths; ++i)
     faults.deaths.push_back(1 + prng.below(prng.chance(1, 3) ? 20 : 400));
+  faults.bodies_apart = prng.chance(1, 2);
 }
 
 FaultPlan FaultPlan::draw(Prng& prng, Edition edition) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "call/record_payload.h"
+#include "call/frozen.h"
 
 namespace hf::call {
 

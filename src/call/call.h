@@ -93,7 +93,8 @@ struct Answer {
   bool body_kept = false;
   std::uint64_t body_bytes = 0;
   WallTime at;
-  bool by_lookup = false;  // what a lookup found, not what an attempt was answered
+  bool by_lookup = false;        // what a lookup found, not what an attempt was answered
+  std::uint64_t body_epoch = 0;  // of the write that brought the body; 0: before writes told it
 };
 
 // What is being done about a call that may have applied (modes with a lookup).

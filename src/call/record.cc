@@ -33,6 +33,17 @@ std::string due_value(const Indexed& call) {
   put_u64_ordered(out, ordered_ms(call.ends));
   return out;
 }
+// No version of the envelope is 0.
+std::string key_reference(const CallId& call) {
+  std::string out(1, '\0');
+  out.append(call.raw());
+  return out;
+}
+std::optional<CallId> parse_key_reference(std::string_view value) {
+  if (value.size() != 1 + CallId::kSize || value.front() != '\0') return std::nullopt;
+  const auto id = CallId::from_bytes(value.substr(1));
+  return id.ok() ? std::optional(*id) : std::nullopt;
+}
 // A verification that was cut is found by its due time: it asks again, it does not end.
 bool at_the_upstream(State state) {
   return state == State::sending;
@@ -60,10 +71,22 @@ std::string call_key(Prefix prefix, const CallId& call) {
   return out;
 }
 
-std::string progress_key(std::string_view head_key) {
-  std::string out(head_key);
-  out.front() = static_cast<char>(Prefix::progress);
+std::string change_key(const CallId& call, std::uint64_t epoch) {
+  std::string out = call_key(Prefix::change, call);
+  put_u64_ordered(out, epoch);
   return out;
+}
+
+Result<std::pair<CallId, std::uint64_t>> parse_change_key(std::string_view key) {
+  ByteReader in(key);
+  const auto prefix = in.u8();
+  const auto raw = in.bytes(CallId::kSize);
+  const auto epoch = in.u64_ordered();
+  if (!in.at_end() || prefix != static_cast<std::uint8_t>(Prefix::change)) {
+    return fail(ErrorKind::corrupt, "not the key of a call's change");
+  }
+  HF_TRY(const CallId id, CallId::from_bytes(raw));
+  return std::pair{id, epoch};
 }
 
 std::string key_key(const Digest& identity) {
@@ -74,12 +97,6 @@ std::string key_key(const Digest& identity) {
 
 std::string timeline_prefix(const CallId& call) {
   return call_key(Prefix::timeline, call);
-}
-
-std::string timeline_key(const CallId& call, std::uint64_t epoch, std::uint16_t n) {
-  std::string out = timeline_prefix(call);
-  put_u64_ordered(out, (epoch << 16) | n);
-  return out;
 }
 
 std::string retire_prefix(Retire what) {
@@ -294,43 +311,47 @@ void RecordCodec::require(Encoding& out, const CallWrite& write) const {
   out.out.preconditions.push_back({key_key(call.key->identity), std::nullopt});
 }
 
-// A new call is one record with what happened to it at once. Later writes leave that alone: what
-// changes stands beside it, and what happened in a record of each write.
+// A new call is one record with what happened to it at once. Later writes leave that alone: each
+// adds one with what has changed and what happened.
 void RecordCodec::put_call(Encoding& out, const CallWrite& write, const Indexed& after) const {
   const Call& call = *write.after;
-  const RecordHead like{0, call.epoch, out.now.wall, 0};
   const auto put = [&](RecordKind kind, std::string key, std::string_view payload) {
-    RecordHead head = like;
-    head.kind = static_cast<std::uint8_t>(kind);
+    RecordHead head{static_cast<std::uint8_t>(kind), call.epoch, out.now.wall, 0};
     if (kind == RecordKind::call_head) head.policy = out.policy;
     std::string value = sealer_.seal(head, key, payload);
     out.put(std::move(key), std::move(value));
   };
-  if (!write.before) {
+  const auto place_of = [&](const Body& body, bool may) {
+    return may && body && body->size() <= body_inside_max_ ? BodyPlace::inside : BodyPlace::apart;
+  };
+  const bool fresh = !write.before;
+  const Body request = write.write_request_body && call.request ? call.request->body : nullptr;
+  const Body answer = write.write_answer_body && call.answer ? call.answer->body : nullptr;
+  const BodyPlace request_at = place_of(request, fresh);
+  const bool told = answer && call.answer->body_epoch == call.epoch;
+  const BodyPlace answer_at = place_of(answer, !fresh && told);
+  if (fresh) {
     put(RecordKind::call_head, call_key(Prefix::call_head, call.id),
-        encode_call(call, write.events));
+        encode_call(call, write.events, request_at));
   } else {
-    put(RecordKind::progress, call_key(Prefix::progress, call.id), encode_progress(call));
+    put(RecordKind::change, change_key(call.id, call.epoch),
+        encode_change(call, write.events, answer_at));
     if (write.before->frozen != after.frozen) {
       put(RecordKind::amended_head, call_key(Prefix::amended_head, call.id), encode_call(call));
-    }
-    if (!write.events.empty()) {
-      put(RecordKind::timeline_events, timeline_key(call.id, call.epoch, 0),
-          encode_events(write.events));
     }
   }
   for (const TimelineEvent& event : write.events)
     out.saw(event.at);
-  if (write.write_request_body && call.request && call.request->body) {
-    put(RecordKind::request_body, call_key(Prefix::request_body, call.id),
-        encode_body(*call.request->body));
+  if (request && request_at == BodyPlace::apart) {
+    put(RecordKind::request_body, call_key(Prefix::request_body, call.id), encode_body(*request));
   }
-  if (write.write_answer_body && call.answer && call.answer->body) {
-    put(RecordKind::answer_body, call_key(Prefix::answer_body, call.id),
-        encode_body(*call.answer->body));
+  if (answer && answer_at == BodyPlace::apart) {
+    put(RecordKind::answer_body, call_key(Prefix::answer_body, call.id), encode_body(*answer));
   }
 }
 
+// A living key's entry only names its call and is not sealed: the call knows its key, and the head
+// is.
 void RecordCodec::put_key(Encoding& out, const CallWrite& write, const Indexed& after) const {
   const Call& call = *write.after;
   if (!has_key_entry(call)) return;
@@ -342,12 +363,7 @@ void RecordCodec::put_key(Encoding& out, const CallWrite& write, const Indexed& 
   // An ended call of a derived key has given its identity away: what it writes later is no claim.
   const bool entered =
       !write.before || (call.key->derived ? after.joins && !joined_before : revived);
-  if (!entered) return;
-  std::string key = key_key(call.key->identity);
-  const RecordHead head{static_cast<std::uint8_t>(RecordKind::key_entry), call.epoch, out.now.wall,
-                        0};
-  std::string value = sealer_.seal(head, key, encode_key_entry({call.id, {}, {}, false, {}}));
-  out.put(std::move(key), std::move(value));
+  if (entered) out.put(key_key(call.key->identity), key_reference(call.id));
 }
 
 void RecordCodec::encode_call_write(Encoding& out, const CallWrite& write) const {
@@ -435,6 +451,7 @@ void RecordCodec::encode_pause_write(Encoding& out, const PauseWrite& write) con
 KvOp RecordCodec::put_key_entry(const Digest& identity, const KeyEntry& entry,
                                 const Now& now) const {
   std::string key = key_key(identity);
+  if (!entry.tombstone) return {std::move(key), key_reference(entry.call)};
   const RecordHead head{static_cast<std::uint8_t>(RecordKind::key_entry), 0, now.wall, 0};
   std::string value = sealer_.seal(head, key, encode_key_entry(entry));
   return {std::move(key), std::move(value)};
@@ -470,24 +487,54 @@ Error about(std::string_view key, Error error) {
 
 Result<OpenedCall> RecordCodec::open_call(std::string_view key, std::string_view value) const {
   const bool amended = !key.empty() && key.front() == static_cast<char>(Prefix::amended_head);
+  HF_TRY(const CallId id, call_of_key(key));
   auto payload = open(amended ? RecordKind::amended_head : RecordKind::call_head, key, value);
   if (!payload.ok()) return about(key, payload.take_error());
-  auto head = decode_call(*payload);
+  auto head = decode_call(id, *payload);
   if (!head.ok()) return about(key, head.take_error());
   HF_TRY(const RecordHead clear, Sealer::peek(value));
   return OpenedCall{std::make_shared<Call>(std::move(head->call)), std::move(head->events),
-                    clear.at};
+                    clear.at, clear.epoch};
 }
 
-Result<void> RecordCodec::open_progress(std::string_view key, std::string_view value,
-                                        OpenedCall& opened) const {
-  auto payload = open(RecordKind::progress, key, value);
-  if (!payload.ok()) return about(key, payload.take_error());
-  auto read = decode_progress(*payload, *opened.call);
-  if (!read.ok()) return about(key, read.take_error());
+Result<std::vector<TimelineEvent>> RecordCodec::open_change(std::string_view key,
+                                                            std::string_view value,
+                                                            OpenedCall& opened) const {
+  auto payload = open(RecordKind::change, key, value);
+  if (!payload.ok()) return std::move(payload.take_error()).in("call " + opened.call->id.text());
+  auto events = decode_change(*payload, *opened.call);
+  if (!events.ok()) return std::move(events.take_error()).in("call " + opened.call->id.text());
   HF_TRY(const RecordHead clear, Sealer::peek(value));
   opened.written = clear.at;
-  return {};
+  return events;
+}
+
+Result<std::vector<TimelineEvent>> RecordCodec::open_events(std::string_view key,
+                                                            std::string_view value) const {
+  HF_TRY(const std::string payload, open(RecordKind::change, key, value));
+  Call unused;
+  return decode_change(payload, unused);
+}
+
+Result<std::optional<KvOp>> RecordCodec::stripped(std::string_view key, std::string_view value,
+                                                  Strip what) const {
+  HF_TRY(const OpenedRecord record, sealer_.open(key, value));
+  const bool all = what == Strip::body_and_events;
+  std::string payload;
+  bool any = false;
+  if (record.head.kind == static_cast<std::uint8_t>(RecordKind::call_head)) {
+    HF_TRY(const CallId id, call_of_key(key));
+    HF_TRY(const CallHead head, decode_call(id, record.payload));
+    any = (head.call.request && head.call.request->body) || (all && !head.events.empty());
+    payload = encode_call(head.call, all ? std::vector<TimelineEvent>{} : head.events);
+  } else if (record.head.kind == static_cast<std::uint8_t>(RecordKind::change)) {
+    Call call;
+    HF_TRY(const auto events, decode_change(record.payload, call));
+    any = (call.answer && call.answer->body) || (all && !events.empty());
+    payload = encode_change(call, all ? std::vector<TimelineEvent>{} : events);
+  }
+  if (!any) return std::optional<KvOp>{};
+  return std::optional(KvOp{std::string(key), sealer_.seal(record.head, key, payload)});
 }
 
 Result<Body> RecordCodec::open_body(std::string_view key, std::string_view value) const {
@@ -502,24 +549,19 @@ Result<Body> RecordCodec::open_body(std::string_view key, std::string_view value
 }
 
 Result<KeyEntry> RecordCodec::open_key_entry(std::string_view key, std::string_view value) const {
+  if (const auto named = parse_key_reference(value)) return KeyEntry{*named, {}, {}, false, {}};
   HF_TRY(const std::string payload, open(RecordKind::key_entry, key, value));
   return decode_key_entry(payload);
 }
 
-Result<std::vector<TimelineEvent>> RecordCodec::open_events(std::string_view key,
-                                                            std::string_view value) const {
+Result<std::optional<TimelineEvent>> RecordCodec::open_event(std::string_view key,
+                                                             std::string_view value) const {
   HF_TRY(const RecordHead head, Sealer::peek(value));
   const auto kind = static_cast<RecordKind>(head.kind);
-  if (kind == RecordKind::timeline_events) {
-    HF_TRY(const std::string payload, open(kind, key, value));
-    return decode_events(payload);
-  }
-  std::vector<TimelineEvent> out;
-  if (kind != RecordKind::timeline_event) return out;
+  if (kind != RecordKind::timeline_event) return std::optional<TimelineEvent>{};
   HF_TRY(const std::string payload, open(kind, key, value));
   HF_TRY(TimelineEvent event, decode_event(payload));
-  out.push_back(std::move(event));
-  return out;
+  return std::optional(std::move(event));
 }
 
 Result<PauseWrite> RecordCodec::open_pause(std::string_view key, std::string_view value) const {

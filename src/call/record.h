@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -22,7 +23,7 @@ enum class Prefix : char {
   request_body = 'b',
   call_head = 'c',
   due = 'd',
-  progress = 'g',
+  change = 'g',
   amended_head = 'h',
   likeness = 'f',
   key = 'k',
@@ -89,21 +90,24 @@ struct DueEntry {
 
 struct OpenedCall {
   std::shared_ptr<Call> call;
-  std::vector<TimelineEvent> events;  // of the write that made it
-  WallTime written;
+  std::vector<TimelineEvent> events;  // of the write that made its head
+  WallTime written;                   // its latest record
+  std::uint64_t head_epoch = 0;       // of the write that made its head
 };
 
 // The first storage key that is greater than every key with this prefix; prefixes here never end in
 // 0xff.
 std::string end_of(std::string_view prefix);
 
-// Head, progress, bodies, sending, unknown.
+// Head, bodies, sending, unknown; of changes the prefix of all.
 std::string call_key(Prefix prefix, const CallId& call);
-// The storage key of what changes of a call, by that of its head.
-std::string progress_key(std::string_view head_key);
+// Changes lie in the order of their writes.
+std::string change_key(const CallId& call, std::uint64_t epoch);
+// The call of a change's key and the epoch of its write; ErrorKind::corrupt else.
+Result<std::pair<CallId, std::uint64_t>> parse_change_key(std::string_view key);
 std::string key_key(const Digest& identity);
+// Of events as earlier versions wrote them, each with a record of its own.
 std::string timeline_prefix(const CallId& call);
-std::string timeline_key(const CallId& call, std::uint64_t epoch, std::uint16_t n);
 // The line of an order key, its places in ascending order. The line's digest is a keyed hash
 // already.
 std::string order_prefix(const Digest& line);
@@ -128,9 +132,16 @@ Result<RetireEntry> parse_retire_key(std::string_view key);
 Result<WallTime> due_of_key(std::string_view key);
 DueEntry parse_due_value(std::string_view value);
 
+inline constexpr std::size_t kBodyInsideMax = 2048;
+
+// What is taken out of a record before its time.
+enum class Strip : std::uint8_t { body, body_and_events };
+
 class RecordCodec {
  public:
-  explicit RecordCodec(Sealer sealer) : sealer_(std::move(sealer)) {}
+  // Bodies up to `body_inside_max` stand in the record of their call; reading needs no such word.
+  explicit RecordCodec(Sealer sealer, std::size_t body_inside_max = kBodyInsideMax)
+      : sealer_(std::move(sealer)), body_inside_max_(body_inside_max) {}
   [[nodiscard]] const Sealer& sealer() const { return sealer_; }
 
   // `policy`: a hash of the policy in force, for people who look at a record later; 0 when not
@@ -156,14 +167,23 @@ class RecordCodec {
   // Readers of single records. The key is the one it was stored under. ErrorKind::corrupt and
   // ErrorKind::invalid as Sealer::open and the payloads say; the context names the call.
   [[nodiscard]] Result<OpenedCall> open_call(std::string_view key, std::string_view value) const;
-  // Puts what a progress record says over the call, and when it was written over `opened`.
-  [[nodiscard]] Result<void> open_progress(std::string_view key, std::string_view value,
-                                           OpenedCall& opened) const;
-  [[nodiscard]] Result<Body> open_body(std::string_view key, std::string_view value) const;
-  [[nodiscard]] Result<KeyEntry> open_key_entry(std::string_view key, std::string_view value) const;
-  // Of one record. None where a later version wrote a kind of its own; it stays where it is.
+  // Puts what a change says over the call, and when it was written over `opened`; gives its
+  // events.
+  [[nodiscard]] Result<std::vector<TimelineEvent>> open_change(std::string_view key,
+                                                               std::string_view value,
+                                                               OpenedCall& opened) const;
+  // Its events alone.
   [[nodiscard]] Result<std::vector<TimelineEvent>> open_events(std::string_view key,
                                                                std::string_view value) const;
+  // The same head or change without what stands in it besides; none where there is nothing to
+  // take out.
+  [[nodiscard]] Result<std::optional<KvOp>> stripped(std::string_view key, std::string_view value,
+                                                     Strip what) const;
+  [[nodiscard]] Result<Body> open_body(std::string_view key, std::string_view value) const;
+  [[nodiscard]] Result<KeyEntry> open_key_entry(std::string_view key, std::string_view value) const;
+  // None where a later version wrote a kind of its own; it stays where it is.
+  [[nodiscard]] Result<std::optional<TimelineEvent>> open_event(std::string_view key,
+                                                                std::string_view value) const;
   [[nodiscard]] Result<PauseWrite> open_pause(std::string_view key, std::string_view value) const;
   [[nodiscard]] Result<WallTime> open_meta(std::string_view key, std::string_view value) const;
 
@@ -180,6 +200,7 @@ class RecordCodec {
                                          std::string_view value) const;
 
   Sealer sealer_;
+  std::size_t body_inside_max_;
 };
 
 // Whether a client can ask for this call by key: a key that Holdfast made has no entry.

@@ -1,219 +1,57 @@
 #include "call/record_payload.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <utility>
-#include <vector>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "call/payload.h"
+#include "call/record_early.h"
 
 namespace hf::call {
 namespace {
 
 constexpr std::uint8_t kCallVersion = 3;
-constexpr std::uint8_t kProgressVersion = 3;  // as calls
+constexpr std::uint8_t kChangeVersion = 3;  // as calls
 constexpr std::uint8_t kBodyVersion = 1;
 constexpr std::uint8_t kKeyEntryVersion = 2;
-constexpr std::uint8_t kEventVersion = 2;
-constexpr std::uint8_t kEventsVersion = 1;
-constexpr std::size_t kEventLeast = 77;  // bytes of one
+constexpr std::uint8_t kEarlyEventVersion = 2;
 constexpr std::uint8_t kPauseVersion = 1;
 constexpr std::uint8_t kMetaVersion = 1;
+constexpr std::size_t kEventLeast = 4;  // bytes of one
 
-void put_u8(std::string& out, std::uint8_t value) {
-  out.push_back(static_cast<char>(value));
-}
-template <typename Enum>
-void put_enum(std::string& out, Enum value) {
-  put_u8(out, static_cast<std::uint8_t>(value));
-}
-void put_i64(std::string& out, std::int64_t value) {
-  put_u64(out, static_cast<std::uint64_t>(value));
-}
-void put_i32(std::string& out, int value) {
-  put_u32(out, static_cast<std::uint32_t>(value));
-}
-void put_bool(std::string& out, bool value) {
-  put_u8(out, value ? 1 : 0);
-}
-
-void put_fields(std::string& out, const Fields& fields) {
-  put_u32(out, static_cast<std::uint32_t>(fields.size()));
-  for (const Field& field : fields) {
-    put_string(out, field.name);
-    put_string(out, field.value);
-  }
+void put_idempotency(PayloadWriter& out, const Idempotency& rules) {
+  out.choice(rules.mode);
+  out.text(rules.header);
+  BitsWriter bits;
+  const bool lifetime = bits.add(rules.lifetime.has_value());
+  const bool settle = bits.add(rules.settle.ns != 0);
+  out.bits(bits);
+  if (lifetime) out.signed_number(rules.lifetime->ns);
+  if (settle) out.signed_number(rules.settle.ns);
+  out.statuses(rules.refused);
+  out.statuses(rules.in_progress);
+  out.statuses(rules.settles);
+  out.text(rules.settles_field);
+  out.text(rules.settles_unless_type);
+  out.text(rules.replay_marker);
+  out.fields(rules.no_retry_advice);
 }
 
-void put_statuses(std::string& out, const std::vector<int>& statuses) {
-  put_u16(out, static_cast<std::uint16_t>(statuses.size()));
-  for (const int status : statuses)
-    put_u16(out, static_cast<std::uint16_t>(status));
-}
-
-void put_stamp(std::string& out, const Stamp& stamp) {
-  put_i64(out, stamp.wall.ms);
-  put_u64(out, stamp.boot.value);
-  put_i64(out, stamp.mono.ns);
-}
-
-void put_maybe_stamp(std::string& out, const std::optional<Stamp>& stamp) {
-  put_bool(out, stamp.has_value());
-  if (stamp) put_stamp(out, *stamp);
-}
-
-void put_maybe_digest(std::string& out, const std::optional<Digest>& digest) {
-  put_bool(out, digest.has_value());
-  if (digest) out.append(digest->raw());
-}
-
-void put_maybe_call_id(std::string& out, const std::optional<CallId>& id) {
-  put_bool(out, id.has_value());
-  if (id) out.append(id->raw());
-}
-
-// An hour and more stands as the most that fits.
-void put_micros(std::string& out, Duration duration) {
-  const std::int64_t us = std::clamp<std::int64_t>(duration.ns / 1000, 0, 0xffffffff);
-  put_u32(out, static_cast<std::uint32_t>(us));
-}
-
-// ByteReader with the checks of values on top; everything after the first wrong one is worthless,
-// and finish() says so.
-class Decoder {
- public:
-  Decoder(std::string_view payload, std::string_view what) : in_(payload), what_(what) {}
-
-  // False: finish() tells why.
-  bool version(std::uint8_t newest) {
-    version_ = in_.u8();
-    too_new_ = in_.ok() && version_ > newest;
-    valid_ = valid_ && version_ >= 1;
-    return in_.ok() && !too_new_ && valid_;
-  }
-  [[nodiscard]] bool since(std::uint8_t version) const { return version_ >= version; }
-  std::uint8_t u8() { return in_.u8(); }
-  std::uint16_t u16() { return in_.u16(); }
-  std::uint32_t u32() { return in_.u32(); }
-  std::uint64_t u64() { return in_.u64(); }
-  std::int64_t i64() { return static_cast<std::int64_t>(in_.u64()); }
-  int i32() { return static_cast<int>(in_.u32()); }
-  std::string text() { return std::string(in_.string()); }
-  std::string_view rest() { return in_.bytes(in_.rest().size()); }
-
-  bool boolean() {
-    const auto value = in_.u8();
-    valid_ = valid_ && value <= 1;
-    return value == 1;
-  }
-  template <typename Enum>
-  Enum choice(Enum low, Enum high) {
-    const auto value = in_.u8();
-    if (value < static_cast<std::uint8_t>(low) || value > static_cast<std::uint8_t>(high)) {
-      valid_ = false;
-      return low;
-    }
-    return static_cast<Enum>(value);
-  }
-  // A count of things of at least `least` bytes each: never more than the rest can hold.
-  std::size_t count(std::size_t claimed, std::size_t least) {
-    if (!in_.ok() || claimed > in_.rest().size() / least) {
-      valid_ = false;
-      return 0;
-    }
-    return claimed;
-  }
-  Fields fields() {
-    Fields out(count(in_.u32(), 8));
-    for (Field& field : out) {
-      field.name = text();
-      field.value = text();
-    }
-    return out;
-  }
-  std::vector<int> statuses() {
-    std::vector<int> out(count(in_.u16(), 2));
-    for (int& status : out)
-      status = in_.u16();
-    return out;
-  }
-  Digest digest() {
-    Digest out;
-    const auto raw = in_.bytes(out.bytes.size());
-    std::copy(raw.begin(), raw.end(), out.bytes.begin());
-    return out;
-  }
-  CallId call_id() {
-    CallId out;
-    const auto raw = in_.bytes(CallId::kSize);
-    std::copy(raw.begin(), raw.end(), out.bytes.begin());
-    return out;
-  }
-  Stamp stamp() {
-    Stamp out;
-    out.wall.ms = i64();
-    out.boot.value = u64();
-    out.mono.ns = i64();
-    return out;
-  }
-  std::optional<Stamp> maybe_stamp() {
-    if (!boolean()) return std::nullopt;
-    return stamp();
-  }
-  std::optional<Digest> maybe_digest() {
-    if (!boolean()) return std::nullopt;
-    return digest();
-  }
-  std::optional<CallId> maybe_call_id() {
-    if (!boolean()) return std::nullopt;
-    return call_id();
-  }
-  Duration micros() { return Duration::micros(u32()); }
-
-  template <typename T>
-  Result<T> finish(T value) const {
-    if (too_new_) {
-      return fail(
-          ErrorKind::invalid,
-          fmt::format("{} has version {}, which is newer than this program", what_, version_));
-    }
-    if (!valid_ || !in_.at_end()) {
-      return fail(ErrorKind::corrupt, fmt::format("{} is not well formed", what_));
-    }
-    return value;
-  }
-
- private:
-  ByteReader in_;
-  std::string_view what_;
-  std::uint8_t version_ = 0;
-  bool valid_ = true;
-  bool too_new_ = false;
-};
-
-void put_idempotency(std::string& out, const Idempotency& rules) {
-  put_enum(out, rules.mode);
-  put_string(out, rules.header);
-  put_bool(out, rules.lifetime.has_value());
-  if (rules.lifetime) put_i64(out, rules.lifetime->ns);
-  put_statuses(out, rules.refused);
-  put_statuses(out, rules.in_progress);
-  put_statuses(out, rules.settles);
-  put_string(out, rules.settles_field);
-  put_string(out, rules.settles_unless_type);
-  put_string(out, rules.replay_marker);
-  put_fields(out, rules.no_retry_advice);
-  put_i64(out, rules.settle.ns);
-}
-
-Idempotency get_idempotency(Decoder& in) {
+Idempotency get_idempotency(PayloadReader& in) {
   Idempotency out;
   out.mode = in.choice(Mode::none, Mode::repeatable);
   out.header = in.text();
-  if (in.boolean()) out.lifetime = Duration{in.i64()};
+  BitsReader bits = in.bits();
+  if (bits.next()) out.lifetime = Duration{in.signed_number()};
+  if (bits.next()) {
+    out.settle.ns = in.signed_number();
+    in.require(out.settle.ns != 0);
+  }
+  in.no_more(bits);
   out.refused = in.statuses();
   out.in_progress = in.statuses();
   out.settles = in.statuses();
@@ -221,447 +59,525 @@ Idempotency get_idempotency(Decoder& in) {
   out.settles_unless_type = in.text();
   out.replay_marker = in.text();
   out.no_retry_advice = in.fields();
-  if (in.since(2)) out.settle.ns = in.i64();
   return out;
 }
 
-void put_key_use(std::string& out, const KeyUse& key) {
-  out.append(key.identity.raw());
-  put_string(out, key.field);
-  put_string(out, key.value);
-  put_bool(out, key.business);
-  put_bool(out, key.stable);
-  put_bool(out, key.made);
-  put_bool(out, key.derived);
+void put_key_use(PayloadWriter& out, const KeyUse& key) {
+  BitsWriter bits;
+  bits.add(key.business);
+  bits.add(key.stable);
+  bits.add(key.made);
+  bits.add(key.derived);
+  out.bits(bits);
+  out.raw(key.identity.raw());
+  out.text(key.field);
+  out.text(key.value);
 }
 
-KeyUse get_key_use(Decoder& in) {
+KeyUse get_key_use(PayloadReader& in) {
   KeyUse out;
+  BitsReader bits = in.bits();
+  out.business = bits.next();
+  out.stable = bits.next();
+  out.made = bits.next();
+  out.derived = bits.next();
+  in.no_more(bits);
   out.identity = in.digest();
   out.field = in.text();
   out.value = in.text();
-  out.business = in.boolean();
-  out.stable = in.boolean();
-  out.made = in.boolean();
-  if (in.since(2)) out.derived = in.boolean();
   return out;
 }
 
-void put_answer(std::string& out, const Answer& answer) {
-  put_i32(out, answer.status);
-  put_fields(out, answer.fields);
-  put_bool(out, answer.body_kept);
-  put_u64(out, answer.body_bytes);
-  put_i64(out, answer.at.ms);
-  put_bool(out, answer.by_lookup);
-}
-
-Answer get_answer(Decoder& in) {
-  Answer out;
-  out.status = in.i32();
-  out.fields = in.fields();
-  out.body_kept = in.boolean();
-  out.body_bytes = in.u64();
-  out.at.ms = in.i64();
-  if (in.since(2)) out.by_lookup = in.boolean();
-  return out;
-}
-
-void put_asked(std::string& out, const Asked& asked) {
-  put_bool(out, asked.not_before.has_value());
-  if (asked.not_before) put_i64(out, asked.not_before->ms);
-  put_bool(out, asked.deadline);
-  put_u8(out, asked.urgency);
-  put_bool(out, asked.order.has_value());
-  if (asked.order) {
-    out.append(asked.order->line.raw());
-    put_u64(out, asked.order->place);
-    put_string(out, asked.order->name);
+void put_asked(PayloadWriter& out, const Asked& asked) {
+  BitsWriter bits;
+  const bool not_before = bits.add(asked.not_before.has_value());
+  bits.add(asked.deadline);
+  const bool urgency = bits.add(asked.urgency != kUrgencyDefault);
+  const bool order = bits.add(asked.order.has_value());
+  const bool callback = bits.add(!asked.callback.empty());
+  out.bits(bits);
+  if (not_before) out.wall(*asked.not_before);
+  if (urgency) out.u8(asked.urgency);
+  if (order) {
+    out.raw(asked.order->line.raw());
+    out.number(asked.order->place);
+    out.text(asked.order->name);
   }
-  put_string(out, asked.callback);
+  if (callback) out.text(asked.callback);
 }
 
-Asked get_asked(Decoder& in) {
+Asked get_asked(PayloadReader& in) {
   Asked out;
-  if (in.boolean()) out.not_before = WallTime{in.i64()};
-  out.deadline = in.boolean();
-  out.urgency = in.choice<std::uint8_t>(0, kUrgencyLast);
-  if (in.boolean()) {
+  BitsReader bits = in.bits();
+  if (bits.next()) out.not_before = in.wall();
+  out.deadline = bits.next();
+  if (bits.next()) {
+    out.urgency = in.choice<std::uint8_t>(0, kUrgencyLast);
+    in.require(out.urgency != kUrgencyDefault);
+  }
+  if (bits.next()) {
     Order order;
     order.line = in.digest();
-    order.place = in.u64();
+    order.place = in.number();
     order.name = in.text();
     out.order = std::move(order);
   }
-  out.callback = in.text();
+  if (bits.next()) {
+    out.callback = in.text();
+    in.require(!out.callback.empty());
+  }
+  in.no_more(bits);
   return out;
 }
 
-void put_index(std::string& out, const std::vector<IndexValue>& index) {
-  put_u16(out, static_cast<std::uint16_t>(index.size()));
+void put_index(PayloadWriter& out, const std::vector<IndexValue>& index) {
+  out.number(index.size());
   for (const IndexValue& value : index) {
-    put_string(out, value.name);
-    put_string(out, value.value);
-    put_bool(out, value.hashed);
+    out.text(value.name);
+    out.label(value.value);
+    out.u8(value.hashed ? 1 : 0);
   }
 }
 
-std::vector<IndexValue> get_index(Decoder& in) {
-  std::vector<IndexValue> out(in.count(in.u16(), 9));
+std::vector<IndexValue> get_index(PayloadReader& in) {
+  std::vector<IndexValue> out(in.how_many(in.number(), 3));
   for (IndexValue& value : out) {
     value.name = in.text();
-    value.value = in.text();
-    value.hashed = in.boolean();
+    value.value = in.label();
+    value.hashed = in.choice<std::uint8_t>(0, 1) == 1;
   }
   return out;
 }
 
 // The call as it was accepted.
-void put_frozen(std::string& out, const Call& call) {
-  put_string(out, call.route);
-  put_string(out, call.upstream);
-  out.append(call.owner.raw());
-  put_bool(out, call.key.has_value());
-  if (call.key) put_key_use(out, *call.key);
-  out.append(call.fingerprint.raw());
-  put_bool(out, call.request != nullptr);
-  if (call.request) {
-    put_string(out, call.request->method);
-    put_string(out, call.request->target);
-    put_fields(out, call.request->fields);
-  }
-  put_u64(out, call.body_bytes);
-  put_bool(out, call.has_body);
-  put_idempotency(out, call.idempotency);
-  put_bool(out, call.safe);
-  put_bool(out, call.head_is_proof);
-  put_stamp(out, call.accepted);
-  put_i64(out, call.deadline.ns);
-  put_string(out, call.account);
-  put_string(out, call.limit_key);
+void put_frozen(PayloadWriter& out, const Call& call) {
+  BitsWriter bits;
+  const bool key = bits.add(call.key.has_value());
+  const bool request = bits.add(call.request != nullptr);
+  bits.add(call.has_body);
+  bits.add(call.safe);
+  bits.add(call.head_is_proof);
+  const bool likeness = bits.add(call.likeness.has_value());
+  const bool resembles = bits.add(call.resembles.has_value());
+  const bool callback = bits.add(call.callback_of.has_value());
+  out.bits(bits);
+  out.stamp(call.accepted);
+  out.signed_number(call.deadline.ns);
+  out.text(call.route);
+  out.text(call.upstream);
+  out.raw(call.owner.raw());
+  if (key) put_key_use(out, *call.key);
+  out.raw(call.fingerprint.raw());
+  out.label(call.account);
+  out.label(call.limit_key);
+  if (likeness) out.raw(call.likeness->raw());
+  if (resembles) out.raw(call.resembles->raw());
+  if (callback) out.raw(call.callback_of->raw());
   put_asked(out, call.asked);
   put_index(out, call.index);
-  put_maybe_digest(out, call.likeness);
-  put_maybe_call_id(out, call.resembles);
-  put_maybe_call_id(out, call.callback_of);
+  put_idempotency(out, call.idempotency);
+  if (request) {
+    out.text(call.request->method);
+    out.text(call.request->target);
+    out.fields(call.request->fields);
+  }
+  out.number(call.body_bytes);
 }
 
-void get_frozen(Decoder& in, Call& call) {
+void get_frozen(PayloadReader& in, Call& call) {
+  BitsReader bits = in.bits();
+  const bool key = bits.next();
+  const bool request = bits.next();
+  call.has_body = bits.next();
+  call.safe = bits.next();
+  call.head_is_proof = bits.next();
+  const bool likeness = bits.next();
+  const bool resembles = bits.next();
+  const bool callback = bits.next();
+  in.no_more(bits);
+  call.accepted = in.stamp();
+  call.deadline.ns = in.signed_number();
   call.route = in.text();
   call.upstream = in.text();
   call.owner = in.digest();
-  if (in.boolean()) call.key = get_key_use(in);
+  if (key) call.key = get_key_use(in);
   call.fingerprint = in.digest();
-  if (in.boolean()) {
-    auto request = std::make_shared<Request>();
-    request->method = in.text();
-    request->target = in.text();
-    request->fields = in.fields();
-    call.request = std::move(request);
-  }
-  call.body_bytes = in.u64();
-  call.has_body = in.boolean();
-  call.idempotency = get_idempotency(in);
-  call.safe = in.boolean();
-  call.head_is_proof = in.boolean();
-  call.accepted = in.stamp();
-  call.deadline.ns = in.i64();
-  call.account = in.text();
-  call.limit_key = in.text();
-  if (!in.since(2)) return;
+  call.account = in.label();
+  call.limit_key = in.label();
+  if (likeness) call.likeness = in.digest();
+  if (resembles) call.resembles = in.call_id();
+  if (callback) call.callback_of = in.call_id();
   call.asked = get_asked(in);
   call.index = get_index(in);
-  call.likeness = in.maybe_digest();
-  call.resembles = in.maybe_call_id();
-  call.callback_of = in.maybe_call_id();
-}
-
-// What the attempts have shown.
-void put_progress(std::string& out, const Call& call) {
-  put_i32(out, call.attempts);
-  put_i32(out, call.held_attempts);
-  put_bool(out, call.unresolved);
-  put_enum(out, call.proof);
-  put_maybe_stamp(out, call.first_sent);
-  put_string(out, call.first_sent_authority);
-  put_enum(out, call.last_cause);
-  put_i32(out, call.last_status);
-  put_i32(out, call.crashes);
-  put_i64(out, call.next_attempt_at.ms);
-  put_bool(out, call.no_more_attempts);
-  put_bool(out, call.answer.has_value());
-  if (call.answer) put_answer(out, *call.answer);
-  put_enum(out, call.verdict);
-  put_maybe_stamp(out, call.ended);
-  put_maybe_stamp(out, call.doubt.since);
-  put_maybe_stamp(out, call.doubt.absent_since);
-  put_i32(out, call.doubt.lookups);
-  put_u8(out, call.stage);
-  put_i32(out, call.asked_again);
-}
-
-void get_progress(Decoder& in, Call& call) {
-  call.attempts = in.i32();
-  call.held_attempts = in.i32();
-  call.unresolved = in.boolean();
-  call.proof = in.choice(Proof::none, Proof::goaway_unprocessed);
-  call.first_sent = in.maybe_stamp();
-  call.first_sent_authority = in.text();
-  call.last_cause = in.choice(Cause::none, Cause::address_refused);
-  call.last_status = in.i32();
-  call.crashes = in.i32();
-  call.next_attempt_at.ms = in.i64();
-  call.no_more_attempts = in.boolean();
-  if (in.boolean()) call.answer = get_answer(in);
-  call.verdict = in.choice(Effect::none, Effect::applied);
-  call.ended = in.maybe_stamp();
-  if (!in.since(2)) return;
-  call.doubt.since = in.maybe_stamp();
-  call.doubt.absent_since = in.maybe_stamp();
-  call.doubt.lookups = in.i32();
-  call.stage = in.choice<std::uint8_t>(0, 2);
-  call.asked_again = in.i32();
-}
-
-// Where a call stands.
-void put_standing(std::string& out, const Call& call) {
-  put_u64(out, call.epoch);
-  put_enum(out, call.state);
-  put_enum(out, call.reason);
-  put_bool(out, call.held);
-}
-
-void get_standing(Decoder& in, Call& call) {
-  call.epoch = in.u64();
-  call.state = in.choice(State::waiting, State::cancelled);
-  call.reason = in.choice(WaitReason::none, WaitReason::verify);
-  call.held = in.boolean();
-}
-
-void put_event(std::string& out, const TimelineEvent& event) {
-  put_i64(out, event.at.ms);
-  put_enum(out, event.what);
-  put_enum(out, event.who);
-  put_u32(out, event.attempt);
-  put_u16(out, event.status);
-  put_enum(out, event.evidence);
-  put_enum(out, event.proof);
-  put_enum(out, event.cause);
-  put_bool(out, event.reused);
-  put_u64(out, event.bytes_sent);
-  put_u64(out, event.bytes_received);
-  put_u32(out, event.took_ms);
-  put_string(out, event.where);
-  put_string(out, event.rule);
-  put_string(out, event.detail);
-  for (const Duration phase : {event.phases.queued, event.phases.resolve, event.phases.connect,
-                               event.phases.tls, event.phases.head, event.phases.body}) {
-    put_micros(out, phase);
+  call.idempotency = get_idempotency(in);
+  if (request) {
+    auto read = std::make_shared<Request>();
+    read->method = in.text();
+    read->target = in.text();
+    read->fields = in.fields();
+    call.request = std::move(read);
   }
-  put_maybe_digest(out, event.digest);
+  call.body_bytes = in.number();
 }
 
-TimelineEvent get_event(Decoder& in, bool phases) {
-  TimelineEvent out;
-  out.at.ms = in.i64();
-  out.what = in.choice(Happening::accepted, Happening::callback_made);
-  out.who = in.choice(Actor::holdfast, Actor::upstream);
-  out.attempt = in.u32();
-  out.status = in.u16();
-  out.evidence = in.choice(Evidence::nothing_sent, Evidence::answer_complete);
-  out.proof = in.choice(Proof::none, Proof::goaway_unprocessed);
-  out.cause = in.choice(Cause::none, Cause::address_refused);
-  out.reused = in.boolean();
-  out.bytes_sent = in.u64();
-  out.bytes_received = in.u64();
-  out.took_ms = in.u32();
-  out.where = in.text();
-  out.rule = in.text();
-  out.detail = in.text();
-  if (!phases) return out;
-  for (Duration* phase : {&out.phases.queued, &out.phases.resolve, &out.phases.connect,
-                          &out.phases.tls, &out.phases.head, &out.phases.body}) {
-    *phase = in.micros();
-  }
-  out.digest = in.maybe_digest();
+void put_answer(PayloadWriter& out, const Answer& answer) {
+  BitsWriter bits;
+  bits.add(answer.body_kept);
+  bits.add(answer.by_lookup);
+  out.bits(bits);
+  out.count(answer.status);
+  out.wall(answer.at);
+  out.fields(answer.fields);
+  out.number(answer.body_bytes);
+  out.number(answer.body_epoch);
+}
+
+Answer get_answer(PayloadReader& in) {
+  Answer out;
+  BitsReader bits = in.bits();
+  out.body_kept = bits.next();
+  out.by_lookup = bits.next();
+  in.no_more(bits);
+  out.status = in.count();
+  out.at = in.wall();
+  out.fields = in.fields();
+  out.body_bytes = in.number();
+  out.body_epoch = in.number();
   return out;
 }
 
-void put_events(std::string& out, const std::vector<TimelineEvent>& events) {
-  put_u16(out, static_cast<std::uint16_t>(events.size()));
+// Where a call stands, and what the attempts have shown.
+void put_progress(PayloadWriter& out, const Call& call) {
+  out.number(call.epoch);
+  out.choice(call.state);
+  out.choice(call.reason);
+  BitsWriter bits;
+  bits.add(call.held);
+  bits.add(call.unresolved);
+  bits.add(call.no_more_attempts);
+  const bool first_sent = bits.add(call.first_sent.has_value());
+  const bool answer = bits.add(call.answer.has_value());
+  const bool ended = bits.add(call.ended.has_value());
+  const bool doubt = bits.add(call.doubt.since.has_value());
+  const bool absent = bits.add(call.doubt.absent_since.has_value());
+  out.bits(bits);
+  out.count(call.attempts);
+  out.count(call.held_attempts);
+  out.choice(call.proof);
+  out.choice(call.last_cause);
+  out.count(call.last_status);
+  out.count(call.crashes);
+  out.choice(call.verdict);
+  out.u8(call.stage);
+  out.count(call.asked_again);
+  out.count(call.doubt.lookups);
+  if (first_sent) out.stamp(*call.first_sent);
+  out.text(call.first_sent_authority);
+  out.wall(call.next_attempt_at);
+  if (answer) put_answer(out, *call.answer);
+  if (ended) out.stamp(*call.ended);
+  if (doubt) out.stamp(*call.doubt.since);
+  if (absent) out.stamp(*call.doubt.absent_since);
+}
+
+void get_progress(PayloadReader& in, Call& call) {
+  call.epoch = in.number();
+  call.state = in.choice(State::waiting, State::cancelled);
+  call.reason = in.choice(WaitReason::none, WaitReason::verify);
+  BitsReader bits = in.bits();
+  call.held = bits.next();
+  call.unresolved = bits.next();
+  call.no_more_attempts = bits.next();
+  const bool first_sent = bits.next();
+  const bool answer = bits.next();
+  const bool ended = bits.next();
+  const bool doubt = bits.next();
+  const bool absent = bits.next();
+  in.no_more(bits);
+  call.attempts = in.count();
+  call.held_attempts = in.count();
+  call.proof = in.choice(Proof::none, Proof::goaway_unprocessed);
+  call.last_cause = in.choice(Cause::none, Cause::address_refused);
+  call.last_status = in.count();
+  call.crashes = in.count();
+  call.verdict = in.choice(Effect::none, Effect::applied);
+  call.stage = in.choice<std::uint8_t>(0, 2);
+  call.asked_again = in.count();
+  call.doubt = {};
+  call.doubt.lookups = in.count();
+  call.first_sent.reset();
+  if (first_sent) call.first_sent = in.stamp();
+  call.first_sent_authority = in.text();
+  call.next_attempt_at = in.wall();
+  call.answer.reset();
+  if (answer) call.answer = get_answer(in);
+  call.ended.reset();
+  if (ended) call.ended = in.stamp();
+  if (doubt) call.doubt.since = in.stamp();
+  if (absent) call.doubt.absent_since = in.stamp();
+}
+
+// Microseconds of a phase: an hour and more stands as the most that fits.
+std::uint64_t micros_of(Duration duration) {
+  return static_cast<std::uint64_t>(std::clamp<std::int64_t>(duration.ns / 1000, 0, 0xffffffff));
+}
+
+// Most members of most events are nothing: only the others are written.
+template <typename Event, typename Visit>
+void visit_numbers(Event& event, Visit visit) {
+  visit(event.attempt);
+  visit(event.status);
+  visit(event.bytes_sent);
+  visit(event.bytes_received);
+  visit(event.took_ms);
+}
+
+template <typename Event, typename Visit>
+void visit_phases(Event& event, Visit visit) {
+  for (auto* phase : {&event.phases.queued, &event.phases.resolve, &event.phases.connect,
+                      &event.phases.tls, &event.phases.head, &event.phases.body}) {
+    visit(*phase);
+  }
+}
+
+template <typename Event, typename Visit>
+void visit_texts(Event& event, Visit visit) {
+  for (auto* text : {&event.where, &event.rule, &event.detail})
+    visit(*text);
+}
+
+void put_event(PayloadWriter& out, const TimelineEvent& event) {
+  out.choice(event.what);
+  BitsWriter bits;
+  bits.add(event.reused);
+  bits.add(event.who != Actor::holdfast);
+  bits.add(event.evidence != Evidence::nothing_sent);
+  bits.add(event.proof != Proof::none);
+  bits.add(event.cause != Cause::none);
+  bits.add(event.digest.has_value());
+  visit_numbers(event, [&](auto number) { bits.add(number != 0); });
+  visit_phases(event, [&](Duration phase) { bits.add(micros_of(phase) != 0); });
+  visit_texts(event, [&](const std::string& text) { bits.add(!text.empty()); });
+  out.bits(bits);
+  out.wall(event.at);
+  if (event.who != Actor::holdfast) out.choice(event.who);
+  if (event.evidence != Evidence::nothing_sent) out.choice(event.evidence);
+  if (event.proof != Proof::none) out.choice(event.proof);
+  if (event.cause != Cause::none) out.choice(event.cause);
+  if (event.digest) out.raw(event.digest->raw());
+  visit_numbers(event, [&](auto number) {
+    if (number != 0) out.number(number);
+  });
+  visit_phases(event, [&](Duration phase) {
+    if (const auto us = micros_of(phase); us != 0) out.number(us);
+  });
+  visit_texts(event, [&](const std::string& text) {
+    if (!text.empty()) out.text(text);
+  });
+}
+
+// A member that its bit announces, and that is something.
+template <typename Number>
+void get_number(PayloadReader& in, Number& number) {
+  const std::uint64_t value = in.number();
+  number = static_cast<Number>(value);
+  in.require(value != 0 && std::uint64_t{number} == value);
+}
+
+TimelineEvent get_event(PayloadReader& in) {
+  TimelineEvent out;
+  out.what = in.choice(Happening::accepted, Happening::callback_made);
+  BitsReader bits = in.bits();
+  out.reused = bits.next();
+  const bool who = bits.next();
+  const bool evidence = bits.next();
+  const bool proof = bits.next();
+  const bool cause = bits.next();
+  const bool digest = bits.next();
+  out.at = in.wall();
+  if (who) out.who = in.choice(Actor::client, Actor::upstream);
+  if (evidence) out.evidence = in.choice(Evidence::sent, Evidence::answer_complete);
+  if (proof) out.proof = in.choice(Proof::no_byte, Proof::goaway_unprocessed);
+  if (cause) out.cause = in.choice(Cause::dns, Cause::address_refused);
+  if (digest) out.digest = in.digest();
+  visit_numbers(out, [&](auto& number) {
+    if (bits.next()) get_number(in, number);
+  });
+  visit_phases(out, [&](Duration& phase) {
+    if (!bits.next()) return;
+    std::uint32_t us = 0;
+    get_number(in, us);
+    phase = Duration::micros(us);
+  });
+  visit_texts(out, [&](std::string& text) {
+    if (!bits.next()) return;
+    text = in.text();
+    in.require(!text.empty());
+  });
+  in.no_more(bits);
+  return out;
+}
+
+void put_events(PayloadWriter& out, const std::vector<TimelineEvent>& events) {
+  out.number(events.size());
   for (const TimelineEvent& event : events)
     put_event(out, event);
 }
 
-std::vector<TimelineEvent> get_events(Decoder& in) {
-  std::vector<TimelineEvent> out(in.count(in.u16(), kEventLeast));
+std::vector<TimelineEvent> get_events(PayloadReader& in) {
+  std::vector<TimelineEvent> out(in.how_many(in.number(), kEventLeast));
   for (TimelineEvent& event : out)
-    event = get_event(in, true);
+    event = get_event(in);
   return out;
+}
+
+// At the end: whether a body is there, and all of it.
+void put_body(PayloadWriter& out, const Body& body) {
+  out.u8(body ? 1 : 0);
+  if (body) out.raw(*body);
+}
+
+Body get_body(PayloadReader& in) {
+  if (in.choice<std::uint8_t>(0, 1) == 0) return nullptr;
+  return make_body(std::string(in.rest()));
 }
 
 }  // namespace
 
-std::string encode_call(const Call& call, const std::vector<TimelineEvent>& events) {
-  std::string out;
-  out.reserve(1024);
-  put_u8(out, kCallVersion);
-  out.append(call.id.raw());
-  put_standing(out, call);
+std::string encode_call(const Call& call, const std::vector<TimelineEvent>& events,
+                        BodyPlace request_body) {
+  const bool inside = request_body == BodyPlace::inside && call.request;
+  const Body body = inside ? call.request->body : nullptr;
+  PayloadWriter out(kCallVersion, 768 + view(body).size());
   put_frozen(out, call);
   put_progress(out, call);
   put_events(out, events);
-  return out;
+  put_body(out, body);
+  return out.finish();
 }
 
-Result<CallHead> decode_call(std::string_view payload) {
-  Decoder in(payload, "call");
+Result<CallHead> decode_call(const CallId& id, std::string_view payload) {
+  PayloadReader in(payload, "call");
   CallHead out;
+  out.call.id = id;
   if (in.version(kCallVersion)) {
-    out.call.id = in.call_id();
-    get_standing(in, out.call);
-    get_frozen(in, out.call);
-    get_progress(in, out.call);
-    if (in.since(3)) out.events = get_events(in);
+    if (in.before(3)) {
+      out.call = read_early_call(in);
+      in.require(out.call.id == id);
+    } else {
+      get_frozen(in, out.call);
+      get_progress(in, out.call);
+      out.events = get_events(in);
+      Body body = get_body(in);
+      in.require(!body || out.call.request);
+      if (body && out.call.request) {
+        auto request = std::make_shared<Request>(*out.call.request);
+        request->body = std::move(body);
+        out.call.request = std::move(request);
+      }
+    }
   }
   return in.finish(std::move(out));
 }
 
-std::string encode_progress(const Call& call) {
-  std::string out;
-  out.reserve(512);
-  put_u8(out, kProgressVersion);
-  put_standing(out, call);
+std::string encode_change(const Call& call, const std::vector<TimelineEvent>& events,
+                          BodyPlace answer_body) {
+  const bool inside = answer_body == BodyPlace::inside && call.answer;
+  const Body body = inside ? call.answer->body : nullptr;
+  PayloadWriter out(kChangeVersion, 384 + view(body).size());
   put_progress(out, call);
-  return out;
+  put_events(out, events);
+  put_body(out, body);
+  return out.finish();
 }
 
-Result<void> decode_progress(std::string_view payload, Call& call) {
-  Decoder in(payload, "a call's progress");
-  if (in.version(kProgressVersion)) {
-    call.answer.reset();
-    get_standing(in, call);
+Result<std::vector<TimelineEvent>> decode_change(std::string_view payload, Call& call) {
+  PayloadReader in(payload, "a call's change");
+  std::vector<TimelineEvent> events;
+  if (in.version(kChangeVersion)) {
+    in.require(!in.before(3));
     get_progress(in, call);
+    events = get_events(in);
+    Body body = get_body(in);
+    in.require(!body || call.answer);
+    if (body && call.answer) call.answer->body = std::move(body);
   }
-  HF_TRY_VOID(in.finish(true));
-  return {};
-}
-
-std::uint64_t frozen_hash(const Call& call) {
-  std::string bytes;
-  bytes.reserve(1024);
-  put_frozen(bytes, call);
-  return std::hash<std::string_view>{}(bytes);
+  return in.finish(std::move(events));
 }
 
 std::string encode_body(std::string_view body) {
-  std::string out;
-  out.reserve(body.size() + 1);
-  put_u8(out, kBodyVersion);
-  out.append(body);
-  return out;
+  PayloadWriter out(kBodyVersion, body.size() + 1);
+  out.raw(body);
+  return out.finish();
 }
 
 Result<std::string> decode_body(std::string_view payload) {
-  Decoder in(payload, "body");
+  PayloadReader in(payload, "body");
   std::string out;
   if (in.version(kBodyVersion)) out = std::string(in.rest());
   return in.finish(std::move(out));
 }
 
-// A living key only names its call, which has the rest.
 std::string encode_key_entry(const KeyEntry& entry) {
-  std::string out;
-  put_u8(out, kKeyEntryVersion);
-  out.append(entry.call.raw());
-  put_bool(out, entry.tombstone);
-  if (!entry.tombstone) return out;
-  out.append(entry.owner.raw());
-  put_enum(out, entry.verdict);
-  return out;
+  HF_CHECK(entry.tombstone);
+  PayloadWriter out(kKeyEntryVersion, 64);
+  out.raw(entry.call.raw());
+  out.raw(entry.owner.raw());
+  out.choice(entry.verdict);
+  return out.finish();
 }
 
 Result<KeyEntry> decode_key_entry(std::string_view payload) {
-  Decoder in(payload, "key entry");
+  PayloadReader in(payload, "key entry");
   KeyEntry out;
   if (in.version(kKeyEntryVersion)) {
     out.call = in.call_id();
-    if (in.since(2)) {
-      out.tombstone = in.boolean();
-      if (out.tombstone) {
-        out.owner = in.digest();
-        out.verdict = in.choice(Effect::none, Effect::applied);
-      }
-    } else {
-      out.owner = in.digest();
+    out.owner = in.digest();
+    out.tombstone = true;
+    if (in.before(2)) {
       out.fingerprint = in.digest();
       out.tombstone = in.boolean();
-      out.verdict = in.choice(Effect::none, Effect::applied);
     }
+    out.verdict = in.choice(Effect::none, Effect::applied);
   }
   return in.finish(out);
 }
 
-std::string encode_event(const TimelineEvent& event) {
-  std::string out;
-  out.reserve(128);
-  put_u8(out, kEventVersion);
-  put_event(out, event);
-  return out;
-}
-
 Result<TimelineEvent> decode_event(std::string_view payload) {
-  Decoder in(payload, "timeline event");
+  PayloadReader in(payload, "timeline event");
   TimelineEvent out;
-  if (in.version(kEventVersion)) out = get_event(in, in.since(2));
-  return in.finish(std::move(out));
-}
-
-std::string encode_events(const std::vector<TimelineEvent>& events) {
-  std::string out;
-  out.reserve(128 * events.size());
-  put_u8(out, kEventsVersion);
-  put_events(out, events);
-  return out;
-}
-
-Result<std::vector<TimelineEvent>> decode_events(std::string_view payload) {
-  Decoder in(payload, "timeline events");
-  std::vector<TimelineEvent> out;
-  if (in.version(kEventsVersion)) out = get_events(in);
+  if (in.version(kEarlyEventVersion)) out = read_early_event(in);
   return in.finish(std::move(out));
 }
 
 std::string encode_pause(const PauseWrite& pause) {
   HF_CHECK(pause.until.has_value());
-  std::string out;
-  put_u8(out, kPauseVersion);
+  std::string out(1, static_cast<char>(kPauseVersion));
   put_string(out, pause.upstream);
   put_string(out, pause.limit_key);
-  put_i64(out, pause.until->ms);
+  put_u64(out, static_cast<std::uint64_t>(pause.until->ms));
   return out;
 }
 
 Result<PauseWrite> decode_pause(std::string_view payload) {
-  Decoder in(payload, "pause");
+  PayloadReader in(payload, "pause");
   PauseWrite out;
   if (in.version(kPauseVersion)) {
-    out.upstream = in.text();
-    out.limit_key = in.text();
+    out.upstream = in.wide_text();
+    out.limit_key = in.wide_text();
     out.until = WallTime{in.i64()};
   }
   return in.finish(std::move(out));
 }
 
 std::string encode_meta(WallTime time) {
-  std::string out;
-  put_u8(out, kMetaVersion);
-  put_i64(out, time.ms);
+  std::string out(1, static_cast<char>(kMetaVersion));
+  put_u64(out, static_cast<std::uint64_t>(time.ms));
   return out;
 }
 
 Result<WallTime> decode_meta(std::string_view payload) {
-  Decoder in(payload, "journal's own record");
+  PayloadReader in(payload, "journal's own record");
   WallTime out;
   if (in.version(kMetaVersion)) out.ms = in.i64();
   return in.finish(out);

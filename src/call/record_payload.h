@@ -15,31 +15,35 @@
 
 namespace hf::call {
 
-// All of a call but its bodies: request->body and answer->body read back null. With it the events
-// of the write that made it, so that a call which begins takes one record.
+// Whether a body stands at the end of the record that tells of it, or in a record of its own.
+enum class BodyPlace : std::uint8_t { apart, inside };
+
+// A call as a write left it, and the events of that write: a call that begins takes one record.
+// An answer's body is never in it.
 struct CallHead {
   Call call;
   std::vector<TimelineEvent> events;
 };
-std::string encode_call(const Call& call, const std::vector<TimelineEvent>& events = {});
-Result<CallHead> decode_call(std::string_view payload);
+std::string encode_call(const Call& call, const std::vector<TimelineEvent>& events = {},
+                        BodyPlace request_body = BodyPlace::apart);
+// `id` is the one of its storage key. request->body is there where it was inside.
+Result<CallHead> decode_call(const CallId& id, std::string_view payload);
 
-// What changes of a call. Decoding puts it over what the head says.
-std::string encode_progress(const Call& call);
-Result<void> decode_progress(std::string_view payload, Call& call);
-// A hash of all the rest, for this process only: whether the head must be written again.
-std::uint64_t frozen_hash(const Call& call);
+// What a later write has changed, and its events.
+std::string encode_change(const Call& call, const std::vector<TimelineEvent>& events,
+                          BodyPlace answer_body = BodyPlace::apart);
+// Puts it over `call`; answer->body is there where it was inside.
+Result<std::vector<TimelineEvent>> decode_change(std::string_view payload, Call& call);
 
 std::string encode_body(std::string_view body);
 Result<std::string> decode_body(std::string_view payload);
 
+// Of a tombstone: what names a living key's call is not sealed. Earlier versions sealed both.
 std::string encode_key_entry(const KeyEntry& entry);
 Result<KeyEntry> decode_key_entry(std::string_view payload);
 
-std::string encode_event(const TimelineEvent& event);
+// An event with a record of its own, as the first two versions wrote it.
 Result<TimelineEvent> decode_event(std::string_view payload);
-std::string encode_events(const std::vector<TimelineEvent>& events);
-Result<std::vector<TimelineEvent>> decode_events(std::string_view payload);
 
 // A lifted pause has no record: `until` is required.
 std::string encode_pause(const PauseWrite& pause);

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <sodium.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "call/payload.h"
 #include "call/squeeze.h"
 
 namespace hf::call {
@@ -23,10 +25,11 @@ static_assert(sizeof kKdfContext - 1 == crypto_kdf_CONTEXTBYTES);
 constexpr std::string_view kAadDomain = "holdfast-journal";
 constexpr std::uint8_t kDigestVersion = 1;
 constexpr std::size_t kNonceSize = 24;
-constexpr std::size_t kHeadMax = 7 + 10 + 10 + 8 + kNonceSize;
+constexpr std::size_t kHeadMax = 7 + 10 + 10 + 8 + sizeof(Sealer::Nonce);
+using WholeNonce = std::array<unsigned char, kNonceSize>;
 
 // Numbers of the derived keys. Stored in effect: they never change.
-enum class Subkey : std::uint64_t { seal = 1, index = 2, hash = 3, name = 4 };
+enum class Subkey : std::uint64_t { seal = 1, index = 2, hash = 3, name = 4, nonce = 5 };
 
 Sealer::Key derive(const Sealer::Key& key, Subkey which) {
   HF_CHECK_MSG(sodium_init() >= 0, "libsodium cannot start: no source of random bytes");
@@ -56,17 +59,10 @@ constexpr std::uint8_t kSqueezed = 1;
 constexpr std::uint8_t kPolicy = 2;
 constexpr std::size_t kSqueezeFrom = 64;  // bytes of payload; less is not worth the time
 
-// Small numbers on both sides of zero as small numbers.
-std::uint64_t zigzag(std::int64_t value) {
-  return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
-}
-std::int64_t from_zigzag(std::uint64_t value) {
-  return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
-}
-
 struct ClearPart {
   std::uint32_t key_id = 0;
   std::size_t head_size = 0;  // with the nonce
+  bool first = false;         // of version 1, with the whole nonce in it
   std::optional<std::uint32_t> length;
   bool squeezed = false;
   RecordHead head;
@@ -89,6 +85,7 @@ Result<ClearPart> read_first(ByteReader in) {
   in.bytes(16);  // boot id and monotonic clock
   out.head.policy = in.u64();
   out.length = in.u32();
+  out.first = true;
   out.head_size = kFirstHeadSize;
   in.bytes(kNonceSize);
   if (!in.ok()) return fail(ErrorKind::corrupt, "record is shorter than its head");
@@ -108,7 +105,7 @@ Result<ClearPart> read_second(ByteReader in, std::size_t size) {
   out.head.epoch = in.varint();
   out.head.at.ms = from_zigzag(in.varint());
   if ((flags & kPolicy) != 0) out.head.policy = in.u64();
-  in.bytes(kNonceSize);
+  in.bytes(sizeof(Sealer::Nonce));
   if (!in.ok()) return fail(ErrorKind::corrupt, "record is shorter than its head");
   if ((flags & ~(kSqueezed | kPolicy)) != 0) return unknown_flags(flags);
   if ((flags & kPolicy) != 0 && out.head.policy == 0) {
@@ -148,6 +145,8 @@ Sealer::Sealer(const Key& key, NonceSource nonces)
     : index_mac_(derive(key, Subkey::index)), nonces_(std::move(nonces)) {
   seal_key_ = derive(key, Subkey::seal);
   hash_secret_ = derive(key, Subkey::hash);
+  const Key nonce = derive(key, Subkey::nonce);
+  std::copy_n(nonce.begin(), nonce_key_.size(), nonce_key_.begin());
   const Key name = derive(key, Subkey::name);
   for (std::size_t i = 0; i < 4; ++i)
     key_id_ |= std::uint32_t{name[i]} << (8 * i);
@@ -174,11 +173,12 @@ std::string Sealer::seal(const RecordHead& head, std::string_view storage_key,
 
   const std::size_t head_size = out.size();
   const std::string aad = additional_data(storage_key, out);
+  const auto whole = whole_nonce(aad);
   out.resize(head_size + payload.size() + kTagSize);
   unsigned long long written = 0;
   crypto_aead_xchacha20poly1305_ietf_encrypt(
       reinterpret_cast<unsigned char*>(out.data()) + head_size, &written, octets(payload),
-      payload.size(), octets(aad), aad.size(), nullptr, nonce.data(), seal_key_.data());
+      payload.size(), octets(aad), aad.size(), nullptr, whole.data(), seal_key_.data());
   HF_CHECK(written == payload.size() + kTagSize);
   return out;
 }
@@ -202,20 +202,38 @@ Result<OpenedRecord> Sealer::open(std::string_view storage_key, std::string_view
                 fmt::format("record has a wrong length: {} bytes in all", record.size()));
   }
   const auto head = record.substr(0, clear.head_size);
-  const auto nonce = head.substr(clear.head_size - kNonceSize);
   const std::string aad = additional_data(storage_key, head);
+  WholeNonce nonce{};
+  if (clear.first) {
+    std::copy_n(octets(head) + clear.head_size - kNonceSize, kNonceSize, nonce.begin());
+  } else {
+    nonce = whole_nonce(aad);
+  }
   OpenedRecord out;
   out.head = clear.head;
   out.payload.resize(sealed.size() - kTagSize);
   unsigned long long written = 0;
   if (crypto_aead_xchacha20poly1305_ietf_decrypt(
           reinterpret_cast<unsigned char*>(out.payload.data()), &written, nullptr, octets(sealed),
-          sealed.size(), octets(aad), aad.size(), octets(nonce), seal_key_.data()) != 0) {
+          sealed.size(), octets(aad), aad.size(), nonce.data(), seal_key_.data()) != 0) {
     return fail(ErrorKind::corrupt, "record does not match its seal");
   }
   if (clear.squeezed) {
     HF_TRY(out.payload, unsqueeze(out.payload, kPayloadMax));
   }
+  return out;
+}
+
+// Two thirds of it follow from where and when the record is written, which need not be stored; the
+// rest is random, so that the same place and time never meet it twice.
+std::array<unsigned char, 24> Sealer::whole_nonce(std::string_view additional_data) const {
+  WholeNonce out{};
+  constexpr std::size_t kRandom = sizeof(Nonce);
+  static_assert(crypto_shorthash_siphashx24_BYTES + kRandom == kNonceSize);
+  const auto place = additional_data.substr(0, additional_data.size() - kRandom);
+  const auto random = additional_data.substr(place.size());
+  crypto_shorthash_siphashx24(out.data(), octets(place), place.size(), nonce_key_.data());
+  std::copy_n(octets(random), kRandom, out.begin() + crypto_shorthash_siphashx24_BYTES);
   return out;
 }
 

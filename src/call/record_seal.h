@@ -24,9 +24,8 @@ enum class RecordKind : std::uint8_t {
   timeline_event = 5,
   pause = 6,
   meta = 7,
-  progress = 8,         // what changes of a call, beside its head
-  timeline_events = 9,  // those of one write
-  amended_head = 10,    // a call whose frozen part has changed
+  change = 8,        // what a later write has changed of a call, and its events
+  amended_head = 9,  // a call whose frozen part has changed
 };
 
 // The part of a record that is readable without the key, and authenticated by it.
@@ -46,7 +45,7 @@ struct OpenedRecord {
 class Sealer {
  public:
   using Key = std::array<unsigned char, 32>;
-  using Nonce = std::array<unsigned char, 24>;
+  using Nonce = std::array<unsigned char, 8>;  // the random part of it
   using NonceSource = std::function<Nonce()>;
 
   static constexpr std::uint8_t kFormatVersion = 2;  // 1 is read for ever
@@ -78,7 +77,10 @@ class Sealer {
   [[nodiscard]] Digest index_digest(std::string_view domain, std::string_view bytes) const;
 
  private:
+  [[nodiscard]] std::array<unsigned char, 24> whole_nonce(std::string_view additional_data) const;
+
   Key seal_key_{};
+  std::array<unsigned char, 16> nonce_key_{};
   Mac index_mac_;
   Key hash_secret_{};
   std::uint32_t key_id_ = 0;

@@ -25,15 +25,20 @@ constexpr std::string_view kDictionary =
     "\"description\":\"email\":\"name\":\"items\":[{\"quantity\":1,\"price\":"
     "\"metadata\":{},\"error\":null,true,false},\"data\":\"2026-"
     "schedule-exhausted hold-asked first-attempt nothing-sent retry-status final answered "
-    "x-should-retry\0\0\0\5\0\0\0false"
-    "Idempotent-Replayed\0\0\0\0\x0e\0\0\0Content-Length\0\0\0\0\4\0\0\0Date\x1d\0\0\0, 20 GMT"
-    "\6\0\0\0Server\5\0\0\0nginx"
-    "\3\0\0\0GET\3\0\0\0PUT\6\0\0\0DELETE\5\0\0\0PATCH\4\0\0\0POST"
-    "\4\0\0\0Host\6\0\0\0Accept\3\0\0\0*/*\x0c\0\0\0Content-Type\x10\0\0\0application/json"
-    "\x0f\0\0\0Idempotency-Key"
-    "\1\1\xa5\1\xa9\1\xad\1\2\0\x99\1\xf7\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-    "\0"
-    "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"sv;
+    "\016x-should-retry\005false"
+    "\023Idempotent-Replayed\015Cache-Control\004ETag\004Vary\014X-Request-Id\012Request-Id"
+    "\016Content-Length\002\015Content-Length\004Date\035"
+    "Mon, Tue, Wed, Thu, Fri, Sat, Sun, Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec 2026 2027 "
+    "00:00:00 GMT\006Server\005nginx\012Connection\012keep-alive"
+    "\003GET\003PUT\006DELETE\005PATCH\004POST"
+    "\004Host\006Accept\003*/*\012User-Agent\014Content-Type\030text/plain; charset=utf-8"
+    "\014Content-Type\037application/json; charset=utf-8"
+    "\014Content-Type\020application/json\017Idempotency-Key"
+    "\200\200\263\211\314\323\045\001/\000\000\001\017Idempotency-Key\001"
+    "\200\200\370\224\222\245\047\003\245\003\251\003\255\003\001\231\003"
+    "\000\000\000\000\000\000\004POST"
+    "\001\001\001\001\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\002\001"
+    "\012hold-asked\000\001\004\202\200\020\000\001\017127.0.0.1:{\""sv;
 
 struct Encoder {
   std::unique_ptr<LZ4_stream_t, int (*)(LZ4_stream_t*)> stream{LZ4_createStream(), LZ4_freeStream};

@@ -83,6 +83,7 @@ void Core::write(Active& active) {
   call.epoch += 1;
   write.write_request_body = !active.stored.has_value() || std::exchange(active.body_is_new, false);
   write.write_answer_body = std::exchange(active.answer_is_new, false);
+  if (write.write_answer_body && call.answer) call.answer->body_epoch = call.epoch;
   write.events = std::exchange(active.news, {});
   write.after = std::make_shared<const call::Call>(call);
   active.stored = call::indexed(call);
@@ -142,7 +143,7 @@ void Core::drop(const CallId& id) {
   if (active.in_line && (!active.stored || active.stored->place == 0)) leave_line(active);
   if (active.journaled) {
     // What was paged before may be old now; if it is still due, a page brings it again.
-    upstream_of(active).ready.erase_if([&](const auto& paged) { return paged->id == id; });
+    upstream_of(active).ready.erase(id);
     // One that only asked at the gate leaves as it came: reads of it that are under way are good.
     if (active.changed) reads_.left(id);
   }
@@ -161,15 +162,8 @@ void Core::unload_if_idle(Active& active) {
     return;
   }
   UpstreamState& upstream = upstream_of(active);
-  // Due at once, small, and with no backlog on disk before it: it keeps its place in memory rather
-  // than to be written out of mind and read back.
   const call::DueClass which = call::due_class(call.asked.urgency);
-  const Backlog& known = upstream.backlog(which);
-  const bool backlog = known.paging || (known.next_due && *known.next_due <= now_.wall);
-  const bool keep = call.state == call::State::waiting && call.held &&
-                    call.next_attempt_at <= now_.wall && !backlog &&
-                    upstream.ready.of(which).size() < kDuePage && call.body_bytes <= kKeptBodyMax;
-  if (!keep) {
+  if (!may_stay(active)) {
     if (!HF_BUG("forget-a-due-call")) expect_due(upstream, which, call.next_attempt_at);
     drop(call.id);
     return;
@@ -177,7 +171,7 @@ void Core::unload_if_idle(Active& active) {
   HF_PROBE("a-due-call-keeps-its-place-in-memory");
   const auto snapshot = std::make_shared<const call::Call>(call);
   drop(call.id);
-  upstream.ready.of(which).push_back(snapshot);
+  upstream.ready.push_back(which, snapshot);
   wake_upstream_at(upstream, now_.mono);
 }
 

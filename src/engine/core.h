@@ -28,6 +28,7 @@
 #include "call/lookup.h"
 #include "engine/engine.h"
 #include "engine/gate.h"
+#include "engine/ready.h"
 #include "engine/suspects.h"
 #include "engine/timers.h"
 #include "engine/urgency.h"
@@ -38,16 +39,19 @@ namespace hf::engine {
 // Named limits (invariant 7).
 inline constexpr std::size_t kLiveQueueMax = 10'000;  // calls of one upstream that wait for a slot
 inline constexpr int kExpiringMax = 64;               // of one upstream, asked about at their end
-inline constexpr std::size_t kHeldReadyMax = 256;     // due calls of one upstream in memory
-inline constexpr std::size_t kDuePage = 128;
-inline constexpr std::size_t kActiveMax = 200'000;      // calls in memory
+inline constexpr std::size_t kDuePage = 128;          // due calls read at once
+inline constexpr std::size_t kActiveMax = 200'000;    // calls in memory
 inline constexpr std::uint64_t kRetryPeek = 64 * 1024;  // of an answer read before a live retry
 inline constexpr int kCrashesMax = 3;
 inline constexpr std::uint64_t kKeptBodyMax = 64 * 1024;  // of a due call that stays in memory
-inline constexpr std::size_t kOrderLineMax = 10'000;      // calls with one order key
-inline constexpr std::size_t kLinePage = 64;              // lines looked at in one go after a start
-inline constexpr int kTurnsMax = 10'000;                  // turns passed on in one step
+// Small ones may be more: of all upstreams together, some tens of megabytes.
+inline constexpr std::size_t kReadyMax = 8192;
+inline constexpr std::uint64_t kSmallBodyMax = 4 * 1024;
+inline constexpr std::size_t kOrderLineMax = 10'000;  // calls with one order key
+inline constexpr std::size_t kLinePage = 64;          // lines looked at in one go after a start
+inline constexpr int kTurnsMax = 10'000;              // turns passed on in one step
 inline constexpr Duration kPauseLook = Duration::minutes(5);
+inline constexpr Duration kFullLook = Duration::millis(200);  // until a full gate is asked again
 
 // Tells whether what a read found may be older than what memory held meanwhile.
 class ReadClock {
@@ -165,7 +169,7 @@ struct UpstreamState {
   std::unique_ptr<Gate> gate;
   std::unique_ptr<call::AddressBook> addresses;  // null: there is only one URL
   UrgencyQueue<CallId> live_queue;
-  UrgencyQueue<std::shared_ptr<const call::Call>> ready;  // due held calls, without bodies
+  ReadyCalls ready;
   std::array<Backlog, call::kDueClasses> backlogs;
   int expiring = 0;  // open calls in memory that are asked about before their keys go
   UpstreamStats stats;
@@ -378,6 +382,7 @@ class Core {
 
   // held.cc
   void pump_held(UpstreamState& upstream);
+  [[nodiscard]] bool may_stay(const Active& active) const;
   bool start_held(UpstreamState& upstream, const std::shared_ptr<const call::Call>& stored);
   bool try_start_held(UpstreamState& upstream, Active& active);
   bool end_if_over(Active& active);

@@ -57,6 +57,8 @@ class Gate {
   // When an open breaker lets its probe through.
   Instant breaker_open_until() const { return breaker_.open_until(); }
   policy::BreakerState breaker_state(Instant now) const { return breaker_.state(now); }
+  // No slot is free, whatever else is in the way.
+  bool full(policy::Lane lane) const { return !concurrency_.has_room(lane); }
   int in_use() const { return concurrency_.in_use(); }
   int in_use(policy::Lane lane) const { return concurrency_.in_use(lane); }
 

@@ -22,7 +22,7 @@ void Core::look_for_due(UpstreamState& upstream) {
 void Core::look_for_due(UpstreamState& upstream, call::DueClass which) {
   Backlog& backlog = upstream.backlog(which);
   if (!journal_ || backlog.paging || !backlog.next_due) return;
-  if (upstream.ready.of(which).size() >= kDuePage) return;  // it would bring the same ones again
+  if (upstream.ready.size(which) >= kDuePage) return;  // it would bring the same ones again
   if (*backlog.next_due > now_.wall) {
     wake_upstream_at(upstream, wall_to_mono(*backlog.next_due));
     return;
@@ -40,7 +40,6 @@ void Core::on(DuePageRead&& event) {
   UpstreamState* upstream = find_upstream(event.upstream);
   HF_CHECK(upstream != nullptr && upstream->backlog(event.which).paging);
   Backlog& backlog = upstream->backlog(event.which);
-  auto& ready = upstream->ready.of(event.which);
   backlog.paging = false;
   if (event.failed) {
     HF_PROBE("page-not-readable");
@@ -56,10 +55,7 @@ void Core::on(DuePageRead&& event) {
       expect_due(*upstream, event.which, now_.wall);
       continue;
     }
-    const bool known = std::any_of(ready.begin(), ready.end(),
-                                   [&](const auto& other) { return other->id == stored->id; });
-    if (!known) ready.push_back(std::move(stored));
-    any_new = any_new || !known;
+    if (upstream->ready.push_back(event.which, std::move(stored))) any_new = true;
   }
   // A page of calls that are all in memory already must not be read again and again.
   const WallTime soon = any_new ? now_.wall : now_.wall + Duration::seconds(1);
@@ -74,18 +70,34 @@ void Core::pump_held(UpstreamState& upstream) {
   const bool had = !upstream.ready.empty();
   while (!upstream.ready.empty()) {
     const call::DueClass which = upstream.ready.next();
-    auto& ready = upstream.ready.of(which);
-    const std::shared_ptr<const call::Call> stored = std::move(ready.front());
-    ready.pop_front();
+    const ReadyCalls::Stored stored = upstream.ready.pop_front(which);
     if (active_.contains(stored->id)) continue;
     if (start_held(upstream, stored)) {
       upstream.ready.took(which);
       continue;
     }
-    ready.push_front(stored);
+    upstream.ready.push_front(which, stored);
     break;
   }
   if (had) look_for_due(upstream);
+}
+
+// Due at once, small, and with no backlog on disk before it: it keeps its place in memory rather
+// than to be written out of mind and read back.
+bool Core::may_stay(const Active& active) const {
+  const call::Call& call = *active.call;
+  const bool due = call.state == call::State::waiting && call.held &&
+                   call.next_attempt_at <= now_.wall && call.body_bytes <= kKeptBodyMax;
+  if (!due) return false;
+  const UpstreamState& upstream = upstreams_.at(call.upstream);
+  const call::DueClass which = call::due_class(call.asked.urgency);
+  const Backlog& known = upstream.backlogs[static_cast<std::size_t>(which)];
+  if (known.paging || (known.next_due && *known.next_due <= now_.wall)) return false;
+  if (upstream.ready.size(which) < kDuePage) return true;
+  std::size_t all = 0;
+  for (const auto& [name, other] : upstreams_)
+    all += other.ready.size();
+  return call.body_bytes <= kSmallBodyMax && all < kReadyMax;
 }
 
 // False when the upstream as a whole lets nothing out now.
@@ -114,6 +126,11 @@ bool Core::start_held(UpstreamState& upstream, const std::shared_ptr<const call:
       hold(active, call::WaitReason::paused, paused);
     }
     return true;
+  }
+  const bool over = past_deadline(*stored) || key_over(*stored, *upstream.settings);
+  if (!verifying && !over && upstream.gate->full(policy::Lane::held)) {
+    wake_upstream_at(upstream, now_.mono + kFullLook);
+    return false;
   }
   Active& active = activate(stored);
   active.phase = Phase::idle;
@@ -145,7 +162,7 @@ bool Core::try_start_held(UpstreamState& upstream, Active& active) {
   const Entry entry =
       upstream.gate->try_enter(policy::Lane::held, call.attempts > 0, call.limit_key, now_);
   if (entry.hurdle != Hurdle::none) {
-    const Instant soon = now_.mono + Duration::millis(200);
+    const Instant soon = now_.mono + kFullLook;
     const Instant when = entry.not_before ? std::max(*entry.not_before, now_.mono) : soon;
     alarms_.arm({AlarmKind::call, {}, call.id, {}},
                 std::max(when, now_.mono + Duration::millis(1)));

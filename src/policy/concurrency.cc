@@ -21,11 +21,15 @@ Concurrency::Concurrency(int limit, int reserve_permille)
   HF_CHECK(reserve_permille >= 0 && reserve_permille <= 1000);
 }
 
-bool Concurrency::try_take(Lane lane) {
+bool Concurrency::has_room(Lane lane) const {
   // A lane that stops short of the other's reserve leaves it free at every moment.
   const int limit = limit_ + (HF_BUG("one-attempt-too-many") ? 1 : 0);
   const bool reserved = in_use(lane) >= limit - reserve() && !HF_BUG("starve-live-traffic");
-  if (in_use() >= limit || reserved) return false;
+  return in_use() < limit && !reserved;
+}
+
+bool Concurrency::try_take(Lane lane) {
+  if (!has_room(lane)) return false;
   ++used_[index(lane)];
   return true;
 }

@@ -16,6 +16,7 @@ class Concurrency {
   explicit Concurrency(int limit, int reserve_permille = 100);
 
   bool try_take(Lane lane);
+  [[nodiscard]] bool has_room(Lane lane) const;
   // Gives a taken slot back. One that was not taken is a bug.
   void release(Lane lane);
   [[nodiscard]] int in_use() const { return used_[0] + used_[1]; }

@@ -1,6 +1,8 @@
 // The durable store of calls, keys and timelines, as the driver sees it. Everything is
-// asynchronous: an answer arrives through JournalEvents on the driver's thread, in the order of the
-// requests, so a read sees every commit that was asked for before it.
+// asynchronous: an answer arrives through JournalEvents on the driver's thread. A read sees every
+// commit that was asked for before it. What find_key, read_call, page_due and the reads of lines
+// find may come before those commits are answered, and be of ones that will fail: whoever acts on
+// it waits for them. What the others find is shown as it is, and comes after them.
 //
 // A PostgreSQL shared by several nodes fits behind the same port: the fence is the epoch that each
 // CallWrite names, checked in the same transaction as the write.
@@ -31,6 +33,7 @@ enum class CommitResult {
 
 enum class ReadId : std::uint64_t {};
 
+// Heads may bring short bodies with them.
 enum class Want : std::uint8_t { head, with_bodies };
 
 struct KeyFound {

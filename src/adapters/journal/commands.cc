@@ -8,12 +8,14 @@ namespace hf::adapters {
 using ports::JournalEvents;
 
 template <typename T, typename Ask, typename Deliver>
-void CommandJournal::read(Ask ask, Deliver deliver) {
-  enqueue(ReadCommand([ask = std::move(ask), deliver](const JournalReads* reads) -> Tell {
-    auto found = std::make_shared<Result<T>>(
-        reads ? ask(*reads) : Result<T>(fail(ErrorKind::unavailable, "the journal is broken")));
-    return [found, deliver](JournalEvents& events) { deliver(events, std::move(*found)); };
-  }));
+void CommandJournal::read(Ask ask, Deliver deliver, bool shown) {
+  enqueue(ReadCommand{
+      [ask = std::move(ask), deliver](const JournalReads* reads) -> Tell {
+        auto found = std::make_shared<Result<T>>(
+            reads ? ask(*reads) : Result<T>(fail(ErrorKind::unavailable, "the journal is broken")));
+        return [found, deliver](JournalEvents& events) { deliver(events, std::move(*found)); };
+      },
+      shown});
 }
 
 void CommandJournal::commit(CommitId id, call::Batch batch) {
@@ -57,25 +59,26 @@ void CommandJournal::page_line_heads(ports::ReadId id, std::optional<call::Diges
 void CommandJournal::list(ports::ReadId id, ports::CallFilter filter) {
   read<ports::CallPage>(
       [filter = std::move(filter)](const JournalReads& reads) { return reads.list(filter); },
-      [id](JournalEvents& events, auto&& page) { events.on_list(id, std::move(page)); });
+      [id](JournalEvents& events, auto&& page) { events.on_list(id, std::move(page)); }, true);
 }
 
 void CommandJournal::detail(ports::ReadId id, const CallId& call) {
   read<ports::CallDetail>(
       [call](const JournalReads& reads) { return reads.detail(call); },
-      [id](JournalEvents& events, auto&& detail) { events.on_detail(id, std::move(detail)); });
+      [id](JournalEvents& events, auto&& detail) { events.on_detail(id, std::move(detail)); },
+      true);
 }
 
 void CommandJournal::search(ports::ReadId id, ports::SearchSpec spec) {
   read<ports::CallPage>(
       [spec = std::move(spec)](const JournalReads& reads) { return reads.search(spec); },
-      [id](JournalEvents& events, auto&& page) { events.on_list(id, std::move(page)); });
+      [id](JournalEvents& events, auto&& page) { events.on_list(id, std::move(page)); }, true);
 }
 
 void CommandJournal::page_likeness(ports::ReadId id, ports::LikenessSpec spec) {
   read<ports::LikenessPage>(
       [spec = std::move(spec)](const JournalReads& reads) { return reads.page_likeness(spec); },
-      [id](JournalEvents& events, auto&& page) { events.on_likeness(id, std::move(page)); });
+      [id](JournalEvents& events, auto&& page) { events.on_likeness(id, std::move(page)); }, true);
 }
 
 }  // namespace hf::adapters

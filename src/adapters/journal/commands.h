@@ -17,8 +17,13 @@ struct CommitCommand {
   CommitId id{};
   call::Batch batch;
 };
-// Reads, and says how to tell; without a reader it tells that the journal is broken.
-using ReadCommand = std::function<Tell(const JournalReads*)>;
+struct ReadCommand {
+  // Reads, and says how to tell; without a reader it tells that the journal is broken.
+  std::function<Tell(const JournalReads*)> ask;
+  // What was found is shown to somebody as it is: it is told once everything that the read can have
+  // seen is synced. What the engine does with the others waits for that by itself.
+  bool shown = false;
+};
 using Command = std::variant<CommitCommand, ReadCommand>;
 
 class CommandJournal : public ports::Journal {
@@ -37,12 +42,12 @@ class CommandJournal : public ports::Journal {
   void page_likeness(ports::ReadId id, ports::LikenessSpec spec) final;
 
  protected:
-  // To be served and told after all that was asked for before it.
+  // To be served after all that was asked for before it.
   virtual void enqueue(Command command) = 0;
 
  private:
   template <typename T, typename Ask, typename Deliver>
-  void read(Ask ask, Deliver deliver);
+  void read(Ask ask, Deliver deliver, bool shown = false);
 };
 
 }  // namespace hf::adapters

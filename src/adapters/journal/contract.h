@@ -35,7 +35,7 @@ TYPED_TEST_P(JournalContract, ReadsBackWhatWasWritten) {
   EXPECT_EQ(view(found.call->request->body), "canary-body-1");
   const auto head = this->read(call.id, Want::head);
   ASSERT_TRUE(head);
-  EXPECT_EQ(head->request->body, nullptr);
+  EXPECT_TRUE(!head->request->body || view(head->request->body) == "canary-body-1");
   EXPECT_TRUE(head->has_body);
   EXPECT_EQ(this->read(sample_call(99, this->now()).id), nullptr);
   EXPECT_FALSE(this->find(digest_of(999)).entry);
@@ -141,7 +141,15 @@ TYPED_TEST_P(JournalContract, AReadSeesTheCommitsAskedForBeforeIt) {
   EXPECT_TRUE(seen.dues.at(103)->calls.empty());
   EXPECT_EQ((*seen.calls.at(104))->epoch, 2U);
   EXPECT_EQ(seen.dues.at(105)->calls.size(), 1U);
-  EXPECT_THAT(seen.order, ::testing::ElementsAre(101, 1, 102, 103, 2, 104, 105));
+  // A read may be told before the commits that it saw, and before an earlier one.
+  const auto of = [&](auto pick) {
+    std::vector<std::uint64_t> out;
+    std::copy_if(seen.order.begin(), seen.order.end(), std::back_inserter(out), pick);
+    return out;
+  };
+  EXPECT_THAT(of([](std::uint64_t id) { return id < 100; }), ::testing::ElementsAre(1, 2));
+  EXPECT_THAT(of([](std::uint64_t id) { return id > 100; }),
+              ::testing::UnorderedElementsAre(101, 102, 103, 104, 105));
 }
 
 TYPED_TEST_P(JournalContract, DueCallsOfOneUrgencyLieByThemselves) {
@@ -515,13 +523,14 @@ TYPED_TEST_P(JournalContract, APauseGoesWhenItIsOver) {
   EXPECT_EQ((*this->harness.recovered)->pauses[0].limit_key, "b");
 }
 
+// A list, which is shown as it is, after all that it can have seen.
 TYPED_TEST_P(JournalContract, AnswersComeInTheOrderOfTheQuestions) {
-  std::vector<std::uint64_t> order;
+  std::vector<std::uint64_t> commits;
   call::Call call = sample_call(1, this->now());
   call::CallWrite write = create(call, this->now());
   for (std::uint64_t n = 0; n < 60; ++n) {
-    order.push_back(this->next);
     if (n % 3 == 0) {
+      commits.push_back(this->next);
       call::Batch batch;
       batch.calls.push_back(write);
       this->ask_commit(std::move(batch));
@@ -533,9 +542,16 @@ TYPED_TEST_P(JournalContract, AnswersComeInTheOrderOfTheQuestions) {
     ++this->asked;
     this->harness.journal().read_call(ReadId{this->next++}, call.id, Want::head);
   }
+  const std::uint64_t list = this->next++;
+  this->harness.journal().list(ReadId{list}, {});
+  ++this->asked;
   this->harness.settle(this->asked);
   const Recorder& told = *this->harness.recorder;
-  EXPECT_EQ(told.order, order);
+  commits.push_back(list);
+  std::vector<std::uint64_t> ordered;
+  std::copy_if(told.order.begin(), told.order.end(), std::back_inserter(ordered),
+               [&](std::uint64_t id) { return told.calls.count(id) == 0; });
+  EXPECT_EQ(ordered, commits);
   for (const auto& [id, read] : told.calls) {
     ASSERT_TRUE(read.ok());
     EXPECT_EQ((*read)->epoch, 1 + (id - 1) / 3) << "a read sees every commit asked for before it";

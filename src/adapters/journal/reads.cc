@@ -28,7 +28,7 @@ Result<std::shared_ptr<call::Call>> JournalReads::head(const CallId& id) const {
 }
 
 Result<void> JournalReads::add_bodies(call::Call& call) const {
-  if (call.request && call.has_body) {
+  if (call.request && call.has_body && !call.request->body) {
     const std::string key = call::call_key(Prefix::request_body, call.id);
     HF_TRY(const auto value, kv_.get(key));
     if (value) {
@@ -37,22 +37,29 @@ Result<void> JournalReads::add_bodies(call::Call& call) const {
       call.request = std::move(request);
     }
   }
-  if (call.answer && call.answer->body_kept) {
-    const std::string key = call::call_key(Prefix::answer_body, call.id);
-    HF_TRY(const auto value, kv_.get(key));
-    if (value) {
-      HF_TRY(call.answer->body, codec_.open_body(key, *value));
-    } else {
-      call.answer->body_kept = false;
-    }
-  }
-  return {};
+  return add_answer_body(call);
 }
 
-Result<void> JournalReads::mark_dropped(call::Call& call) const {
-  if (!call.answer || !call.answer->body_kept) return {};
-  HF_TRY(const auto value, kv_.get(call::call_key(Prefix::answer_body, call.id)));
-  if (!value) call.answer->body_kept = false;
+// An answer whose body was dropped since says so.
+Result<void> JournalReads::add_answer_body(call::Call& call) const {
+  if (!call.answer || !call.answer->body_kept || call.answer->body) return {};
+  if (call.answer->body_epoch != 0) {
+    const std::string key = call::change_key(call.id, call.answer->body_epoch);
+    HF_TRY(const auto value, kv_.get(key));
+    if (value) {
+      call::OpenedCall then{std::make_shared<call::Call>(call), {}, {}};
+      HF_TRY_VOID(codec_.open_change(key, *value, then));
+      if (then.call->answer) call.answer->body = then.call->answer->body;
+      if (call.answer->body) return {};
+    }
+  }
+  const std::string key = call::call_key(Prefix::answer_body, call.id);
+  HF_TRY(const auto value, kv_.get(key));
+  if (value) {
+    HF_TRY(call.answer->body, codec_.open_body(key, *value));
+  } else {
+    call.answer->body_kept = false;
+  }
   return {};
 }
 
@@ -60,7 +67,7 @@ Result<std::shared_ptr<const call::Call>> JournalReads::read_call(const CallId& 
                                                                   ports::Want want) const {
   HF_TRY(auto call, head(id));
   if (call && want == ports::Want::with_bodies) HF_TRY_VOID(add_bodies(*call));
-  if (call && want == ports::Want::head) HF_TRY_VOID(mark_dropped(*call));
+  if (call && want == ports::Want::head) HF_TRY_VOID(add_answer_body(*call));
   return std::shared_ptr<const call::Call>(std::move(call));
 }
 
@@ -140,8 +147,11 @@ Result<ports::DuePage> JournalReads::page_due(const std::string& upstream, call:
   std::vector<CallId> due;
   ports::DuePage out;
   Result<void> seen;
-  HF_TRY_VOID(kv_.scan(prefix, call::end_of(prefix), Direction::ascending,
+  const std::string from = fronts_ != nullptr ? fronts_->front(prefix) : prefix;
+  std::string first = call::end_of(prefix);
+  HF_TRY_VOID(kv_.scan(from, call::end_of(prefix), Direction::ascending,
                        [&](std::string_view key, std::string_view) {
+                         if (key < first) first = key;
                          const auto at = call::due_of_key(key);
                          const auto id = call::call_of_key(key);
                          if (!at.ok() || !id.ok()) {
@@ -156,6 +166,7 @@ Result<ports::DuePage> JournalReads::page_due(const std::string& upstream, call:
                          return true;
                        }));
   if (!seen.ok()) return seen.error();
+  if (fronts_ != nullptr) fronts_->found(prefix, first);
   for (const CallId& id : due) {
     HF_TRY(auto call, head(id));
     if (!call) {
@@ -318,25 +329,41 @@ Result<ports::CallDetail> JournalReads::detail(const CallId& id) const {
   ports::CallDetail out;
   HF_TRY(auto opened, open_head(id));
   if (!opened) return out;
-  HF_TRY_VOID(mark_dropped(*opened->call));
+  HF_TRY_VOID(add_answer_body(*opened->call));
   out.timeline = std::move(opened->events);
-  const std::size_t first = out.timeline.size();
-  const std::string prefix = call::timeline_prefix(id);
+  const auto full = [&] { return out.timeline.size() >= kTimelineMax; };
   Result<void> seen;
-  HF_TRY_VOID(kv_.scan(prefix, call::end_of(prefix), Direction::ascending,
+  const auto failed = [&](Error error) {
+    seen = std::move(error).in("timeline of call " + id.text());
+    return false;
+  };
+  const std::string early = call::timeline_prefix(id);
+  HF_TRY_VOID(kv_.scan(early, call::end_of(early), Direction::ascending,
                        [&](std::string_view key, std::string_view value) {
-                         auto events = codec_.open_events(key, value);
-                         if (!events.ok()) {
-                           seen = events.take_error().in("timeline of call " + id.text());
-                           return false;
-                         }
-                         out.timeline.insert(out.timeline.end(), events->begin(), events->end());
-                         return out.timeline.size() < kTimelineMax;
+                         auto event = codec_.open_event(key, value);
+                         if (!event.ok()) return failed(event.take_error());
+                         if (*event) out.timeline.push_back(**std::move(event));
+                         return !full();
                        }));
+  // Nothing ends without a word: the rest was retired early, and an end alone would mislead.
+  bool whole = !out.timeline.empty();
+  std::uint64_t before = opened->head_epoch;
+  const std::string changes = call::call_key(Prefix::change, id);
+  if (!full()) {
+    HF_TRY_VOID(kv_.scan(changes, call::end_of(changes), Direction::ascending,
+                         [&](std::string_view key, std::string_view value) {
+                           const auto parsed = call::parse_change_key(key);
+                           if (!parsed.ok()) return failed(parsed.error());
+                           auto events = codec_.open_events(key, value);
+                           if (!events.ok()) return failed(events.take_error());
+                           whole = whole && parsed->second == before + 1;
+                           before = parsed->second;
+                           out.timeline.insert(out.timeline.end(), events->begin(), events->end());
+                           return !full();
+                         }));
+  }
   if (!seen.ok()) return seen.error();
-  // Nothing ends without a word: the rest was retired early, and a beginning alone would mislead.
-  const bool retired = out.timeline.size() == first && opened->call->epoch > 1;
-  if (retired && call::terminal(opened->call->state)) out.timeline.clear();
+  if (!whole && call::terminal(opened->call->state)) out.timeline.clear();
   out.call = std::move(opened->call);
   return out;
 }
@@ -401,17 +428,36 @@ Result<call::Recovered> JournalReads::recover() const {
   return out;
 }
 
-// The epoch of a call by its latest record.
-static Result<std::optional<std::uint64_t>> stored_epoch(const KvView& kv,
-                                                         const std::string& head_key) {
-  for (const std::string& key : {call::progress_key(head_key), head_key}) {
-    HF_TRY(const auto value, kv.get(key));
-    if (!value) continue;
-    HF_TRY(const call::RecordHead head, call::Sealer::peek(*value));
-    return std::optional(head.epoch);
-  }
-  return std::optional<std::uint64_t>{};
+namespace {
+
+// The latest change of a call: its key and value; none where nothing has changed.
+Result<std::optional<std::pair<std::string, std::string>>> last_change(const KvView& kv,
+                                                                       const CallId& id) {
+  const std::string prefix = call::call_key(Prefix::change, id);
+  std::optional<std::pair<std::string, std::string>> out;
+  HF_TRY_VOID(kv.scan(prefix, call::end_of(prefix), Direction::descending,
+                      [&](std::string_view key, std::string_view value) {
+                        out.emplace(key, value);
+                        return false;
+                      }));
+  return out;
 }
+
+// The epoch of a call by its latest record.
+Result<std::optional<std::uint64_t>> stored_epoch(const KvView& kv, const std::string& head_key) {
+  HF_TRY(const CallId id, call::call_of_key(head_key));
+  HF_TRY(const auto changed, last_change(kv, id));
+  if (changed) {
+    HF_TRY(const auto parsed, call::parse_change_key(changed->first));
+    return std::optional(parsed.second);
+  }
+  HF_TRY(const auto value, kv.get(head_key));
+  if (!value) return std::optional<std::uint64_t>{};
+  HF_TRY(const call::RecordHead head, call::Sealer::peek(*value));
+  return std::optional(head.epoch);
+}
+
+}  // namespace
 
 Result<bool> holds(const KvView& kv, const call::KvOps& ops, const KnownEpoch& known_epoch) {
   if (ops.contradictory) return false;
@@ -433,16 +479,21 @@ Result<bool> holds(const KvView& kv, const call::KvOps& ops, const KnownEpoch& k
 Result<call::OpenedCall> complete_head(const KvView& kv, const call::RecordCodec& codec,
                                        std::string_view key, std::string_view value) {
   HF_TRY(auto opened, codec.open_call(key, value));
-  const std::string amended = call::call_key(Prefix::amended_head, opened.call->id);
-  const std::string progress = call::call_key(Prefix::progress, opened.call->id);
-  HF_TRY(const auto changed, kv.get(progress));
+  HF_TRY(const auto changed, last_change(kv, opened.call->id));
   if (!changed) return opened;  // an amended head is never written without
+  const std::string amended = call::call_key(Prefix::amended_head, opened.call->id);
   HF_TRY(const auto anew, kv.get(amended));
   if (anew) {
     HF_TRY(auto again, codec.open_call(amended, *anew));
+    // The body is frozen, too.
+    if (opened.call->request && opened.call->request->body && again.call->request) {
+      auto request = std::make_shared<call::Request>(*again.call->request);
+      request->body = opened.call->request->body;
+      again.call->request = std::move(request);
+    }
     opened.call = std::move(again.call);
   }
-  HF_TRY_VOID(codec.open_progress(progress, *changed, opened));
+  HF_TRY_VOID(codec.open_change(changed->first, changed->second, opened));
   return opened;
 }
 

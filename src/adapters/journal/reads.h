@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "adapters/journal/due_fronts.h"
 #include "adapters/journal/kv.h"
 #include "base/result.h"
 #include "call/batch.h"
@@ -31,8 +32,9 @@ inline constexpr std::size_t kTimelineMax = 10'000;
 
 class JournalReads {
  public:
-  // Both outlive the reader.
-  JournalReads(const KvView& kv, const call::RecordCodec& codec) : kv_(kv), codec_(codec) {}
+  // All outlive the reader. With `fronts`, every put of a due entry is told to them.
+  JournalReads(const KvView& kv, const call::RecordCodec& codec, DueFronts* fronts = nullptr)
+      : kv_(kv), codec_(codec), fronts_(fronts) {}
 
   Result<ports::KeyFound> find_key(const call::Digest& identity) const;
   Result<std::shared_ptr<const call::Call>> read_call(const CallId& id, ports::Want want) const;
@@ -54,8 +56,7 @@ class JournalReads {
   Result<std::optional<call::OpenedCall>> open_head(const CallId& id) const;
   Result<std::shared_ptr<call::Call>> head(const CallId& id) const;
   Result<void> add_bodies(call::Call& call) const;
-  // An answer whose body was dropped since says so.
-  Result<void> mark_dropped(call::Call& call) const;
+  Result<void> add_answer_body(call::Call& call) const;
   Result<void> like_pair(const call::LikenessEntry& before, const call::LikenessEntry& entry,
                          ports::LikenessPage& page) const;
   Result<ports::CallPage> running_out(const ports::CallFilter& filter) const;
@@ -65,6 +66,7 @@ class JournalReads {
 
   const KvView& kv_;
   const call::RecordCodec& codec_;
+  DueFronts* fronts_;
 };
 
 // A call as its records together tell it, without bodies; none where there is no such call. The

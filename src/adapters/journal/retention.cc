@@ -41,25 +41,55 @@ Result<void> Retention::drop(std::string key, RetentionTurn& turn) const {
   return {};
 }
 
-Result<void> Retention::drop_bodies(const CallId& id, RetentionTurn& turn) const {
-  HF_TRY_VOID(drop(call::call_key(Prefix::request_body, id), turn));
-  return drop(call::call_key(Prefix::answer_body, id), turn);
+Result<void> Retention::drop_bodies(const call::Call& call, RetentionTurn& turn) const {
+  HF_TRY_VOID(drop(call::call_key(Prefix::request_body, call.id), turn));
+  HF_TRY_VOID(drop(call::call_key(Prefix::answer_body, call.id), turn));
+  HF_TRY_VOID(strip(call::call_key(Prefix::call_head, call.id), call::Strip::body, turn));
+  if (!call.answer || call.answer->body_epoch == 0) return {};
+  return strip(call::change_key(call.id, call.answer->body_epoch), call::Strip::body, turn);
 }
 
-Result<void> Retention::drop_head(const CallId& id, RetentionTurn& turn) const {
-  for (const Prefix prefix : {Prefix::call_head, Prefix::amended_head, Prefix::progress})
-    HF_TRY_VOID(drop(call::call_key(prefix, id), turn));
+// What stands in a record besides goes, the record stays.
+Result<void> Retention::strip(const std::string& key, call::Strip what, RetentionTurn& turn) const {
+  HF_TRY(const auto value, kv_.get(key));
+  if (!value) return {};
+  HF_TRY(auto smaller, codec_.stripped(key, *value, what));
+  if (!smaller) return {};
+  turn.bytes_freed += value->size() - std::min(value->size(), smaller->value->size());
+  turn.ops.push_back(*std::move(smaller));
   return {};
 }
 
-Result<void> Retention::drop_timeline(const CallId& id, RetentionTurn& turn) const {
-  const std::string prefix = call::timeline_prefix(id);
+Result<void> Retention::drop_all(const std::string& prefix, RetentionTurn& turn) const {
   return kv_.scan(prefix, call::end_of(prefix), Direction::ascending,
                   [&](std::string_view key, std::string_view value) {
                     turn.bytes_freed += key.size() + value.size();
                     turn.ops.push_back({std::string(key), std::nullopt});
                     return true;
                   });
+}
+
+Result<void> Retention::drop_head(const CallId& id, RetentionTurn& turn) const {
+  HF_TRY_VOID(drop(call::call_key(Prefix::call_head, id), turn));
+  HF_TRY_VOID(drop(call::call_key(Prefix::amended_head, id), turn));
+  HF_TRY_VOID(drop_all(call::call_key(Prefix::change, id), turn));
+  return drop_all(call::timeline_prefix(id), turn);
+}
+
+// All changes but the last, which says how the call stands.
+Result<void> Retention::drop_timeline(const CallId& id, RetentionTurn& turn) const {
+  HF_TRY_VOID(drop_all(call::timeline_prefix(id), turn));
+  HF_TRY_VOID(strip(call::call_key(Prefix::call_head, id), call::Strip::body_and_events, turn));
+  std::string last;
+  const std::string changes = call::call_key(Prefix::change, id);
+  HF_TRY_VOID(kv_.scan(changes, call::end_of(changes), Direction::ascending,
+                       [&](std::string_view key, std::string_view) {
+                         if (!last.empty()) turn.ops.push_back({last, std::nullopt});
+                         last = std::string(key);
+                         return true;
+                       }));
+  if (last.empty()) return {};
+  return strip(last, call::Strip::body_and_events, turn);
 }
 
 Result<std::shared_ptr<call::Call>> Retention::ended_call(const Entry& entry,
@@ -124,7 +154,7 @@ Result<void> Retention::take(Retire what, const call::Call& call, const Now& now
   switch (what) {
     case Retire::bodies:
       HF_PROBE("swept-bodies");
-      HF_TRY_VOID(drop_bodies(call.id, turn));
+      HF_TRY_VOID(drop_bodies(call, turn));
       break;
     case Retire::key:
       HF_PROBE("swept-a-key");
@@ -133,8 +163,8 @@ Result<void> Retention::take(Retire what, const call::Call& call, const Now& now
     case Retire::timeline:
     case Retire::head:
       HF_TRY_VOID(bury_key(call, now, turn));
-      HF_TRY_VOID(drop_bodies(call.id, turn));
-      HF_TRY_VOID(drop_timeline(call.id, turn));
+      HF_TRY_VOID(drop(call::call_key(Prefix::request_body, call.id), turn));
+      HF_TRY_VOID(drop(call::call_key(Prefix::answer_body, call.id), turn));
       HF_TRY_VOID(drop_head(call.id, turn));
       for (call::KvOp& posting : codec_.postings(call))
         turn.ops.push_back({std::move(posting.key), std::nullopt});
@@ -263,7 +293,7 @@ Result<RetentionTurn> Retention::evict(std::uint64_t bytes, std::size_t limit) c
         turn.more = true;  // its timeline can go in another turn
       }
       if (what != Retire::timeline) {
-        HF_TRY_VOID(drop_bodies(call->id, turn));
+        HF_TRY_VOID(drop_bodies(*call, turn));
       } else {
         HF_TRY_VOID(drop_timeline(call->id, turn));
         turn.ops.push_back(

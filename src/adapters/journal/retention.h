@@ -63,7 +63,9 @@ class Retention {
   Result<void> drop_pause(const Entry& entry, RetentionTurn& turn) const;
   Result<void> drop(std::string key, RetentionTurn& turn) const;
   Result<void> drop_head(const CallId& id, RetentionTurn& turn) const;
-  Result<void> drop_bodies(const CallId& id, RetentionTurn& turn) const;
+  Result<void> drop_all(const std::string& prefix, RetentionTurn& turn) const;
+  Result<void> drop_bodies(const call::Call& call, RetentionTurn& turn) const;
+  Result<void> strip(const std::string& key, call::Strip what, RetentionTurn& turn) const;
   Result<void> drop_timeline(const CallId& id, RetentionTurn& turn) const;
   Result<void> bury_key(const call::Call& call, const Now& now, RetentionTurn& turn) const;
 

@@ -10,7 +10,7 @@ namespace hf::adapters {
 using ports::CommitResult;
 
 MemoryJournal::MemoryJournal(call::Sealer sealer, NowSource now, call::Retention retention)
-    : store_(std::move(sealer), std::move(now), retention) {}
+    : store_(call::RecordCodec(std::move(sealer)), std::move(now), retention) {}
 
 Result<call::Recovered> MemoryJournal::open() {
   queue_.clear();
@@ -56,7 +56,7 @@ bool MemoryJournal::pump_one(CommitFate fate) {
   if (const auto* commit = std::get_if<CommitCommand>(&command)) {
     events_->on_commit(commit->id, apply(commit->batch, fate));
   } else {
-    std::get<ReadCommand>(command)(broken_ ? nullptr : &store_.reads())(*events_);
+    std::get<ReadCommand>(command).ask(broken_ ? nullptr : &store_.reads())(*events_);
   }
   return true;
 }

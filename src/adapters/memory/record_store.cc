@@ -41,8 +41,8 @@ void apply_to(Records& records, const std::vector<call::KvOp>& ops) {
   }
 }
 
-RecordStore::RecordStore(call::Sealer sealer, NowSource now, call::Retention retention)
-    : codec_(std::move(sealer)),
+RecordStore::RecordStore(call::RecordCodec codec, NowSource now, call::Retention retention)
+    : codec_(std::move(codec)),
       now_(std::move(now)),
       ages_(retention),
       view_(view_of(records_)),

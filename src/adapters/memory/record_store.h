@@ -29,7 +29,7 @@ class RecordStore {
  public:
   using NowSource = std::function<Now()>;
 
-  RecordStore(call::Sealer sealer, NowSource now, call::Retention retention);
+  RecordStore(call::RecordCodec codec, NowSource now, call::Retention retention);
   RecordStore(const RecordStore&) = delete;
   RecordStore& operator=(const RecordStore&) = delete;
 

@@ -8,9 +8,11 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
@@ -26,14 +28,15 @@ constexpr std::size_t kProtectionBytes = 8;  // a checksum beside every key in m
 
 // Records whose keys grow with time have families of their own, by the first byte of their keys:
 // their tables hardly overlap, so that putting tables together moves what would else be written
-// again and again. Everything else is in the default one. Stored: names and letters never change.
+// again and again. So have keys, which lie anywhere. Everything else is in the default one. Stored:
+// names and letters never change.
 struct Family {
   char letter;
   const char* name;
 };
 constexpr std::array kFamilies{Family{'a', "answer-bodies"}, Family{'b', "request-bodies"},
-                               Family{'c', "heads"}, Family{'g', "progress"},
-                               Family{'t', "timelines"}};
+                               Family{'c', "heads"},         Family{'g', "changes"},
+                               Family{'k', "keys"},          Family{'t', "timelines"}};
 constexpr std::size_t kMoveBytes = std::size_t{4} << 20;  // of one step of the move to families
 
 rocksdb::Slice slice(std::string_view text) {
@@ -91,6 +94,9 @@ rocksdb::Options options_for(std::uint64_t write_buffer, const std::shared_ptr<W
   out.max_background_jobs = 2;
   out.max_bgerror_resume_count = 0;  // a failed sync is never tried again: start anew from the log
   out.memtable_protection_bytes_per_key = kProtectionBytes;
+  // Most keys that are asked for are not there: that a key is new, above all.
+  out.memtable_whole_key_filtering = true;
+  out.memtable_prefix_bloom_size_ratio = 0.02;
   out.compression = rocksdb::kNoCompression;  // sealed bytes do not compress
   out.bottommost_compression = rocksdb::kNoCompression;
   out.max_open_files = 512;
@@ -126,9 +132,12 @@ struct Database::Impl {
     std::string key;
     std::optional<std::string> value;
   };
+  using Staged = std::map<std::string_view, const Op*>;
   std::deque<Op> staged_ops;
   std::unordered_map<std::string_view, const Op*> newest;  // of each key in staged_ops
   std::uint64_t staged = 0;
+  rocksdb::WriteBatch writing{0, 0, kProtectionBytes, 0};  // with the room of the one before
+  std::vector<std::pair<std::string_view, const Op*>> in_order;
   KvView view;
   std::thread reclaimer;
   std::atomic<bool> reclaiming{false};
@@ -139,8 +148,9 @@ struct Database::Impl {
   [[nodiscard]] rocksdb::ColumnFamilyHandle* family(std::string_view key) const {
     return by_letter[key.empty() ? 0 : static_cast<unsigned char>(key.front())];
   }
+  [[nodiscard]] Staged staged_between(std::string_view from, std::string_view until) const;
   void stage(std::string_view key, std::optional<std::string> value);
-  Result<void> write(bool sync);
+  Result<void> write();
   Result<void> move_to_families();
   Result<void> move(std::string_view from, std::string_view until, rocksdb::ColumnFamilyHandle* to);
   Result<std::optional<std::string>> get(std::string_view key);
@@ -157,24 +167,53 @@ Result<std::optional<std::string>> Database::Impl::get(std::string_view key) {
   return std::optional<std::string>{std::move(value)};
 }
 
-// Walks over what is in the database: what is staged is written first. That is not synced, and
-// nobody is told of it before the sync that follows.
+// What is staged between `from` and `until`, in order.
+Database::Impl::Staged Database::Impl::staged_between(std::string_view from,
+                                                      std::string_view until) const {
+  Staged out;
+  for (const auto& [key, op] : newest) {
+    if (key >= from && key < until) out.emplace(key, op);
+  }
+  return out;
+}
+
+// Walks over the database and what is staged at once; of one key in both the staged one counts.
 Result<void> Database::Impl::scan(std::string_view from, std::string_view until,
                                   Direction direction, const KvView::Visit& visit) {
-  if (staged > 0) HF_TRY_VOID(write(false));
   rocksdb::ReadOptions read;
   read.fill_cache = false;
+  const bool up = direction == Direction::ascending;
+  const Staged waiting = staged_between(from, until);
   const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(read, family(from)));
-  if (direction == Direction::ascending) {
-    for (it->Seek(slice(from)); it->Valid() && text(it->key()) < until; it->Next()) {
-      if (!visit(text(it->key()), text(it->value()))) break;
-    }
+  if (up) {
+    it->Seek(slice(from));
   } else {
     it->SeekForPrev(slice(until));
     if (it->Valid() && text(it->key()) == until) it->Prev();
-    for (; it->Valid() && text(it->key()) >= from; it->Prev()) {
-      if (!visit(text(it->key()), text(it->value()))) break;
+  }
+  const auto stored = [&] {
+    return it->Valid() && (up ? text(it->key()) < until : text(it->key()) >= from);
+  };
+  const auto walk = [&](auto next, auto end) {
+    while (next != end || stored()) {
+      const bool staged_first =
+          next != end &&
+          (!stored() || (up ? next->first <= text(it->key()) : next->first >= text(it->key())));
+      if (!staged_first) {
+        if (!visit(text(it->key()), text(it->value()))) return;
+        up ? it->Next() : it->Prev();
+        continue;
+      }
+      if (stored() && next->first == text(it->key())) up ? it->Next() : it->Prev();
+      const Op& op = *next->second;
+      ++next;
+      if (op.value && !visit(op.key, *op.value)) return;
     }
+  };
+  if (up) {
+    walk(waiting.begin(), waiting.end());
+  } else {
+    walk(waiting.rbegin(), waiting.rend());
   }
   if (!it->status().ok()) return to_error(it->status(), "read the journal");
   return {};
@@ -187,21 +226,24 @@ void Database::Impl::stage(std::string_view key, std::optional<std::string> valu
   at->second = &op;
 }
 
-Result<void> Database::Impl::write(bool sync) {
-  rocksdb::WriteBatch batch(staged + 64 * staged_ops.size(), 0, kProtectionBytes, 0);
+// In the order of their keys, of each key the last: that is how a table in memory takes them
+// fastest.
+Result<void> Database::Impl::write() {
+  writing.Clear();
+  in_order.assign(newest.begin(), newest.end());
+  std::sort(in_order.begin(), in_order.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
   rocksdb::Status status;
-  for (const Op& op : staged_ops) {
-    rocksdb::ColumnFamilyHandle* to = family(op.key);
+  for (const auto& [key, op] : in_order) {
+    rocksdb::ColumnFamilyHandle* to = family(key);
     status =
-        op.value ? batch.Put(to, slice(op.key), slice(*op.value)) : batch.Delete(to, slice(op.key));
+        op->value ? writing.Put(to, slice(key), slice(*op->value)) : writing.Delete(to, slice(key));
     if (!status.ok()) break;
   }
   newest.clear();
   staged_ops.clear();
   staged = 0;
-  rocksdb::WriteOptions options;
-  options.sync = sync;
-  if (status.ok()) status = db->Write(options, &batch);
+  if (status.ok()) status = db->Write(rocksdb::WriteOptions(), &writing);
   if (status.ok()) return {};
   watch->declare(status.ToString());
   return to_error(status, "write the journal");
@@ -317,14 +359,21 @@ void Database::remove(std::string_view key) {
   impl_->stage(key, std::nullopt);
 }
 
-Result<void> Database::write(bool sync) {
+Result<void> Database::write() {
   if (auto why = broken()) {
     impl_->newest.clear();
     impl_->staged_ops.clear();
     impl_->staged = 0;
     return fail(ErrorKind::unavailable, *why);
   }
-  return impl_->write(sync);
+  return impl_->write();
+}
+
+Result<void> Database::sync() {
+  const auto status = impl_->db->SyncWAL();
+  if (status.ok()) return {};
+  impl_->watch->declare(status.ToString());
+  return to_error(status, "sync the journal");
 }
 
 std::uint64_t Database::bytes_on_disk() const {

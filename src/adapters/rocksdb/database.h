@@ -1,6 +1,6 @@
 // RocksDB as an ordered map with one batch in the making: what is put is seen by the view at once
-// and survives once write() has synced it. A walk may write before that what is staged, unsynced.
-// Used by the journal thread alone, but for broken().
+// and survives once it is written and synced.
+// Used by the journal thread alone, but for broken() and sync().
 #pragma once
 
 #include <cstdint>
@@ -35,9 +35,12 @@ class Database {
   void remove(std::string_view key);
   [[nodiscard]] std::uint64_t staged_bytes() const;
 
-  // One atomic write. With `sync` it survives power loss when this returns. After an error the
-  // database is broken: it may or may not be there.
-  Result<void> write(bool sync);
+  // One atomic write of what was put. After an error the database is broken: it may or may not be
+  // there.
+  Result<void> write();
+  // All that was written when this was called survives power loss when it returns; an error is as
+  // one of write(). Any thread, while others read and write.
+  Result<void> sync();
 
   // Why nothing can be written any more. Any thread.
   [[nodiscard]] std::optional<std::string> broken() const;

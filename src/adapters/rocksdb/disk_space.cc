@@ -32,7 +32,7 @@ Result<DiskRoom> disk_room(const std::string& dir) {
 
 DiskLimits limits_for(std::uint64_t total_bytes) {
   DiskLimits out;
-  out.write_buffer = std::clamp(total_bytes / 64, kMiB, 16 * kMiB);
+  out.write_buffer = std::clamp(total_bytes / 64, kMiB, 32 * kMiB);
   out.watermark = std::clamp(total_bytes / 20, 6 * out.write_buffer, 256 * kMiB);
   out.ballast = std::clamp(total_bytes / 100, kMiB, 64 * kMiB);
   return out;

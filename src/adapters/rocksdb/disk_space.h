@@ -22,7 +22,7 @@ struct DiskLimits {
   std::uint64_t ballast = 0;       // given back below half of it; 0: none
   std::uint64_t write_buffer = 0;  // of the database: it must fit several times below the watermark
 };
-// Limits that suit a file system of this size: on a large one 256 MiB, 64 MiB and 16 MiB.
+// Limits that suit a file system of this size: on a large one 256 MiB, 64 MiB and 32 MiB.
 DiskLimits limits_for(std::uint64_t total_bytes);
 
 class DiskSpace {

@@ -5,6 +5,8 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -81,23 +83,25 @@ class PowerLossFiles final : public rocksdb::FileSystemWrapper {
   class File final : public rocksdb::FSWritableFileOwnerWrapper {
    public:
     File(Made file, std::string path, PowerLossFiles& disk)
-        : FSWritableFileOwnerWrapper(std::move(file)), path_(std::move(path)), disk_(disk) {}
+        : FSWritableFileOwnerWrapper(std::move(file)), path_(std::move(path)), disk_(disk) {
+      size_ = target()->GetFileSize({}, nullptr);
+    }
     rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                              rocksdb::IODebugContext* debug) override {
-      return disk_.off() ? gone() : target()->Append(data, options, debug);
+      return disk_.off() ? gone() : appended(data, target()->Append(data, options, debug));
     }
     rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                              const rocksdb::DataVerificationInfo& info,
                              rocksdb::IODebugContext* debug) override {
-      return disk_.off() ? gone() : target()->Append(data, options, info, debug);
+      return disk_.off() ? gone() : appended(data, target()->Append(data, options, info, debug));
     }
     rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
                            rocksdb::IODebugContext* debug) override {
-      return disk_.sync(path_, target(), options, debug);
+      return disk_.sync(path_, size_, target(), options, debug);
     }
     rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options,
                             rocksdb::IODebugContext* debug) override {
-      return disk_.sync(path_, target(), options, debug);
+      return disk_.sync(path_, size_, target(), options, debug);
     }
     rocksdb::IOStatus Truncate(std::uint64_t size, const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override {
@@ -105,8 +109,13 @@ class PowerLossFiles final : public rocksdb::FileSystemWrapper {
     }
 
    private:
+    rocksdb::IOStatus appended(const rocksdb::Slice& data, rocksdb::IOStatus status) {
+      if (status.ok()) size_ += data.size();
+      return status;
+    }
     std::string path_;
     PowerLossFiles& disk_;
+    std::atomic<std::uint64_t> size_ = 0;  // one thread may append while another one syncs
   };
 
   static rocksdb::IOStatus gone() { return rocksdb::IOStatus::IOError("the power is off"); }
@@ -121,7 +130,8 @@ class PowerLossFiles final : public rocksdb::FileSystemWrapper {
     *file = std::make_unique<File>(std::move(*file), path, *this);
     return status;
   }
-  rocksdb::IOStatus sync(const std::string& path, rocksdb::FSWritableFile* file,
+  // `size`: what was appended before the sync began; more may be on the way.
+  rocksdb::IOStatus sync(const std::string& path, std::uint64_t size, rocksdb::FSWritableFile* file,
                          const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) {
     const std::lock_guard lock(mutex_);
     if (off_) return gone();
@@ -130,7 +140,7 @@ class PowerLossFiles final : public rocksdb::FileSystemWrapper {
       return rocksdb::IOStatus::IOError("the disk could not sync");
     }
     auto status = file->Sync(options, debug);
-    if (status.ok()) synced_[path] = file->GetFileSize(options, debug);
+    if (status.ok()) synced_[path] = std::max(synced_[path], size);
     return status;
   }
 

@@ -1,6 +1,7 @@
 #include "adapters/rocksdb/rocksdb_journal.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <chrono>
@@ -15,6 +16,7 @@
 
 #include "adapters/rocksdb/database.h"
 #include "adapters/rocksdb/epoch_cache.h"
+#include "adapters/rocksdb/sync_thread.h"
 #include "adapters/rocksdb/upkeep.h"
 #include "adapters/seal/key_file.h"
 #include "base/check.h"
@@ -31,6 +33,12 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::uint64_t kGroupBytesMax = std::uint64_t{8} << 20;
 constexpr std::size_t kGroupCommandsMax = 4096;
+constexpr std::size_t kStageDuringSync = 64;  // commands that gather before the thread is woken
+// Under load the next sync begins no sooner than this after the last one began, unless so many wait
+// for it: half as many syncs cost half as much, and who waits hardly notices. Who is alone does not
+// wait.
+constexpr std::chrono::microseconds kSyncPace{700};
+constexpr std::size_t kSyncAtOnce = 48;
 constexpr std::uint64_t kRoomToOpen = std::uint64_t{1} << 20;  // manifest, options, a new log
 
 std::chrono::nanoseconds chrono(Duration duration) {
@@ -51,9 +59,11 @@ std::uint64_t log_bytes(const std::string& dir) {
   return out;
 }
 
-// Where answers go. Touched on the caller's thread only; the journal going away empties it.
+// Where answers go, and whether there is still a journal. Touched on the caller's thread only; the
+// journal going away empties it.
 struct Listener {
   JournalEvents* events = nullptr;
+  bool open = false;
 };
 
 struct Maintain {
@@ -74,17 +84,19 @@ class RocksdbJournal::Impl {
   ~Impl() {
     close();
     listener_->events = nullptr;
+    listener_->open = false;
   }
 
   Result<call::Recovered> open();
   void attach(JournalEvents& events);
   void enqueue(Work work);
+  void hand_over();
   void close();
   [[nodiscard]] std::optional<std::string> broken() const;
   [[nodiscard]] JournalMetrics metrics() const;
 
  private:
-  // One stretch of the queue: what it answers, and whether the answer hangs on the coming sync.
+  // What is told after the coming sync, in the order of asking.
   struct Answer {
     std::optional<CommitId> commit;
     CommitResult result = CommitResult::ok;
@@ -103,10 +115,19 @@ class RocksdbJournal::Impl {
   Result<call::Recovered> start();
   void drop_database();
   void run();
+  void wait(std::unique_lock<std::mutex>& lock);
   void serve(std::deque<Work>& work);
+  void serve(CommitCommand& commit);
+  void serve(ReadCommand& read, std::vector<Tell>& told);
+  void push();
+  void push_now();
+  void push_all();
+  [[nodiscard]] std::chrono::nanoseconds until_push() const;
+  void wait_for_sync();
   CommitResult stage(const CommitCommand& commit);
   void apply(const std::vector<call::KvOp>& ops);
-  Result<void> write(bool sync);
+  Result<void> write();
+  Result<void> sync();
   void answer(std::vector<Answer> answers, std::optional<CommitResult> instead);
   void housekeeping(bool forced);
   void tell_health();
@@ -118,22 +139,28 @@ class RocksdbJournal::Impl {
   Post post_;
   NowSource now_;
   std::shared_ptr<Listener> listener_;
+  std::vector<Work> asked_;  // on the caller's thread, not handed over yet
 
   std::thread thread_;
-  mutable std::mutex mutex_;  // guards the four below
+  mutable std::mutex mutex_;  // guards the six below
   std::condition_variable wake_;
   std::deque<Work> queue_;
   bool stopping_ = false;
   bool attached_anew_ = false;
+  bool syncing_ = false;  // cleared by the sync thread
   JournalMetrics metrics_;
 
   // The journal thread's own from open() to close(); database_ itself is set outside of that only.
   std::unique_ptr<Database> database_;
   std::unique_ptr<JournalReads> reads_;
   std::unique_ptr<Upkeep> upkeep_;
+  std::vector<Answer> staged_;
+  SteadyClock::time_point next_sync_;
+  DueFronts fronts_;
   EpochCache epochs_;
   std::optional<WallTime> newest_;
   std::optional<Told> told_;
+  SyncThread sync_thread_;
 };
 
 // --- opening and closing ---
@@ -167,7 +194,7 @@ Result<void> RocksdbJournal::Impl::open_disk() {
                                DiskSpace(options_.path + "/ballast", limits, options_.disk_probe),
                                [this](const std::vector<call::KvOp>& ops) {
                                  apply(ops);
-                                 return write(false).ok();
+                                 return write().ok();
                                });
   const std::lock_guard lock(mutex_);
   database_ = std::move(database);
@@ -176,12 +203,14 @@ Result<void> RocksdbJournal::Impl::open_disk() {
 
 Result<call::Recovered> RocksdbJournal::Impl::start() {
   HF_TRY_VOID(open_disk());
-  reads_ = std::make_unique<JournalReads>(database_->view(), codec_);
+  fronts_ = {};
+  reads_ = std::make_unique<JournalReads>(database_->view(), codec_, &fronts_);
   HF_TRY(auto recovered, reads_->recover());
   if (recovered.fresh) {
     const Now now = now_();
     apply({codec_.put_meta(call::kMetaMade, now.wall, now)});
-    HF_TRY_VOID(database_->write(true));
+    HF_TRY_VOID(database_->write());
+    HF_TRY_VOID(database_->sync());
   }
   return recovered;
 }
@@ -197,6 +226,7 @@ Result<call::Recovered> RocksdbJournal::Impl::open() {
   stopping_ = false;
   epochs_ = {};
   told_.reset();
+  listener_->open = true;
   thread_ = std::thread([this] { run(); });
   return recovered;
 }
@@ -217,40 +247,62 @@ void RocksdbJournal::Impl::attach(JournalEvents& events) {
 
 void RocksdbJournal::Impl::close() {
   if (!thread_.joinable()) return;
+  hand_over();
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     wake_.notify_one();
   }
   thread_.join();
+  wait_for_sync();
   drop_database();
 }
 
+// What one turn of the caller's loop asks for goes over at its end: waking a thread for each would
+// cost more than what it does.
 void RocksdbJournal::Impl::enqueue(Work work) {
   HF_CHECK_MSG(thread_.joinable(), "the journal is not open");
+  asked_.push_back(std::move(work));
+  if (asked_.size() > 1) return;
+  post_([this, listener = listener_] {
+    if (listener->open) hand_over();
+  });
+}
+
+// During a sync, commits only gather: the thread is woken for what can be answered at once.
+void RocksdbJournal::Impl::hand_over() {
+  if (asked_.empty()) return;
+  const bool commits_only = std::all_of(asked_.begin(), asked_.end(), [](const Work& work) {
+    const auto* command = std::get_if<Command>(&work);
+    return command != nullptr && std::holds_alternative<CommitCommand>(*command);
+  });
   const std::lock_guard lock(mutex_);
-  queue_.push_back(std::move(work));
-  wake_.notify_one();
+  const std::size_t before = queue_.size();
+  std::move(asked_.begin(), asked_.end(), std::back_inserter(queue_));
+  asked_.clear();
+  const bool many = before < kStageDuringSync && queue_.size() >= kStageDuringSync;
+  if (!commits_only || !syncing_ || many) wake_.notify_one();
 }
 
 // --- the journal thread ---
 
 void RocksdbJournal::Impl::run() {
+  ::pthread_setname_np(::pthread_self(), "journal");
   std::deque<Work> work;
   while (true) {
     bool stopping = false;
     {
       std::unique_lock lock(mutex_);
-      const auto pause =
-          upkeep_->more() ? std::chrono::nanoseconds(1'000'000) : chrono(options_.idle_every);
-      wake_.wait_for(lock, pause, [&] { return !queue_.empty() || stopping_ || attached_anew_; });
+      wait(lock);
       std::swap(work, queue_);
       stopping = stopping_;
       if (std::exchange(attached_anew_, false)) told_.reset();
     }
     while (!work.empty())
       serve(work);
+    push();
     if (stopping) {
+      push_all();
       const std::lock_guard lock(mutex_);
       if (queue_.empty()) return;
       continue;
@@ -259,44 +311,120 @@ void RocksdbJournal::Impl::run() {
   }
 }
 
-// Takes a stretch from the front: commits are staged in order, reads see what is staged, one sync
-// makes it all true, and then everybody is told.
+// For something to do, or a while.
+void RocksdbJournal::Impl::wait(std::unique_lock<std::mutex>& lock) {
+  const auto idle =
+      upkeep_->more() ? std::chrono::nanoseconds(1'000'000) : chrono(options_.idle_every);
+  while (queue_.empty() && !stopping_ && !attached_anew_) {
+    auto pause = idle;
+    if (!staged_.empty() && !syncing_) {
+      pause = std::min(pause, until_push());
+      if (pause.count() == 0) return;
+    }
+    if (wake_.wait_for(lock, pause) == std::cv_status::timeout) return;
+  }
+}
+
+// Takes a stretch from the front: commits are staged in order, reads see what is staged. What the
+// engine asked for is told at once, since what it does with it waits for the sync; what people are
+// shown is told after it.
 void RocksdbJournal::Impl::serve(std::deque<Work>& work) {
-  std::vector<Answer> answers;
-  std::vector<std::function<void()>> maintained;
-  bool commits = false;
-  while (!work.empty() && answers.size() < kGroupCommandsMax &&
-         database_->staged_bytes() < kGroupBytesMax && maintained.empty()) {
+  std::vector<Tell> told;
+  while (!work.empty() && staged_.size() < kGroupCommandsMax &&
+         database_->staged_bytes() < kGroupBytesMax) {
     Work next = std::move(work.front());
     work.pop_front();
     if (auto* maintain = std::get_if<Maintain>(&next)) {
-      maintained.push_back(std::move(maintain->done));
+      post(std::exchange(told, {}));
+      push_all();
+      housekeeping(true);
+      post_(std::move(maintain->done));
       continue;
     }
     auto& command = std::get<Command>(next);
-    if (const auto* commit = std::get_if<CommitCommand>(&command)) {
-      answers.push_back({commit->id, stage(*commit), {}, {}});
-      commits = commits || answers.back().result == CommitResult::ok;
+    if (auto* commit = std::get_if<CommitCommand>(&command)) {
+      serve(*commit);
     } else {
-      auto& read = std::get<ReadCommand>(command);
-      Tell tell = read(database_->broken() ? nullptr : reads_.get());
-      answers.push_back({std::nullopt, CommitResult::ok, std::move(read), std::move(tell)});
+      serve(std::get<ReadCommand>(command), told);
     }
   }
-  if (commits) {
-    const Now now = now_();
-    apply({codec_.put_meta(call::kMetaNewest, *newest_, now)});
+  post(std::move(told));
+  if (!work.empty()) push_all();  // the group is full
+}
+
+void RocksdbJournal::Impl::serve(CommitCommand& commit) {
+  const CommitResult result = stage(commit);
+  staged_.push_back({commit.id, result, {}, {}});
+}
+
+void RocksdbJournal::Impl::serve(ReadCommand& read, std::vector<Tell>& told) {
+  Tell tell = read.ask(database_->broken() ? nullptr : reads_.get());
+  if (read.shown) {
+    staged_.push_back({std::nullopt, CommitResult::ok, std::move(read), std::move(tell)});
+    return;
   }
-  std::optional<CommitResult> instead;
-  if (commits) {
-    const bool tried = !database_->broken();
-    if (!write(true).ok()) instead = tried ? CommitResult::unknown : CommitResult::failed;
+  count([](JournalMetrics& metrics) { ++metrics.reads; });
+  told.push_back(std::move(tell));
+}
+
+// 0: nothing is to be waited for but a sync that is under way.
+std::chrono::nanoseconds RocksdbJournal::Impl::until_push() const {
+  if (staged_.size() >= kSyncAtOnce) return {};
+  return std::max(std::chrono::nanoseconds{},
+                  std::chrono::nanoseconds(next_sync_ - SteadyClock::now()));
+}
+
+// Writes what is staged, unless a sync is under way or comes soon: then it gathers.
+void RocksdbJournal::Impl::push() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (syncing_) return;
   }
-  answer(std::move(answers), instead);
-  for (auto& done : maintained) {
-    housekeeping(true);
-    post_(std::move(done));
+  if (!staged_.empty() && until_push().count() == 0) push_now();
+}
+
+// The sync thread makes it true and tells everybody.
+void RocksdbJournal::Impl::push_now() {
+  if (staged_.empty()) return;
+  const bool commits = std::any_of(staged_.begin(), staged_.end(), [](const Answer& one) {
+    return one.commit && one.result == CommitResult::ok;
+  });
+  if (!commits) {
+    answer(std::exchange(staged_, {}), std::nullopt);
+    return;
   }
+  apply({codec_.put_meta(call::kMetaNewest, *newest_, now_())});
+  const bool tried = !database_->broken();
+  if (!write().ok()) {
+    answer(std::exchange(staged_, {}), tried ? CommitResult::unknown : CommitResult::failed);
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    syncing_ = true;
+  }
+  const auto begun = SteadyClock::now();
+  next_sync_ = staged_.size() > 1 ? begun + kSyncPace : begun;
+  auto answers = std::make_shared<std::vector<Answer>>(std::exchange(staged_, {}));
+  sync_thread_.wait();
+  sync_thread_.start([this, answers = std::move(answers)] {
+    const bool synced = sync().ok();
+    answer(std::move(*answers), synced ? std::nullopt : std::optional(CommitResult::unknown));
+    const std::lock_guard lock(mutex_);
+    syncing_ = false;
+    wake_.notify_one();
+  });
+}
+
+// Until nothing is staged or under way.
+void RocksdbJournal::Impl::push_all() {
+  wait_for_sync();
+  push_now();
+  wait_for_sync();
+}
+
+void RocksdbJournal::Impl::wait_for_sync() {
+  sync_thread_.wait();
 }
 
 CommitResult RocksdbJournal::Impl::stage(const CommitCommand& commit) {
@@ -320,6 +448,7 @@ CommitResult RocksdbJournal::Impl::stage(const CommitCommand& commit) {
 void RocksdbJournal::Impl::apply(const std::vector<call::KvOp>& ops) {
   for (const call::KvOp& op : ops) {
     if (op.value) {
+      if (op.key.front() == static_cast<char>(call::Prefix::due)) fronts_.put(op.key);
       database_->put(op.key, *op.value);
       continue;
     }
@@ -328,27 +457,32 @@ void RocksdbJournal::Impl::apply(const std::vector<call::KvOp>& ops) {
   }
 }
 
-Result<void> RocksdbJournal::Impl::write(bool sync) {
+Result<void> RocksdbJournal::Impl::write() {
   const std::uint64_t bytes = database_->staged_bytes();
+  auto written = database_->write();
+  count([&](JournalMetrics& metrics) { metrics.bytes_written += bytes; });
+  if (!written.ok()) tell_health();
+  return written;
+}
+
+// On the sync thread.
+Result<void> RocksdbJournal::Impl::sync() {
   const auto begun = SteadyClock::now();
-  auto written = database_->write(sync);
+  auto synced = database_->sync();
   const auto micros = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begun).count());
   count([&](JournalMetrics& metrics) {
-    metrics.bytes_written += bytes;
-    if (!sync) return;
     ++metrics.syncs;
     metrics.sync_micros += micros;
     const auto& bounds = JournalMetrics::kSyncBounds;
     const auto at = std::lower_bound(bounds.begin(), bounds.end(), micros);
     ++metrics.sync_buckets[static_cast<std::size_t>(at - bounds.begin())];
   });
-  if (!written.ok()) tell_health();
-  return written;
+  return synced;
 }
 
 // `instead` of ok, when the stretch could not be written; its reads may have seen what is not
-// there.
+// there. On the journal thread or the sync thread, never on both at once.
 void RocksdbJournal::Impl::answer(std::vector<Answer> answers,
                                   std::optional<CommitResult> instead) {
   std::vector<Tell> tells;
@@ -357,7 +491,7 @@ void RocksdbJournal::Impl::answer(std::vector<Answer> answers,
     for (Answer& one : answers) {
       if (!one.commit) {
         ++metrics.reads;
-        tells.push_back(instead ? one.read(nullptr) : std::move(one.tell));
+        tells.push_back(instead ? one.read.ask(nullptr) : std::move(one.tell));
         continue;
       }
       const CommitResult result =

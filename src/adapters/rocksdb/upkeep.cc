@@ -104,7 +104,8 @@ bool Upkeep::evict(std::uint64_t wanted) {
 void Upkeep::reclaim() {
   std::vector<std::pair<std::string, std::string>> ranges;
   for (const auto prefix :
-       {call::Prefix::answer_body, call::Prefix::request_body, call::Prefix::timeline}) {
+       {call::Prefix::answer_body, call::Prefix::request_body, call::Prefix::call_head,
+        call::Prefix::change, call::Prefix::timeline}) {
     ranges.emplace_back(call::call_key(prefix, *room_.first),
                         call::end_of(call::call_key(prefix, *room_.last)));
   }

@@ -1,0 +1,126 @@
+#include "call/frozen.h"
+
+#include <cstring>
+#include <functional>
+#include <optional>
+#include <string_view>
+
+namespace hf::call {
+namespace {
+
+class Mixer {
+ public:
+  void number(std::uint64_t value) {
+    hash_ = (hash_ ^ value) * 0x9e3779b97f4a7c15;
+    hash_ ^= hash_ >> 32;
+  }
+  void signed_number(std::int64_t value) { number(static_cast<std::uint64_t>(value)); }
+  void text(std::string_view text) {
+    number(text.size());
+    number(std::hash<std::string_view>{}(text));
+  }
+  void digest(const Digest& digest) {
+    for (std::size_t i = 0; i < digest.bytes.size(); i += sizeof(std::uint64_t)) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, digest.bytes.data() + i, sizeof word);
+      number(word);
+    }
+  }
+  template <typename T>
+  bool there(const T& value) {
+    const bool yes = static_cast<bool>(value);
+    number(yes ? 1 : 2);
+    return yes;
+  }
+  void statuses(const std::vector<int>& statuses) {
+    number(statuses.size());
+    for (const int status : statuses)
+      signed_number(status);
+  }
+  void fields(const Fields& fields) {
+    number(fields.size());
+    for (const Field& field : fields) {
+      text(field.name);
+      text(field.value);
+    }
+  }
+  void call_id(const std::optional<CallId>& id) {
+    if (there(id)) text(id->raw());
+  }
+  [[nodiscard]] std::uint64_t value() const { return hash_; }
+
+ private:
+  std::uint64_t hash_ = 0x51ed270b0a1f39c1;
+};
+
+void mix(Mixer& out, const Idempotency& rules) {
+  out.number(static_cast<std::uint64_t>(rules.mode));
+  out.text(rules.header);
+  if (out.there(rules.lifetime)) out.signed_number(rules.lifetime->ns);
+  out.statuses(rules.refused);
+  out.statuses(rules.in_progress);
+  out.statuses(rules.settles);
+  out.text(rules.settles_field);
+  out.text(rules.settles_unless_type);
+  out.text(rules.replay_marker);
+  out.fields(rules.no_retry_advice);
+  out.signed_number(rules.settle.ns);
+}
+
+void mix(Mixer& out, const KeyUse& key) {
+  out.digest(key.identity);
+  out.text(key.field);
+  out.text(key.value);
+  out.number((key.business ? 1U : 0U) | (key.stable ? 2U : 0U) | (key.made ? 4U : 0U) |
+             (key.derived ? 8U : 0U));
+}
+
+void mix(Mixer& out, const Asked& asked) {
+  if (out.there(asked.not_before)) out.signed_number(asked.not_before->ms);
+  out.number(asked.deadline ? 1 : 0);
+  out.number(asked.urgency);
+  if (out.there(asked.order)) {
+    out.digest(asked.order->line);
+    out.number(asked.order->place);
+    out.text(asked.order->name);
+  }
+  out.text(asked.callback);
+}
+
+}  // namespace
+
+std::uint64_t frozen_hash(const Call& call) {
+  Mixer out;
+  out.text(call.route);
+  out.text(call.upstream);
+  out.digest(call.owner);
+  if (out.there(call.key)) mix(out, *call.key);
+  out.digest(call.fingerprint);
+  if (out.there(call.request)) {
+    out.text(call.request->method);
+    out.text(call.request->target);
+    out.fields(call.request->fields);
+  }
+  out.number(call.body_bytes);
+  out.number((call.has_body ? 1U : 0U) | (call.safe ? 2U : 0U) | (call.head_is_proof ? 4U : 0U));
+  mix(out, call.idempotency);
+  out.signed_number(call.accepted.wall.ms);
+  out.number(call.accepted.boot.value);
+  out.signed_number(call.accepted.mono.ns);
+  out.signed_number(call.deadline.ns);
+  out.text(call.account);
+  out.text(call.limit_key);
+  mix(out, call.asked);
+  out.number(call.index.size());
+  for (const IndexValue& value : call.index) {
+    out.text(value.name);
+    out.text(value.value);
+    out.number(value.hashed ? 1 : 0);
+  }
+  if (out.there(call.likeness)) out.digest(*call.likeness);
+  out.call_id(call.resembles);
+  out.call_id(call.callback_of);
+  return out.value();
+}
+
+}  // namespace hf::call
