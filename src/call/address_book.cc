@@ -33,6 +33,8 @@ Sign sign_of(const AttemptOutcome& outcome, const Idempotency& rules) {
     case Cause::client_body:
     case Cause::crash:
     case Cause::address_refused:
+    case Cause::proxy_unreachable:
+    case Cause::proxy_credentials:
       return Sign::none;
     case Cause::connect_failed:
       // Nobody was dialled: a secret could not be read, say.

@@ -25,8 +25,8 @@ enum class Sign : std::uint8_t {
   failed,
 };
 // Failed: it could not be reached, the connection broke, no status came in time, or a 5xx that is
-// no declared refusal. None: we gave the attempt up, the client's body broke off, a refusal, or it
-// was our own fault that nothing was sent.
+// no declared refusal. None: we gave the attempt up, the client's body broke off, a refusal, it was
+// our own fault that nothing was sent, or that of a proxy which asked nobody.
 Sign sign_of(const AttemptOutcome& outcome, const Idempotency& rules);
 // What failed, in a word: "connect_refused", "status 503".
 std::string failure_of(const AttemptOutcome& outcome);

@@ -185,9 +185,10 @@ TEST(ProxyStatus, EveryCauseHasARegisteredType) {
                                               "connection_read_timeout",
                                               "destination_unavailable",
                                               "destination_ip_prohibited",
+                                              "proxy_configuration_error",
                                               "proxy_internal_error",
                                               "proxy_internal_response"};
-  for (int i = 1; i <= static_cast<int>(Cause::address_refused); ++i) {
+  for (int i = 1; i <= static_cast<int>(kLastCause); ++i) {
     EXPECT_EQ(registered.count(proxy_error_of(static_cast<Cause>(i))), 1U) << i;
   }
   EXPECT_EQ(proxy_error_of(Cause::none), "");

@@ -105,6 +105,19 @@ struct UpstreamTls {
   auto operator<=>(const UpstreamTls&) const = default;
 };
 
+// An HTTP proxy between us and an upstream: every connection is a tunnel that CONNECT opens.
+struct Proxy {
+  std::string host;  // without brackets
+  std::uint16_t port = 0;
+  // Both may hold ${file:...} and ${env:...}; `password` is never printed or journaled. Empty user:
+  // no credentials are sent.
+  std::string user;
+  std::string password;
+  bool operator==(const Proxy&) const = default;
+  // host:port, IPv6 in brackets.
+  [[nodiscard]] std::string authority() const;
+};
+
 // A field put in at send time. `value` may hold ${file:...} and ${env:...}; it is resolved at each
 // start and reload by the shell and never printed or journaled.
 struct Injected {
@@ -118,6 +131,7 @@ struct UpstreamSettings {
   std::vector<Url> urls;
   bool one_key_store = false;  // several urls answer for one memory of keys
   UpstreamTls tls;             // of https:// URLs
+  std::optional<Proxy> proxy;  // who then looks the URLs' names up; not with `public_only`
   std::string preset;          // empty: none
   Idempotency idempotency;
   std::optional<Lookup> lookup;  // mode verify needs one; mode key may have one

@@ -68,6 +68,19 @@ void judge_listeners(const Draft& draft, const std::vector<Listener>& all, Findi
 
 // ---- upstreams
 
+void judge_ring(const std::vector<Listener>& all, const UpstreamDraft& upstream,
+                std::string_view key, const call::Url& url, Findings& findings) {
+  const bool v6 = url.host.find(':') != std::string::npos;
+  const std::string host = url.host == "localhost" ? "127.0.0.1" : url.host;
+  const auto address = fmt::format(fmt::runtime(v6 ? "[{}]:{}" : "{}:{}"), host, url.port);
+  for (const auto& listener : all) {
+    if (listener.address != address) continue;
+    add(upstream, findings, Rule::upstream_is_self, key,
+        fmt::format("{} is the listener `{}`", in_quotes(format_url(url)), listener.path),
+        "calls would go round in a ring");
+  }
+}
+
 void judge_urls(const std::vector<Listener>& all, const UpstreamDraft& upstream,
                 Findings& findings) {
   const auto& urls = upstream.settings.urls;
@@ -92,17 +105,14 @@ void judge_urls(const std::vector<Listener>& all, const UpstreamDraft& upstream,
           "the same request must mean the same at each of them");
     }
   }
-  for (const auto& url : urls) {
-    const bool v6 = url.host.find(':') != std::string::npos;
-    const std::string host = url.host == "localhost" ? "127.0.0.1" : url.host;
-    const auto address = fmt::format(fmt::runtime(v6 ? "[{}]:{}" : "{}:{}"), host, url.port);
-    for (const auto& listener : all) {
-      if (listener.address != address) continue;
-      add(upstream, findings, Rule::upstream_is_self, key,
-          fmt::format("{} is the listener `{}`", in_quotes(format_url(url)), listener.path),
-          "calls would go round in a ring");
-    }
-  }
+  for (const auto& url : urls)
+    judge_ring(all, upstream, key, url, findings);
+  const auto& proxy = upstream.settings.proxy;
+  if (!proxy) return;
+  call::Url as_url;
+  as_url.host = proxy->host;
+  as_url.port = proxy->port;
+  judge_ring(all, upstream, "proxy", as_url, findings);
 }
 
 void judge_tls(const UpstreamDraft& upstream, Findings& findings) {

@@ -141,10 +141,13 @@ std::string texts(const std::vector<std::string>& values) {
   return list(values, [](const std::string& text) { return scalar(text); });
 }
 
+bool is_reference(std::string_view value) {
+  return value.starts_with("${") && value.find('}') == value.size() - 1;
+}
+
 std::string secret(const std::string& value) {
-  const bool reference = value.starts_with("${") && value.find('}') == value.size() - 1;
-  const bool marked = value.starts_with("whsec_${") && value.find('}') == value.size() - 1;
-  return scalar(reference || marked ? std::string_view(value) : kHidden);
+  const bool marked = value.starts_with("whsec_") && is_reference(std::string_view(value).substr(6));
+  return scalar(is_reference(value) || marked ? std::string_view(value) : kHidden);
 }
 
 std::string secrets(const std::vector<std::string>& values) {
@@ -192,6 +195,28 @@ void print_tls(Lines in, const call::UpstreamTls& tls) {
   lines.put("min_version", scalar(to_string(tls.min_version)));
 }
 
+// RFC 3986 section 2.1, but for references.
+std::string escaped(std::string_view text) {
+  if (text.find("${") != std::string_view::npos) return std::string(text);
+  std::string out;
+  for (const char c : text) {
+    const bool plain = is_simple({&c, 1}, "_~()") || c == '-' || c == '.';
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
+void print_proxy(Lines in, const std::optional<call::Proxy>& proxy) {
+  if (!proxy) return;
+  std::string user = escaped(proxy->user);
+  if (!proxy->password.empty()) {
+    user += ':';
+    user += is_reference(proxy->password) ? std::string_view(proxy->password) : kHidden;
+  }
+  in.put("proxy", scalar(fmt::format("http://{}{}{}", user, user.empty() ? "" : "@",
+                                     proxy->authority())));
+}
+
 void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
   const auto url = [](const call::Url& one) { return scalar(format_url(one)); };
   if (upstream.urls.size() == 1) {
@@ -201,6 +226,7 @@ void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
   }
   in.put("one_key_store", flag(upstream.one_key_store));
   print_tls(in, upstream.tls);
+  print_proxy(in, upstream.proxy);
   in.put_text("preset", upstream.preset);
   in.open("idempotency");
   print_idempotency(in.deeper(), upstream);

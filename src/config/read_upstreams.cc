@@ -220,6 +220,7 @@ UpstreamDraft read_upstream(const Node::Key& name, const Node& node, Findings& f
   read_preset(in, out);
   in.flag("one_key_store", settings.one_key_store);
   read_upstream_tls(in, settings.tls);
+  read_upstream_proxy(in, settings.proxy);
   read_idempotency(in.section("idempotency"), settings);
   read_inject(in, "inject", settings);
   in.word<bool>("credentials", settings.credentials_stored, {{"stored", true}});

@@ -29,11 +29,14 @@ constexpr RuleRow kRows[] = {
     {Rule::unknown_preset, "unknown-preset", kError, "There is no preset of that name."},
     {Rule::bad_url, "bad-url", kError,
      "Not `http://` or `https://` with a host, or with user name, query or fragment."},
+    {Rule::bad_proxy, "bad-proxy", kError,
+     "Not `http://` with a host and a port, perhaps with a user name and password and an `@` before "
+     "them."},
     {Rule::urls_differ, "urls-differ", kError,
      "The `urls` of one upstream repeat, differ in nothing but the scheme, or have different base "
      "paths."},
     {Rule::upstream_is_self, "upstream-is-self", kError,
-     "An upstream's URL is a listener of this very configuration."},
+     "An upstream's URL, or its proxy, is a listener of this very configuration."},
     {Rule::bad_listen, "bad-listen", kError, "Not an IP address and a port."},
     {Rule::listen_twice, "listen-twice", kError, "Two listeners would take the same address."},
     {Rule::tls_incomplete, "tls-incomplete", kError,

@@ -26,6 +26,7 @@ enum class Rule {
   unknown_upstream,
   unknown_preset,
   bad_url,
+  bad_proxy,
   urls_differ,
   upstream_is_self,
   bad_listen,

@@ -23,20 +23,29 @@ std::string address_text(const boost::asio::ip::address& address, std::uint16_t 
 
 struct NamedAddress {
   std::string upstream;
-  std::string url;  // its authority
+  std::string url;  // its authority, or "proxy " and the proxy's
   call::AddressFacts facts;
 };
 
 class AddressBooks {
  public:
   using Tell = std::function<void(LogLine)>;
-  AddressBooks(std::uint64_t seed, Tell tell) : prng_(seed), tell_(std::move(tell)) {}
+  AddressBooks(std::uint64_t seed, Tell tell);
+  ~AddressBooks();
+
+  struct Book {
+    std::string upstream;
+    std::string place;
+    call::AddressBook addresses;
+    std::vector<std::string> first_family;  // those of the family that the resolver prefers
+  };
 
   // One attempt's hold on an address, from its choice to its end. Must be ended before it is
   // destroyed, and before the books are.
   class Lease {
    public:
-    Lease(AddressBooks& books, const call::UpstreamSettings& settings, std::string place);
+    // `place`: whose name it is, for people: a URL's authority, or a proxy's.
+    Lease(AddressBooks& books, const call::UpstreamSettings& settings, const std::string& place);
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
 
@@ -60,9 +69,8 @@ class AddressBooks {
    private:
     void report(policy::Verdict verdict, const std::string& address, const Now& now) const;
 
-    AddressBooks& books_;
-    const call::UpstreamSettings& settings_;
-    std::string place_;
+    const AddressBooks& books_;
+    Book& book_;
     std::optional<call::AddressTicket> ticket_;
     std::string address_;
   };
@@ -71,18 +79,12 @@ class AddressBooks {
   [[nodiscard]] std::vector<NamedAddress> facts(const Now& now) const;
 
  private:
-  struct Book {
-    call::AddressBook addresses;
-    std::vector<std::string> first_family;  // those of the family that the resolver prefers
-  };
-  using Key = std::pair<std::string, std::string>;  // upstream, place
-
-  Book* find(const call::UpstreamSettings& settings, const std::string& place);
   Book& get(const call::UpstreamSettings& settings, const std::string& place);
 
   Prng prng_;
   Tell tell_;
-  std::map<Key, Book> books_;  // of configured upstreams only
+  // By upstream, then place; of configured upstreams only, and none is ever taken out.
+  std::map<std::string, std::map<std::string, Book>> books_;
 };
 
 }  // namespace hf::adapters

@@ -5,8 +5,10 @@
 
 #include <boost/asio/io_context.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "adapters/http/address_books.h"
 #include "adapters/http/pool.h"
@@ -52,6 +54,13 @@ struct UpstreamCounters {
   PoolCounters pool;
 };
 
+struct ProxyCounters {
+  std::string upstream;
+  std::string proxy;  // host:port
+  // "opened", or the word of the cause for which there was no connection.
+  std::map<std::string, std::uint64_t> results;
+};
+
 struct CertificateCounters {
   std::string upstream;
   OwnCertificate certificate;
@@ -89,6 +98,8 @@ class HttpUpstream : public ports::Upstream {
   [[nodiscard]] UpstreamCounters counters() const;
   // How the addresses are doing that a URL's name stands for, where these are several.
   [[nodiscard]] std::vector<NamedAddress> addresses() const;
+  // Of upstreams behind a proxy that has been asked.
+  [[nodiscard]] std::vector<ProxyCounters> proxies() const;
 
  private:
   std::shared_ptr<class UpstreamCore> core_;

@@ -38,9 +38,24 @@ bool expects_body(std::string_view method) {
 // those that showed one certificate for those that show another.
 std::string target_of(const call::UpstreamSettings& settings, const call::Url& url,
                       const ReadContext& tls) {
-  const std::string_view where = settings.public_only ? "public:" : "";
+  // A tunnel belongs to the upstream that may use the proxy, not to its name alone.
+  const std::string where = settings.proxy
+                                ? fmt::format("{}:{}:", settings.name, settings.proxy->authority())
+                                : (settings.public_only ? "public:" : "");
   return url.tls ? fmt::format("{}tls:{}:{}:{}", where, url.port, url.host, tls.reading)
                  : fmt::format("{}tcp:{}:{}", where, url.port, url.host);
+}
+
+// Whose name the addresses stand behind.
+std::string place_of(const call::UpstreamSettings& settings, const call::Url& url) {
+  return settings.proxy ? "proxy " + settings.proxy->authority() : url.authority();
+}
+
+// What the end of an attempt says of the address that it was connected to. Of a proxy an answer
+// tells that it works, and everything else is the upstream's.
+call::Sign sign_for(const call::AttemptOutcome& outcome, const call::UpstreamSettings& settings) {
+  if (!settings.proxy) return call::sign_of(outcome, settings.idempotency);
+  return outcome.evidence >= Evidence::answer_begun ? call::Sign::ok : call::Sign::none;
 }
 
 // Fields put into a head that is used over and over, so that its strings keep their memory.
@@ -67,7 +82,7 @@ UpstreamAttempt::UpstreamAttempt(UpstreamCore& core, ports::AttemptSpec spec)
       spec_(std::move(spec)),
       url_(spec_.upstream->urls[spec_.url]),
       started_(core.now()),
-      lease_(core.books(), *spec_.upstream, url_.authority()),
+      lease_(core.books(), *spec_.upstream, place_of(*spec_.upstream, url_)),
       scanner_(core.options().head_max),
       capture_max_(spec_.capture_max) {}
 
@@ -97,6 +112,20 @@ bool UpstreamAttempt::read_tls() {
     return false;
   }
   tls_ = std::move(read).value();
+  return true;
+}
+
+bool UpstreamAttempt::read_credentials(std::string& out) {
+  if (!spec_.upstream->proxy) return true;
+  auto read = proxy_credentials(*spec_.upstream->proxy, [this](const std::string& value) {
+    return core_.resolve_secret(value);
+  });
+  if (!read.ok()) {
+    core_.warn(fmt::format("upstream {}: proxy {}: {}", spec_.upstream->name,
+                           spec_.upstream->proxy->authority(), read.error().context));
+    return false;
+  }
+  out = std::move(read).value();
   return true;
 }
 
@@ -186,10 +215,9 @@ void UpstreamAttempt::write_head(const Fields& injected) {
 }
 
 void UpstreamAttempt::dial() {
-  dial_ = std::make_shared<UpstreamDial>(core_,
-                                         UpstreamDial::To{*spec_.upstream, url_, target_,
-                                                          tls_.context, !spec_.careful_reuse},
-                                         lease_,
+  UpstreamDial::To to{*spec_.upstream, url_, target_, tls_.context, !spec_.careful_reuse, {}};
+  if (!read_credentials(to.credentials)) return finish(Cause::proxy_credentials);
+  dial_ = std::make_shared<UpstreamDial>(core_, std::move(to), lease_,
                                          [this](std::shared_ptr<UpstreamLink> link, Cause cause) {
                                            const auto self = shared_from_this();
                                            address_ = dial_->address();
@@ -360,7 +388,10 @@ Cause UpstreamAttempt::timed_out(Instant now) const {
 
 void UpstreamAttempt::tick(Instant now) {
   if (over_) return;
-  if (const auto cause = timed_out(now); cause != Cause::none) return finish(cause);
+  if (const auto cause = timed_out(now); cause != Cause::none) {
+    if (dial_ && cause != Cause::cancelled) dial_->blame_the_silent();
+    return finish(cause);
+  }
   if (const auto dial = dial_) dial->tick(now);
 }
 
@@ -387,7 +418,6 @@ void UpstreamAttempt::finish(Cause cause) {
   if (dial_) {
     address_ = dial_->address();
     add_dial_phases();
-    if (cause == Cause::connect_timeout) dial_->blame_the_silent();
     dial_->abandon();
     dial_ = nullptr;
   }
@@ -417,9 +447,9 @@ void UpstreamAttempt::finish(Cause cause) {
   outcome.phases = phases(end);
   outcome.first_byte_at = first_byte_at_;
   sink_ = nullptr;
-  const auto sign = connected_ ? call::sign_of(outcome, spec_.upstream->idempotency)
-                               : call::Sign::none;
+  const auto sign = connected_ ? sign_for(outcome, *spec_.upstream) : call::Sign::none;
   lease_.end(sign, call::failure_of(outcome), core_.clocks());
+  if (cause >= Cause::proxy_unreachable) core_.count_proxy(*spec_.upstream, cause);
   core_.report_done(spec_.id, std::move(outcome));
 }
 

@@ -40,6 +40,7 @@ class UpstreamAttempt : public std::enable_shared_from_this<UpstreamAttempt> {
 
   // Request side.
   bool read_tls();
+  bool read_credentials(std::string& out);
   bool prepare();
   bool resolve_injected(Fields& injected);
   bool sign(Fields& injected);

@@ -110,6 +110,20 @@ UpstreamCounters UpstreamCore::counters() const {
   return out;
 }
 
+void UpstreamCore::count_proxy(const call::UpstreamSettings& settings, call::Cause cause) {
+  auto& counters = proxies_[settings.name];
+  counters.upstream = settings.name;
+  counters.proxy = settings.proxy->authority();
+  ++counters.results[cause == call::Cause::none ? "opened" : std::string(call::to_string(cause))];
+}
+
+std::vector<ProxyCounters> UpstreamCore::proxies() const {
+  std::vector<ProxyCounters> out;
+  for (const auto& [upstream, counters] : proxies_)
+    out.push_back(counters);
+  return out;
+}
+
 void UpstreamCore::report_head(AttemptId id, call::AnswerHead head, bool overflow) {
   push(Head{id, std::move(head), overflow});
 }
@@ -243,6 +257,9 @@ std::vector<CertificateCounters> HttpUpstream::certificates() const {
 }
 std::vector<NamedAddress> HttpUpstream::addresses() const {
   return core_->books().facts(core_->clocks());
+}
+std::vector<ProxyCounters> HttpUpstream::proxies() const {
+  return core_->proxies();
 }
 UpstreamCounters HttpUpstream::counters() const {
   return core_->counters();

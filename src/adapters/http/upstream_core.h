@@ -37,6 +37,7 @@ class UpstreamCore : public std::enable_shared_from_this<UpstreamCore> {
   Result<void> prepare(const call::UpstreamSettings& settings);
   [[nodiscard]] std::vector<CertificateCounters> certificates();
   [[nodiscard]] UpstreamCounters counters() const;
+  [[nodiscard]] std::vector<ProxyCounters> proxies() const;
 
   // For attempts: events go out from a turn of the loop of their own, in order.
   void report_head(AttemptId id, call::AnswerHead head, bool overflow);
@@ -61,6 +62,8 @@ class UpstreamCore : public std::enable_shared_from_this<UpstreamCore> {
   void count_dial(bool connected) {
     ++(connected ? counters_.connected : counters_.connect_failed);
   }
+  // Cause::none: it opened a tunnel.
+  void count_proxy(const call::UpstreamSettings& settings, call::Cause cause);
   void count_redial() { ++counters_.redialled; }
 
  private:
@@ -91,6 +94,7 @@ class UpstreamCore : public std::enable_shared_from_this<UpstreamCore> {
   ClientContexts trust_;
   std::map<std::string, call::UpstreamTls> prepared_;  // by upstream
   std::unordered_map<std::uint64_t, std::shared_ptr<UpstreamAttempt>> attempts_;
+  std::map<std::string, ProxyCounters> proxies_;  // by upstream
   std::vector<Event> events_out_;
   bool delivery_posted_ = false;
   boost::asio::steady_timer sweep_timer_;

@@ -43,13 +43,22 @@ UpstreamDial::UpstreamDial(UpstreamCore& core, To to, AddressBooks::Lease& lease
       target_(std::move(to.target)),
       tls_(std::move(to.tls)),
       harmless_(to.harmless),
+      credentials_(std::move(to.credentials)),
       lease_(lease),
       done_(std::move(done)) {}
+
+const std::string& UpstreamDial::host() const {
+  return settings_.proxy ? settings_.proxy->host : url_.host;
+}
+
+std::uint16_t UpstreamDial::port() const {
+  return settings_.proxy ? settings_.proxy->port : url_.port;
+}
 
 void UpstreamDial::start() {
   const Instant now = core_.now();
   enter(Stage::resolving, now);
-  core_.resolver().resolve(url_.host, now,
+  core_.resolver().resolve(host(), now,
                            [weak = weak_from_this()](const Result<Addresses>& found) {
                              if (const auto self = weak.lock()) self->on_addresses(found);
                            });
@@ -57,7 +66,7 @@ void UpstreamDial::start() {
 
 void UpstreamDial::add(call::Phases& phases, Stage stage, Duration took) {
   if (stage == Stage::resolving) phases.resolve = phases.resolve + took;
-  if (stage == Stage::connecting) phases.connect = phases.connect + took;
+  if (stage == Stage::connecting || stage == Stage::tunnelling) phases.connect = phases.connect + took;
   if (stage == Stage::shaking_hands || stage == Stage::awaiting_word) {
     phases.tls = phases.tls + took;
   }
@@ -76,16 +85,41 @@ call::Phases UpstreamDial::phases() const {
 }
 
 Cause UpstreamDial::timeout_cause() const {
-  return stage_ == Stage::resolving ? Cause::dns : Cause::connect_timeout;
+  switch (stage_) {
+    case Stage::resolving:
+      return told(Cause::dns);
+    case Stage::tunnelling:
+      return Cause::proxy_failed;
+    case Stage::shaking_hands:
+    case Stage::awaiting_word:
+      return Cause::connect_timeout;  // of the upstream, through whatever proxy
+    default:
+      return told(Cause::connect_timeout);
+  }
+}
+
+// What fails before there is a connection fails at the proxy, where there is one.
+Cause UpstreamDial::told(Cause cause) const {
+  if (!settings_.proxy) return cause;
+  switch (cause) {
+    case Cause::dns:
+    case Cause::no_address:
+    case Cause::connect_refused:
+    case Cause::connect_timeout:
+    case Cause::connect_failed:
+      return Cause::proxy_unreachable;
+    default:
+      return cause;
+  }
 }
 
 void UpstreamDial::on_addresses(const Result<Addresses>& found) {
   if (!done_) return;
   enter(Stage::connecting, core_.now());
   if (!found.ok()) {
-    core_.warn(fmt::format("upstream {}: look-up of {}: {}", settings_.name, url_.host,
-                           found.error().context));
-    return finish(nullptr, Cause::dns);
+    core_.warn(fmt::format("upstream {}: look-up of {}{}: {}", settings_.name,
+                           settings_.proxy ? "proxy " : "", host(), found.error().context));
+    return finish(nullptr, told(Cause::dns));
   }
   addresses_ = found.value();
   if (settings_.public_only && !keep_public()) return finish(nullptr, Cause::address_refused);
@@ -112,10 +146,10 @@ bool UpstreamDial::keep_public() {
 
 void UpstreamDial::order_addresses() {
   const Now now = core_.clocks();
-  lease_.learn(addresses_, url_.port);
+  lease_.learn(addresses_, port());
   lease_.choose(now, harmless_);
   const auto rank = [&](const boost::asio::ip::address& address) {
-    const auto text = address_text(address, url_.port);
+    const auto text = address_text(address, port());
     if (text == lease_.address()) return 0;
     return lease_.is_in(text, now) ? 1 : 2;
   };
@@ -125,7 +159,7 @@ void UpstreamDial::order_addresses() {
 
 void UpstreamDial::try_next() {
   while (next_ < addresses_.size()) {
-    const tcp::endpoint endpoint(addresses_[next_++], url_.port);
+    const tcp::endpoint endpoint(addresses_[next_++], port());
     last_try_ = core_.now();
     address_ = address_text(endpoint.address(), endpoint.port());
     candidates_.push_back({tcp::socket(core_.io()), address_, last_try_});
@@ -146,7 +180,12 @@ void UpstreamDial::try_next() {
     });
     return;
   }
-  if (pending_ == 0) finish(nullptr, last_failure_);
+  if (pending_ > 0) return;
+  if (settings_.proxy) {
+    core_.warn(fmt::format("upstream {}: proxy {} ({}): {}", settings_.name,
+                           settings_.proxy->authority(), address_, call::to_string(last_failure_)));
+  }
+  finish(nullptr, told(last_failure_));
 }
 
 void UpstreamDial::blame(std::size_t candidate, std::string_view why) {
@@ -157,12 +196,24 @@ void UpstreamDial::blame(std::size_t candidate, std::string_view why) {
 
 void UpstreamDial::blame_the_silent() {
   if (stage_ == Stage::resolving) return;
+  const auto why = call::to_string(timeout_cause());
+  if (settings_.proxy) {
+    core_.warn(fmt::format("upstream {}: proxy {} ({}): {}", settings_.name,
+                           settings_.proxy->authority(), address_,
+                           stage_ == Stage::connecting ? "no connection in time"
+                           : stage_ == Stage::tunnelling
+                               ? "no answer to CONNECT in time"
+                               : "TLS with the upstream through it took too long"));
+  }
   if (link_) {
-    return lease_.note_failure(address_, call::to_string(Cause::connect_timeout), stage_since_,
-                               core_.clocks());
+    // Who answers too slowly behind a proxy that answered is the upstream.
+    if (!settings_.proxy || stage_ == Stage::tunnelling) {
+      lease_.note_failure(address_, why, stage_since_, core_.clocks());
+    }
+    return;
   }
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    if (!candidates_[i].over) blame(i, call::to_string(Cause::connect_timeout));
+    if (!candidates_[i].over) blame(i, why);
   }
 }
 
@@ -186,14 +237,48 @@ void UpstreamDial::on_connected(std::size_t candidate, const boost::system::erro
   address_ = candidates_[candidate].address;
   lease_.move_to(address_, core_.clocks());
   close_candidates();
-  begin_tls(std::move(winner));
+  begin_link(std::move(winner));
 }
 
-void UpstreamDial::begin_tls(tcp::socket socket) {
+void UpstreamDial::begin_link(tcp::socket socket) {
   const Instant now = core_.now();
-  enter(url_.tls ? Stage::shaking_hands : Stage::over, now);
   link_ = std::make_shared<UpstreamLink>(std::move(socket), pool_target(target_, address_), now);
-  if (!url_.tls) return finish(std::move(link_), Cause::none);
+  if (!settings_.proxy) return begin_tls();
+  enter(Stage::tunnelling, now);
+  tunnel_.emplace(url_, std::exchange(credentials_, {}));
+  link_->listen([this](UpstreamLink::Ready) { run_tunnel(); });
+  run_tunnel();
+}
+
+void UpstreamDial::run_tunnel() {
+  const auto keep = shared_from_this();
+  switch (tunnel_->run(*link_)) {
+    case ProxyTunnel::State::writing:
+      return link_->arm_writing();
+    case ProxyTunnel::State::reading:
+      return link_->arm_reading();
+    case ProxyTunnel::State::open:
+      core_.count_proxy(settings_, Cause::none);
+      return begin_tls();
+    case ProxyTunnel::State::failed:
+      break;
+  }
+  const Cause cause = tunnel_->cause();
+  core_.warn(fmt::format("upstream {}: proxy {} ({}) {}", settings_.name,
+                         settings_.proxy->authority(), address_, tunnel_->why()));
+  // A refusal is the proxy's judgement and no illness of this address.
+  if (cause == Cause::proxy_failed || tunnel_->overloaded()) {
+    lease_.note_failure(address_, call::to_string(cause), stage_since_, core_.clocks());
+  }
+  finish(nullptr, cause);
+}
+
+void UpstreamDial::begin_tls() {
+  enter(url_.tls ? Stage::shaking_hands : Stage::over, core_.now());
+  if (!url_.tls) {
+    link_->listen(nullptr);
+    return finish(std::move(link_), Cause::none);
+  }
   auto begun = link_->use_tls(tls_, url_.host, url_.port);
   if (!begun.ok()) {
     core_.warn(fmt::format("upstream {}: {}", settings_.name, begun.error().context));
@@ -225,7 +310,9 @@ void UpstreamDial::shake_hands() {
 void UpstreamDial::fail_tls() {
   core_.warn(fmt::format("upstream {}: TLS with {} ({}): {}", settings_.name, url_.host, address_,
                          link_->tls_error()));
-  lease_.note_failure(address_, call::to_string(Cause::tls), stage_since_, core_.clocks());
+  if (!settings_.proxy) {
+    lease_.note_failure(address_, call::to_string(Cause::tls), stage_since_, core_.clocks());
+  }
   finish(nullptr, Cause::tls);
 }
 

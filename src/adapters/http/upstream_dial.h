@@ -1,13 +1,15 @@
-// Making one connection: name, addresses, TCP, TLS.
+// Making one connection: name, addresses, TCP, the proxy's tunnel, TLS.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "adapters/http/address_books.h"
+#include "adapters/http/proxy_tunnel.h"
 #include "adapters/http/resolver.h"
 #include "adapters/http/upstream_link.h"
 #include "adapters/tls/client_context.h"
@@ -20,8 +22,9 @@ class UpstreamCore;
 
 // The address that the lease has chosen is tried first, then those that are not left out, in the
 // resolver's order, then the rest; the next one joins when one fails or `next_address` has passed,
-// and the first that connects wins. What that shows of the addresses is noted. Nothing of a request
-// is written here, so every failure means "nothing sent". I/O thread only.
+// and the first that connects wins. What that shows of the addresses is noted. Where the upstream has
+// a proxy, name and addresses are the proxy's, and it opens a tunnel. Nothing of a request is
+// written here, so every failure means "nothing sent". I/O thread only.
 class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
  public:
   // A connection, or null and why. At most once; possibly from within start().
@@ -35,6 +38,7 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
     std::string target;
     std::shared_ptr<ClientContext> tls;
     bool harmless = false;
+    std::string credentials;  // of the proxy, as ProxyTunnel takes them
   };
   // `core`, `to.settings` and `lease` outlive the dial, or abandon() is called before.
   UpstreamDial(UpstreamCore& core, To to, AddressBooks::Lease& lease, Done done);
@@ -58,6 +62,7 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
     idle,
     resolving,
     connecting,
+    tunnelling,  // the proxy is asked for the upstream
     shaking_hands,
     awaiting_word,  // what the upstream thinks of our certificate
     over,
@@ -70,8 +75,14 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
   void try_next();
   void on_connected(std::size_t candidate, const boost::system::error_code& error);
   void order_addresses();
+  [[nodiscard]] call::Cause told(call::Cause cause) const;
+  // Who is dialled: the proxy, or the URL's host.
+  [[nodiscard]] const std::string& host() const;
+  [[nodiscard]] std::uint16_t port() const;
   void blame(std::size_t candidate, std::string_view why);
-  void begin_tls(boost::asio::ip::tcp::socket socket);
+  void begin_link(boost::asio::ip::tcp::socket socket);
+  void run_tunnel();
+  void begin_tls();
   void shake_hands();
   void on_handshaken();
   void await_word();
@@ -93,6 +104,8 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
   std::string target_;
   std::shared_ptr<ClientContext> tls_;
   bool harmless_;
+  std::string credentials_;
+  std::optional<ProxyTunnel> tunnel_;
   AddressBooks::Lease& lease_;
   Done done_;
   Addresses addresses_;
@@ -102,7 +115,7 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
   Instant last_try_;
   call::Cause last_failure_ = call::Cause::no_address;
   std::string address_;
-  std::shared_ptr<UpstreamLink> link_;  // while TLS shakes hands
+  std::shared_ptr<UpstreamLink> link_;  // while the tunnel is asked for and TLS shakes hands
   Instant word_until_;                  // its silence is taken for a yes from then on
   Stage stage_ = Stage::idle;
   Instant stage_since_;
