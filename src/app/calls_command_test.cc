@@ -96,6 +96,17 @@ TEST(CallsView, WhichAddressIsLeftOutAndWhy) {
   EXPECT_NE(text.find("\nbank      b.test  192.0.2.1:443  in "), std::string::npos) << text;
 }
 
+TEST(CallsView, TheProxyOnTheWay) {
+  const auto text = show_upstreams(
+      object_of(R"({"upstreams":[{"name":"bank","proxy":{"address":"proxy.test:3128",)"
+                R"("connections":{"opened":3,"proxy_refused":2}}},{"name":"direct","proxy":null}]})"),
+      {kNow, false});
+  EXPECT_NE(text.find("\nUPSTREAM  PROXY            CONNECTIONS\n"
+                      "bank      proxy.test:3128  3 opened, 2 proxy_refused\n"),
+            std::string::npos)
+      << text;
+}
+
 // The API as a script: answers what it is told and keeps what it was asked.
 class FakeAdmin {
  public:

@@ -243,6 +243,32 @@ std::string show_addresses(const json::array& upstreams, const ViewOptions& opti
   return any ? "\n" + table.text(false, 0) : std::string();
 }
 
+// "3 opened, 2 proxy_refused".
+std::string connections_of(const json::object& proxy) {
+  const json::object* connections = object_of(proxy, "connections");
+  std::string out;
+  if (connections == nullptr) return out;
+  for (const auto& entry : *connections) {
+    const std::string result = safe({entry.key().data(), entry.key().size()});
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", text_of(*connections, result), result);
+  }
+  return out;
+}
+
+// Nothing where none has one.
+std::string show_proxies(const json::array& upstreams) {
+  Table table({"UPSTREAM", "PROXY", "CONNECTIONS"});
+  bool any = false;
+  for (const json::value& value : upstreams) {
+    const json::object* upstream = value.if_object();
+    const json::object* proxy = upstream == nullptr ? nullptr : object_of(*upstream, "proxy");
+    if (proxy == nullptr) continue;
+    any = true;
+    table.add({text_of(*upstream, "name"), text_of(*proxy, "address"), connections_of(*proxy)});
+  }
+  return any ? "\n" + table.text(false, 0) : std::string();
+}
+
 }  // namespace
 
 std::string show_upstreams(const json::object& answer, const ViewOptions& options) {
@@ -259,7 +285,7 @@ std::string show_upstreams(const json::object& answer, const ViewOptions& option
                text_of(*one, "retries"), text_of(*one, "became_unknown"), text_of(*one, "died"),
                when(*one, "paused_until", options)});
   }
-  return table.text(false, 0) + show_addresses(*upstreams, options);
+  return table.text(false, 0) + show_proxies(*upstreams) + show_addresses(*upstreams, options);
 }
 
 }  // namespace hf::app

@@ -69,6 +69,8 @@ control::OutgoingFacts facts_of(const adapters::HttpUpstream& upstream) {
     facts.certificates.push_back({one.upstream, one.certificate.not_after});
   for (auto& one : upstream.addresses())
     facts.addresses.push_back({one.upstream, one.url, std::move(one.facts)});
+  for (auto& one : upstream.proxies())
+    facts.proxies.push_back({one.upstream, one.proxy, std::move(one.results)});
   facts.active = counters.active;
   facts.idle = counters.idle;
   facts.connected = counters.connected;

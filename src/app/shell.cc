@@ -16,6 +16,7 @@
 
 #include "adapters/http/server.h"
 #include "adapters/http/upstream.h"
+#include "adapters/http/proxy_tunnel.h"
 #include "adapters/http/upstream_secret.h"
 #include "adapters/rocksdb/rocksdb_journal.h"
 #include "adapters/seal/key_file.h"
@@ -215,8 +216,8 @@ call::Intake Shell::Impl::make_intake() {
   return {settings_, *hasher_, std::move(door)};
 }
 
-// Signing secrets that cannot be had now: callbacks wait for them, webhooks are refused. Better
-// said at the start than found out by the first of them.
+// Secrets that cannot be had now: callbacks and what goes through a proxy wait for them, webhooks
+// are refused. Better said at the start than found out by the first of them.
 void Shell::Impl::tell_of_secrets() {
   const auto look = [](const std::vector<std::string>& secrets, const std::string& where,
                        bool standard) {
@@ -229,6 +230,14 @@ void Shell::Impl::tell_of_secrets() {
     }
   };
   look(settings_->callbacks.secrets, "callbacks.secrets", true);
+  for (const auto& [name, upstream] : settings_->upstreams) {
+    if (!upstream->proxy) continue;
+    auto read = adapters::proxy_credentials(
+        *upstream->proxy, [](const std::string& value) { return adapters::resolve_secret(value); });
+    if (read.ok()) continue;
+    log_event(adapters::LogLevel::error, "secret_unavailable",
+              fmt::format("upstreams.{}.proxy: {}", name, read.error().context));
+  }
   for (const auto& route : settings_->routes) {
     if (!route->webhook) continue;
     look(route->webhook->secrets, "route " + route->path + ": webhook.secrets",

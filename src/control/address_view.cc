@@ -45,4 +45,17 @@ std::string addresses_json(const std::string& upstream, const engine::UpstreamSt
   return out.done();
 }
 
+std::string proxy_json(const call::UpstreamSettings& upstream, const OutgoingFacts& outgoing) {
+  call::JsonObject connections;
+  for (const OutgoingFacts::Proxy& one : outgoing.proxies) {
+    if (one.upstream != upstream.name) continue;
+    for (const auto& [result, count] : one.results)
+      connections.number(result, static_cast<std::int64_t>(count));
+  }
+  return call::JsonObject()
+      .text("address", upstream.proxy->authority())
+      .raw("connections", connections.done())
+      .done();
+}
+
 }  // namespace hf::control

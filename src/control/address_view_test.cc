@@ -32,5 +32,17 @@ TEST(AddressView, UrlsThenWhatTheirNamesStandFor) {
   EXPECT_EQ(addresses_json("none", {}, outgoing), "[]");
 }
 
+TEST(AddressView, TheProxyAndWhatCameOfAskingIt) {
+  call::UpstreamSettings bank;
+  bank.name = "bank";
+  bank.proxy = call::Proxy{"2001:db8::1", 3128, "user", "word"};
+  OutgoingFacts outgoing;
+  outgoing.proxies = {{"other", "p:1", {{"opened", 9}}},
+                      {"bank", "[2001:db8::1]:3128", {{"opened", 3}, {"proxy_refused", 2}}}};
+  EXPECT_EQ(proxy_json(bank, outgoing),
+            R"({"address":"[2001:db8::1]:3128","connections":{"opened":3,"proxy_refused":2}})");
+  EXPECT_EQ(proxy_json(bank, {}), R"({"address":"[2001:db8::1]:3128","connections":{}})");
+}
+
 }  // namespace
 }  // namespace hf::control

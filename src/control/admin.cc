@@ -230,12 +230,12 @@ runtime::Driver::CommandAnswer answer_of(const ControlRespond& respond) {
   };
 }
 
-std::string upstream_json(const std::string& name, const engine::UpstreamStats& stats,
-                          const std::string& addresses) {
+std::string upstream_json(const call::UpstreamSettings& settings,
+                          const engine::UpstreamStats& stats, const OutgoingFacts& outgoing) {
   static constexpr std::string_view kBreaker[] = {"closed", "half_open", "open"};
   const auto number = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
   call::JsonObject out;
-  out.text("name", name)
+  out.text("name", settings.name)
       .text("breaker", kBreaker[std::min<std::uint64_t>(stats.breaker_open, 2)])
       .number("in_flight", number(stats.in_flight))
       .number("queue", number(stats.live_queue))
@@ -258,7 +258,12 @@ std::string upstream_json(const std::string& name, const engine::UpstreamStats& 
   } else {
     out.null("next_due_at");
   }
-  out.raw("addresses", addresses);
+  if (settings.proxy) {
+    out.raw("proxy", proxy_json(settings, outgoing));
+  } else {
+    out.null("proxy");
+  }
+  out.raw("addresses", addresses_json(settings.name, stats, outgoing));
   return out.done();
 }
 
@@ -495,7 +500,7 @@ void Admin::upstreams(const ControlRespond& respond) {
   for (const auto& [name, settings] : options_.settings->upstreams) {
     const auto found = stats.upstreams.find(name);
     const auto one = found == stats.upstreams.end() ? engine::UpstreamStats{} : found->second;
-    list.add(upstream_json(name, one, addresses_json(name, one, outgoing)));
+    list.add(upstream_json(*settings, one, outgoing));
   }
   respond(json(call::JsonObject().raw("upstreams", list.done()).done()));
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -89,6 +90,12 @@ struct OutgoingFacts {
     call::AddressFacts facts;
   };
   std::vector<Address> addresses;  // where a name stands for several
+  struct Proxy {
+    std::string upstream;
+    std::string proxy;  // host:port
+    std::map<std::string, std::uint64_t> results;
+  };
+  std::vector<Proxy> proxies;  // that have been asked
 };
 
 struct AlertCounts {

@@ -312,6 +312,13 @@ void write_oldest(Lines& out, const Input& in) {
   }
 }
 
+void write_proxies(Lines& out, const Input& in) {
+  for (const auto& one : in.facts.outgoing.proxies) {
+    for (const auto& [result, count] : one.results)
+      out.add({{"upstream", one.upstream}, {"proxy", one.proxy}, {"result", result}}, count);
+  }
+}
+
 std::vector<Row> address_rows() {
   return {
       {{"holdfast_upstream_url_out", "gauge",
@@ -337,6 +344,9 @@ std::vector<Row> address_rows() {
        address_value(failures)},
       {{"holdfast_upstream_address_ejections_total", "counter", "Times that it was left out."},
        address_value(ejections)},
+      {{"holdfast_upstream_proxy_connections_total", "counter",
+        "Connections asked of an upstream's proxy: opened, or why there was none."},
+       write_proxies},
   };
 }
 
