@@ -45,8 +45,9 @@ export async function until(what, condition, within = 20_000) {
 // sleep: the time between two looks at a condition, or a quiet spell that is itself the test
 export const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
 
-function run(t, args, env = {}) {
-  const child = spawn(HOLDFAST, args, {
+function run(t, args, { env = {}, under = [] } = {}) {
+  const [program, ...rest] = [...under, HOLDFAST, ...args]
+  const child = spawn(program, rest, {
     env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
   })
   const self = { child, out: '', err: '' }
@@ -97,7 +98,8 @@ export async function settled(sandbox, query = '', quiet = 1500) {
 }
 
 // `holdfast serve` with what `config` adds to listeners and journal (YAML, from its first column).
-// options: { data: the journal's folder (a fresh one), admin, health: listen there too, env }
+// options: { data: the journal's folder (a fresh one), admin, health: listen there too, env,
+//            under: a command that runs the one behind it in a place of its own }
 export async function startHoldfast(t, config, options = {}) {
   const data = options.data ?? join(folder(t), 'data')
   const file = join(folder(t), 'holdfast.yaml')
@@ -106,7 +108,7 @@ export async function startHoldfast(t, config, options = {}) {
 ${extra.map(name => `${name}: 127.0.0.1:0\n`).join('')}journal: { path: "${data}"${
   options.journal ? `, ${options.journal}` : ''} }
 ${config}`)
-  const self = run(t, ['serve', '-c', file], options.env)
+  const self = run(t, ['serve', '-c', file], options)
   self.data = data
   self.config = file
   self.url = await heard(self, /holdfast listening on (\S+)/)

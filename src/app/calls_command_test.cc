@@ -93,7 +93,7 @@ TEST(CallsView, WhichAddressIsLeftOutAndWhy) {
   EXPECT_NE(text.find("\nbank      a.test           out    connect_refused  5         in 9s "),
             std::string::npos)
       << text;
-  EXPECT_NE(text.find("\nbank      b.test  192.0.2.1:443  in "), std::string::npos) << text;
+  EXPECT_NE(text.find("\nbank      b.test  192.0.2.1:443  in\n"), std::string::npos) << text;
 }
 
 TEST(CallsView, TheProxyOnTheWay) {

@@ -307,9 +307,19 @@ void UpstreamDial::shake_hands() {
   }
 }
 
+// Whom we would have believed, and as whom: most refusals are a wrong file or name of ours.
+std::string UpstreamDial::trust_told() const {
+  const auto& tls = settings_.tls;
+  return fmt::format("; expected is {}, vouched for by {}",
+                     tls.server_name.empty() ? url_.host : tls.server_name,
+                     tls.ca.empty() ? "the system's authorities" : "the authorities in " + tls.ca);
+}
+
 void UpstreamDial::fail_tls() {
-  core_.warn(fmt::format("upstream {}: TLS with {} ({}): {}", settings_.name, url_.host, address_,
-                         link_->tls_error()));
+  const auto why = link_->tls_error();
+  core_.warn(fmt::format("upstream {}: TLS with {} ({}{}): {}{}", settings_.name, url_.host,
+                         settings_.proxy ? "through proxy " : "", address_, why,
+                         why.starts_with(kCertificateRefused) ? trust_told() : ""));
   if (!settings_.proxy) {
     lease_.note_failure(address_, call::to_string(Cause::tls), stage_since_, core_.clocks());
   }

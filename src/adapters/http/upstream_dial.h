@@ -87,6 +87,7 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
   void on_handshaken();
   void await_word();
   void fail_tls();
+  [[nodiscard]] std::string trust_told() const;
   void finish_link();
   void finish(std::shared_ptr<UpstreamLink> link, call::Cause cause);
   void close_candidates();
