@@ -192,6 +192,7 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   start.call = call.id;
   start.upstream = active.upstream;
   start.url = url;
+  if (active.last) start.tried = active.last->address;
   start.request = call.request;
   start.per_attempt = active.per_attempt;
   if (HF_BUG("resend-another-byte"))

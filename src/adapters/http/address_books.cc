@@ -56,10 +56,28 @@ void AddressBooks::Lease::learn(const Addresses& addresses, std::uint16_t port) 
   book_.addresses.set(all);
 }
 
-bool AddressBooks::Lease::choose(const Now& now, bool harmless) {
+// Others of the preferred family, or of the other one where no other is in.
+std::vector<std::string> AddressBooks::Book::rather_than(const std::string& tried,
+                                                         const Now& now) const {
+  std::vector<std::string> preferred;
+  std::vector<std::string> others;
+  for (const auto& one : addresses.all(now)) {
+    if (one.address == tried || one.standing != policy::Standing::in) continue;
+    const bool first =
+        std::find(first_family.begin(), first_family.end(), one.address) != first_family.end();
+    (first ? preferred : others).push_back(one.address);
+  }
+  return preferred.empty() ? others : preferred;
+}
+
+bool AddressBooks::Lease::choose(const Now& now, bool harmless, const std::string& tried) {
   if (book_.addresses.size() == 0) return false;
   if (ticket_ && book_.addresses.facts(ticket_->address, now)) return true;
-  ticket_ = book_.addresses.take(now.mono, harmless, book_.first_family);
+  if (tried.empty() || book_.addresses.size() == 1) {
+    ticket_ = book_.addresses.take(now.mono, harmless, book_.first_family);
+  } else {
+    ticket_ = book_.addresses.take(now.mono, harmless, book_.rather_than(tried, now));
+  }
   address_ = ticket_->address;
   return true;
 }

@@ -38,6 +38,9 @@ class AddressBooks {
     std::string place;
     call::AddressBook addresses;
     std::vector<std::string> first_family;  // those of the family that the resolver prefers
+
+    [[nodiscard]] std::vector<std::string> rather_than(const std::string& tried,
+                                                       const Now& now) const;
   };
 
   // One attempt's hold on an address, from its choice to its end. Must be ended before it is
@@ -52,8 +55,8 @@ class AddressBooks {
     // What the name stands for now, in the order of preference. Not empty.
     void learn(const Addresses& addresses, std::uint16_t port);
     // Chooses, unless there is a choice that still exists. False: nobody knows the name's addresses
-    // yet. `harmless` as in AddressBook::take.
-    bool choose(const Now& now, bool harmless);
+    // yet. `harmless` as in AddressBook::take; `tried`: rather another one than this.
+    bool choose(const Now& now, bool harmless, const std::string& tried);
     // The connection is to another one than was chosen.
     void move_to(const std::string& address, const Now& now);
     // Empty: none is chosen.

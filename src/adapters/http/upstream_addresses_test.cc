@@ -181,6 +181,32 @@ TEST_F(UpstreamAddressesTest, EachHasConnectionsOfItsOwn) {
   EXPECT_EQ(one.accepted() + two.accepted(), 2);
 }
 
+TEST_F(UpstreamAddressesTest, AnotherTryGoesToAnotherOne) {
+  ScriptedUpstream one({serve_for_long}, nullptr, "127.0.0.2");
+  ScriptedUpstream two({serve_for_long}, nullptr, "127.0.0.3", one.port());
+  std::string last;
+  for (int i = 0; i < 30; ++i) {
+    auto next = spec(one.port());
+    next.tried = last;
+    const auto outcome = run(std::move(next));
+    ASSERT_EQ(outcome.evidence, Evidence::answer_complete);
+    EXPECT_NE(outcome.address, last);
+    last = outcome.address;
+  }
+}
+
+TEST_F(UpstreamAddressesTest, AnotherTryGoesToTheSameWhereTheOtherIsLeftOut) {
+  ScriptedUpstream good(times(400, serve), nullptr, "127.0.0.2");
+  run_until_out("127.0.0.3", good.port());
+  const auto before = facts("127.0.0.3").attempts;
+  for (int i = 0; i < 20; ++i) {
+    auto next = spec(good.port());
+    next.tried = fmt::format("127.0.0.2:{}", good.port());
+    EXPECT_EQ(run(std::move(next)).evidence, Evidence::answer_complete);
+  }
+  EXPECT_EQ(facts("127.0.0.3").attempts, before);
+}
+
 // A call that must not be repeated is no scout: it goes there only when nobody else has for as long
 // again.
 TEST_F(UpstreamAddressesTest, WhatMayNotBeRepeatedIsNoProbeAtOnce) {

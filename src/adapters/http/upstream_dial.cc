@@ -43,6 +43,7 @@ UpstreamDial::UpstreamDial(UpstreamCore& core, To to, AddressBooks::Lease& lease
       target_(std::move(to.target)),
       tls_(std::move(to.tls)),
       harmless_(to.harmless),
+      tried_(std::move(to.tried)),
       credentials_(std::move(to.credentials)),
       lease_(lease),
       done_(std::move(done)) {}
@@ -147,7 +148,7 @@ bool UpstreamDial::keep_public() {
 void UpstreamDial::order_addresses() {
   const Now now = core_.clocks();
   lease_.learn(addresses_, port());
-  lease_.choose(now, harmless_);
+  lease_.choose(now, harmless_, tried_);
   const auto rank = [&](const boost::asio::ip::address& address) {
     const auto text = address_text(address, port());
     if (text == lease_.address()) return 0;

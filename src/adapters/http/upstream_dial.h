@@ -38,6 +38,7 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
     std::string target;
     std::shared_ptr<ClientContext> tls;
     bool harmless = false;
+    std::string tried;        // as in AttemptSpec
     std::string credentials;  // of the proxy, as ProxyTunnel takes them
   };
   // `core`, `to.settings` and `lease` outlive the dial, or abandon() is called before.
@@ -105,6 +106,7 @@ class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
   std::string target_;
   std::shared_ptr<ClientContext> tls_;
   bool harmless_;
+  std::string tried_;
   std::string credentials_;
   std::optional<ProxyTunnel> tunnel_;
   AddressBooks::Lease& lease_;
