@@ -2,7 +2,7 @@
 // doubt.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import https from 'node:https'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -194,11 +194,50 @@ test('only the named authority is trusted', async t => {
 upstreams:
   bank: { url: "https://127.0.0.1:${server.address().port}", tls: { ${tls} } }
 routes: [ { path: /, upstream: bank, retry: { live: { attempts: 1 } } } ]`)
-    return (await call(proxy.url)).status
+    const answer = await call(proxy.url)
+    if (answer.status !== 200) {
+      assert.equal(answer.headers['holdfast-effect'], 'none')
+      await until('why', () => /certificate refused: /.test(logOf(proxy)))
+    }
+    said = logOf(proxy)
+    return answer.status
   }
+  let said = ''
   assert.equal(await get(`ca: "${theirs.cert}"`), 200)
   assert.equal(await get(`ca: "${theirs.cert}", server_name: bank.test`), 200)
   assert.equal(await get(`ca: "${theirs.cert}", server_name: other.test`), 502)
-  assert.equal(await get(`ca: "${authority(t).cert}"`), 502)
+  assert.match(said, /hostname mismatch; expected is other\.test, vouched for by the authorities in/)
+  const stranger = authority(t).cert
+  assert.equal(await get(`ca: "${stranger}"`), 502)
+  assert.match(said, new RegExp('certificate refused: self-signed certificate; expected is '
+    + `127.0.0.1, vouched for by the authorities in ${stranger}`))
   assert.equal(await get('min_version: 1.3'), 502)
+  assert.match(said, /vouched for by the system's authorities/)
+})
+
+test('an authority that cannot be one is told by check, and stops the start', async t => {
+  const ca = authority(t)
+  const file = join(folder(t), 'holdfast.yaml')
+  const broken = join(folder(t), 'broken.pem')
+  const tell = async () => {
+    writeFileSync(file, config(1, { cert: broken }, { certificate: own.cert, key: own.key }))
+    const checked = await command(t, ['check', '-c', file])
+    const served = await command(t, ['serve', '-c', file])
+    assert.equal(served.code, 1)
+    return { ...checked, served: served.err }
+  }
+  const own = ca.issue('own')
+  for (const text of ['', 'no certificate\n', readFileSync(own.key, 'utf8'),
+    readFileSync(ca.cert, 'utf8').replaceAll('MI', 'xx')]) {
+    writeFileSync(broken, text)
+    const { code, err, served } = await tell()
+    assert.equal(code, 1, err)
+    assert.match(err, /yaml:6:5: error: upstreams\.bank\.tls: ca \S+ holds no certificate in PEM/)
+    assert.match(served, /upstreams\.bank\.tls: ca \S+ holds no certificate in PEM/)
+  }
+  rmSync(broken)
+  const { code, err, served } = await tell()
+  assert.equal(code, 0)
+  assert.match(err, /warning: .*ca \S+: No such file.*\[tls-unreadable\]/)
+  assert.match(served, /ca \S+: No such file/)
 })

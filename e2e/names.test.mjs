@@ -5,7 +5,8 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { AUTH, call, command, folder, logOf, pause, postJson, startHoldfast, until } from './rig.mjs'
+import { AUTH, call, command, folder, logOf, pause, postJson, startHoldfast, until }
+  from './rig.mjs'
 import { startUpstream } from './upstream.mjs'
 
 // A place where bank.test stands for 127.0.0.2 and 127.0.0.3: a view of the files of its own.

@@ -195,8 +195,8 @@ test('a tunnel that leads to somebody else is found out by TLS', async t => {
   const answer = await get(holdfast)
   assert.equal(answer.status, 502)
   assert.equal(answer.headers['holdfast-effect'], 'none')
-  await until('a line', () => /through proxy \S+\): certificate refused: .*; expected is bank\.test,/
-    .test(logOf(holdfast)))
+  await until('a line', () =>
+    /through proxy \S+\): certificate refused: .*; expected is bank\.test,/.test(logOf(holdfast)))
   proxy.answer = undefined
   assert.equal((await get(holdfast)).text, 'over tls')
 })
@@ -206,7 +206,8 @@ test('check says what is wrong with it, and never the password', async t => {
   writeFileSync(file, config('https://bank.example', 'http://u:sesame@proxy.example'))
   const { code, out, err } = await command(t, ['check', '-c', file])
   assert.equal(code, 1)
-  assert.match(err, /holdfast\.yaml:5:12: error: upstreams\.bank\.proxy: the proxy's port is missing/)
+  assert.match(err,
+    /holdfast\.yaml:5:12: error: upstreams\.bank\.proxy: the proxy's port is missing/)
   writeFileSync(file, config('https://bank.example', 'http://u:sesame@proxy.example:3128'))
   const fine = await command(t, ['check', '-c', file, '--print'])
   assert.equal(fine.code, 0, fine.err)

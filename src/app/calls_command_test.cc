@@ -98,8 +98,9 @@ TEST(CallsView, WhichAddressIsLeftOutAndWhy) {
 
 TEST(CallsView, TheProxyOnTheWay) {
   const auto text = show_upstreams(
-      object_of(R"({"upstreams":[{"name":"bank","proxy":{"address":"proxy.test:3128",)"
-                R"("connections":{"opened":3,"proxy_refused":2}}},{"name":"direct","proxy":null}]})"),
+      object_of(
+          R"({"upstreams":[{"name":"bank","proxy":{"address":"proxy.test:3128",)"
+          R"("connections":{"opened":3,"proxy_refused":2}}},{"name":"direct","proxy":null}]})"),
       {kNow, false});
   EXPECT_NE(text.find("\nUPSTREAM  PROXY            CONNECTIONS\n"
                       "bank      proxy.test:3128  3 opened, 2 proxy_refused\n"),

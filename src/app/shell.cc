@@ -14,9 +14,9 @@
 #include <set>
 #include <utility>
 
+#include "adapters/http/proxy_tunnel.h"
 #include "adapters/http/server.h"
 #include "adapters/http/upstream.h"
-#include "adapters/http/proxy_tunnel.h"
 #include "adapters/http/upstream_secret.h"
 #include "adapters/rocksdb/rocksdb_journal.h"
 #include "adapters/seal/key_file.h"

@@ -50,6 +50,11 @@ TEST(Sign, WhatAnAttemptSaysOfItsAddress) {
   EXPECT_EQ(sign_of(no_secret, rules), Sign::failed);
   no_secret.address.clear();
   EXPECT_EQ(sign_of(no_secret, rules), Sign::none);
+  // A proxy that asked nobody tells nothing; one that did, and was answered nothing, does.
+  EXPECT_EQ(sign(Evidence::nothing_sent, Cause::proxy_unreachable), Sign::none);
+  EXPECT_EQ(sign(Evidence::nothing_sent, Cause::proxy_credentials), Sign::none);
+  EXPECT_EQ(sign(Evidence::nothing_sent, Cause::proxy_refused), Sign::failed);
+  EXPECT_EQ(sign(Evidence::nothing_sent, Cause::proxy_failed), Sign::failed);
   EXPECT_EQ(failure_of(outcome_of(Evidence::sent, Cause::reset)), "reset");
   EXPECT_EQ(failure_of(outcome_of(Evidence::answer_complete, Cause::none, 502)), "status 502");
 }

@@ -146,7 +146,8 @@ bool is_reference(std::string_view value) {
 }
 
 std::string secret(const std::string& value) {
-  const bool marked = value.starts_with("whsec_") && is_reference(std::string_view(value).substr(6));
+  const bool marked =
+      value.starts_with("whsec_") && is_reference(std::string_view(value).substr(6));
   return scalar(is_reference(value) || marked ? std::string_view(value) : kHidden);
 }
 
@@ -213,8 +214,8 @@ void print_proxy(Lines in, const std::optional<call::Proxy>& proxy) {
     user += ':';
     user += is_reference(proxy->password) ? std::string_view(proxy->password) : kHidden;
   }
-  in.put("proxy", scalar(fmt::format("http://{}{}{}", user, user.empty() ? "" : "@",
-                                     proxy->authority())));
+  in.put("proxy",
+         scalar(fmt::format("http://{}{}{}", user, user.empty() ? "" : "@", proxy->authority())));
 }
 
 void print_upstream(Lines in, const call::UpstreamSettings& upstream) {

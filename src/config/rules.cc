@@ -30,7 +30,8 @@ constexpr RuleRow kRows[] = {
     {Rule::bad_url, "bad-url", kError,
      "Not `http://` or `https://` with a host, or with user name, query or fragment."},
     {Rule::bad_proxy, "bad-proxy", kError,
-     "Not `http://` with a host and a port, perhaps with a user name and password and an `@` before "
+     "Not `http://` with a host and a port, perhaps with a user name and password and an `@` "
+     "before "
      "them."},
     {Rule::urls_differ, "urls-differ", kError,
      "The `urls` of one upstream repeat, differ in nothing but the scheme, or have different base "

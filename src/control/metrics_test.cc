@@ -71,11 +71,12 @@ TEST(Metrics, CountersGaugesAndLabels) {
             (Lines{"# HELP holdfast_requests_total Calls and asks of clients, by route.",
                    "# TYPE holdfast_requests_total counter",
                    "holdfast_requests_total{route=\"/v1/\"} 7"}));
-  EXPECT_EQ(lines_of(text, "holdfast_upstream_proxy_connections_total{"),
-            (Lines{"holdfast_upstream_proxy_connections_total{upstream=\"a\",proxy=\"proxy.test:3128"
-                   "\",result=\"opened\"} 7",
-                   "holdfast_upstream_proxy_connections_total{upstream=\"a\",proxy=\"proxy.test:3128"
-                   "\",result=\"proxy_refused\"} 2"}));
+  EXPECT_EQ(
+      lines_of(text, "holdfast_upstream_proxy_connections_total{"),
+      (Lines{"holdfast_upstream_proxy_connections_total{upstream=\"a\",proxy=\"proxy.test:3128"
+             "\",result=\"opened\"} 7",
+             "holdfast_upstream_proxy_connections_total{upstream=\"a\",proxy=\"proxy.test:3128"
+             "\",result=\"proxy_refused\"} 2"}));
   EXPECT_EQ(lines_of(text, "holdfast_upstream_attempts_total").back(),
             "holdfast_upstream_attempts_total{upstream=\"a\\\"b\\\\c\\nd\"} 9");
   EXPECT_EQ(lines_of(text, "holdfast_calls{"),

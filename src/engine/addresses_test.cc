@@ -79,6 +79,41 @@ TEST_F(AddressesTest, AnotherTryGoesElsewhere) {
   }
 }
 
+// Of what one name stands for the adapter chooses: it is told where the last try went.
+TEST_F(AddressesTest, WhereItWasTriedIsToldToTheNextTry) {
+  Bench bench(two);
+  bench.arrive({});
+  EXPECT_EQ(bench.started.back().tried, "");
+  auto failed = not_connected();
+  failed.address = "192.0.2.1:80";
+  bench.end(failed);
+  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(10)));
+  EXPECT_EQ(bench.started.back().tried, "192.0.2.1:80");
+}
+
+// A proxy that refuses has sent nothing: it is tried again where nothing may be repeated, and told
+// as what it is.
+TEST_F(AddressesTest, AProxysRefusalIsNoDoubt) {
+  for (const auto cause : {call::Cause::proxy_unreachable, call::Cause::proxy_refused,
+                           call::Cause::proxy_credentials, call::Cause::proxy_failed}) {
+    Bench bench([](call::UpstreamSettings&, call::RouteSettings& route) {
+      route.retry.live_attempts = 2;
+      route.retry.live_backoff = {Duration::millis(1), Duration::millis(1)};
+    });
+    const auto asked = bench.arrive({});
+    auto refused = not_connected();
+    refused.cause = cause;
+    bench.end(refused);
+    ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(10)));
+    bench.end(refused);
+    const auto& reply = bench.reply(asked);
+    EXPECT_EQ(reply.status, 502);
+    EXPECT_THAT(std::string(view(reply.body)),
+                HasSubstr(R"("effect":"none","safe_to_retry":true)"));
+    EXPECT_THAT(std::string(view(reply.body)), HasSubstr(std::string(call::detail_of(cause))));
+  }
+}
+
 TEST_F(AddressesTest, OneThatFailsIsLeftOutAndSaidSo) {
   Bench bench(two);
   eject_first(bench);

@@ -137,15 +137,13 @@ bool ProxyTunnel::take_head() {
   const bool http = http1::may_be_status_line(in_);
   if (scan.refusal != http1::Refusal::none || !http) {
     const auto refusal = http ? scan.refusal : http1::Refusal::bad_status_line;
-    fail(Cause::proxy_failed,
-         fmt::format("gave no valid answer: {}", http1::explain(refusal)));
+    fail(Cause::proxy_failed, fmt::format("gave no valid answer: {}", http1::explain(refusal)));
     return false;
   }
   if (scan.size == 0) return false;
   // Content-Length and Transfer-Encoding mean nothing behind a 2xx to CONNECT, but contradictions
   // between them are those of somebody who is not to be trusted.
-  const auto parsed =
-      http1::parse_response(std::string_view(in_).substr(0, scan.size), "CONNECT");
+  const auto parsed = http1::parse_response(std::string_view(in_).substr(0, scan.size), "CONNECT");
   if (parsed.refusal != http1::Refusal::none) {
     fail(Cause::proxy_failed,
          fmt::format("gave no valid answer: {}", http1::explain(parsed.refusal)));

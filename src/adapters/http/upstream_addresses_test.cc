@@ -119,8 +119,9 @@ TEST_F(UpstreamAddressesTest, OneThatAnswers500IsLeftOut) {
                              [](Peer& peer) {
                                peer.read_head();
                                peer.read_bytes(7);
-                               peer.send("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n"
-                                         "Connection: close\r\n\r\n");
+                               peer.send(
+                                   "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n"
+                                   "Connection: close\r\n\r\n");
                              }),
                        nullptr, "127.0.0.3", good.port());
   run_until_out("127.0.0.3", good.port());

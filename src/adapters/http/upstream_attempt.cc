@@ -93,12 +93,12 @@ void UpstreamAttempt::start() {
   connect();
 }
 
-// Where the name's addresses are known, one is chosen before a connection is: each has a pool of its
-// own.
+// Where the name's addresses are known, one is chosen before a connection is: each has a pool of
+// its own.
 void UpstreamAttempt::connect() {
   if (lease_.choose(core_.clocks(), !spec_.careful_reuse, spec_.tried)) {
-    auto link = core_.pool().take(pool_target(target_, lease_.address()), spec_.careful_reuse,
-                                  started_);
+    auto link =
+        core_.pool().take(pool_target(target_, lease_.address()), spec_.careful_reuse, started_);
     if (link) return use(std::move(link), true);
   }
   dial();
@@ -215,7 +215,8 @@ void UpstreamAttempt::write_head(const Fields& injected) {
 }
 
 void UpstreamAttempt::dial() {
-  UpstreamDial::To to{*spec_.upstream, url_, target_, tls_.context, !spec_.careful_reuse, spec_.tried, {}};
+  UpstreamDial::To to{*spec_.upstream,      url_,        target_, tls_.context,
+                      !spec_.careful_reuse, spec_.tried, {}};
   if (!read_credentials(to.credentials)) return finish(Cause::proxy_credentials);
   dial_ = std::make_shared<UpstreamDial>(core_, std::move(to), lease_,
                                          [this](std::shared_ptr<UpstreamLink> link, Cause cause) {

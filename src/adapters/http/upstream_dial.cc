@@ -59,15 +59,15 @@ std::uint16_t UpstreamDial::port() const {
 void UpstreamDial::start() {
   const Instant now = core_.now();
   enter(Stage::resolving, now);
-  core_.resolver().resolve(host(), now,
-                           [weak = weak_from_this()](const Result<Addresses>& found) {
-                             if (const auto self = weak.lock()) self->on_addresses(found);
-                           });
+  core_.resolver().resolve(host(), now, [weak = weak_from_this()](const Result<Addresses>& found) {
+    if (const auto self = weak.lock()) self->on_addresses(found);
+  });
 }
 
 void UpstreamDial::add(call::Phases& phases, Stage stage, Duration took) {
   if (stage == Stage::resolving) phases.resolve = phases.resolve + took;
-  if (stage == Stage::connecting || stage == Stage::tunnelling) phases.connect = phases.connect + took;
+  if (stage == Stage::connecting || stage == Stage::tunnelling)
+    phases.connect = phases.connect + took;
   if (stage == Stage::shaking_hands || stage == Stage::awaiting_word) {
     phases.tls = phases.tls + took;
   }
@@ -199,12 +199,11 @@ void UpstreamDial::blame_the_silent() {
   if (stage_ == Stage::resolving) return;
   const auto why = call::to_string(timeout_cause());
   if (settings_.proxy) {
-    core_.warn(fmt::format("upstream {}: proxy {} ({}): {}", settings_.name,
-                           settings_.proxy->authority(), address_,
-                           stage_ == Stage::connecting ? "no connection in time"
-                           : stage_ == Stage::tunnelling
-                               ? "no answer to CONNECT in time"
-                               : "TLS with the upstream through it took too long"));
+    core_.warn(fmt::format(
+        "upstream {}: proxy {} ({}): {}", settings_.name, settings_.proxy->authority(), address_,
+        stage_ == Stage::connecting   ? "no connection in time"
+        : stage_ == Stage::tunnelling ? "no answer to CONNECT in time"
+                                      : "TLS with the upstream through it took too long"));
   }
   if (link_) {
     // Who answers too slowly behind a proxy that answered is the upstream.

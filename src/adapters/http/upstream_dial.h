@@ -22,8 +22,8 @@ class UpstreamCore;
 
 // The address that the lease has chosen is tried first, then those that are not left out, in the
 // resolver's order, then the rest; the next one joins when one fails or `next_address` has passed,
-// and the first that connects wins. What that shows of the addresses is noted. Where the upstream has
-// a proxy, name and addresses are the proxy's, and it opens a tunnel. Nothing of a request is
+// and the first that connects wins. What that shows of the addresses is noted. Where the upstream
+// has a proxy, name and addresses are the proxy's, and it opens a tunnel. Nothing of a request is
 // written here, so every failure means "nothing sent". I/O thread only.
 class UpstreamDial : public std::enable_shared_from_this<UpstreamDial> {
  public:

@@ -211,9 +211,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "answered 407 to CONNECT shop.test:7: it wants a user name and password: "
                 "http://USER:PASSWORD@HOST:PORT; it takes ntlm, negotiate, and Holdfast knows "
                 "Basic alone"},
-        Refusal{"Interim",
-                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\n\r\n", Cause::proxy_refused,
-                "answered 503 to CONNECT shop.test:7"},
+        Refusal{"Interim", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\n\r\n",
+                Cause::proxy_refused, "answered 503 to CONNECT shop.test:7"},
         Refusal{"Silent", "", Cause::proxy_failed, "closed the connection without an answer"},
         Refusal{"Cut", "HTTP/1.1 200 Connection est", Cause::proxy_failed,
                 "broke off in its answer"},
@@ -229,8 +228,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "gave no final answer"},
         Refusal{"BytesBehind", std::string(kOpen) + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
                 Cause::proxy_failed, "sent more than its answer before anything was asked"},
-        Refusal{"TwoLengths",
-                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        Refusal{"TwoLengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
                 Cause::proxy_failed, "gave no valid answer: "}),
     [](const auto& param) { return std::string(param.param.name); });
 
@@ -282,8 +280,8 @@ TEST_F(UpstreamProxyTest, WhoSaysNothingIsCutByTheConnectTimeout) {
 TEST_F(UpstreamProxyTest, WhoCannotBeReachedIsToldAsTheProxy) {
   const auto closed = [] { return Listener().port(); }();
   expect_nothing_sent(run(through(closed)), Cause::proxy_unreachable);
-  EXPECT_THAT(warnings_, Contains(HasSubstr("(127.0.0.1:" + std::to_string(closed) +
-                                            "): connect_refused")));
+  EXPECT_THAT(warnings_,
+              Contains(HasSubstr("(127.0.0.1:" + std::to_string(closed) + "): connect_refused")));
   const Blackhole nowhere;
   settings_->timeouts.connect = Duration::millis(50);
   expect_nothing_sent(run(through(nowhere.port())), Cause::proxy_unreachable);
