@@ -24,6 +24,17 @@ function blockBelow(heading) {
   return lines.slice(from, until).map(line => line.slice(4)).join('\n')
 }
 
+const flat = text => text.replace(/\s+/g, ' ')
+
+// What the README's table says that a command says: its third column, in backquotes.
+function saidBy(command) {
+  const rows = readText(join(ROOT, 'README.md')).split('\n')
+    .map(line => line.split(' | ')).filter(cells => cells[1]?.includes(`\`${command}`))
+  const said = rows.flatMap(cells => [...cells[2].matchAll(/`([^`]+)`/g)].map(match => match[1]))
+  assert.notEqual(said.length, 0, command)
+  return said.map(flat)
+}
+
 test('start with curl', async t => {
   const binary = resolve(process.env.HOLDFAST ?? 'build/release/holdfast')
   const [listen, admin, sandbox] = [await freePort(), await freePort(), await freePort()]
@@ -46,6 +57,8 @@ pay() {`) + '\nkill $pids; wait'
   shell.stderr.on('data', piece => { out += piece })
   await new Promise(done => shell.on('close', done))
   assert.match(out, /holdfast.yaml: ok/, out)
+  for (const said of saidBy('holdfast review')) assert.ok(flat(out).includes(said), said)
+  for (const said of saidBy('holdfast policy')) assert.ok(flat(out).includes(said), said)
   assert.equal(out.match(/HTTP\/1.1 200 OK/g)?.length, 3, out)
   assert.match(out, /Idempotent-Replayed: true\r?\nHoldfast-Replayed:/, out)
   assert.match(out, /Holdfast-Attempts: 2/, out)

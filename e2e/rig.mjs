@@ -6,9 +6,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve as absolute } from 'node:path'
 
-const HOLDFAST = process.env.HOLDFAST ?? 'build/release/holdfast'
+const HOLDFAST = absolute(process.env.HOLDFAST ?? 'build/release/holdfast')
 const START_MS = 30_000
 const REQUEST_MS = 60_000
 
@@ -45,10 +45,10 @@ export async function until(what, condition, within = 20_000) {
 // sleep: the time between two looks at a condition, or a quiet spell that is itself the test
 export const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
 
-function run(t, args, { env = {}, under = [] } = {}) {
+function run(t, args, { env = {}, cwd = undefined, under = [] } = {}) {
   const [program, ...rest] = [...under, HOLDFAST, ...args]
   const child = spawn(program, rest, {
-    env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
+    cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
   })
   const self = { child, out: '', err: '' }
   child.stdout.setEncoding('utf8').on('data', text => { self.out += text })
@@ -117,9 +117,9 @@ ${config}`)
   return self
 }
 
-// Runs a subcommand to its end.
-export async function command(t, args) {
-  const self = run(t, args)
+// Runs a subcommand to its end; options: { cwd }.
+export async function command(t, args, { cwd } = {}) {
+  const self = run(t, args, { cwd })
   const how = await self.ended
   return { ...how, out: self.out, err: self.err }
 }

@@ -12,13 +12,16 @@ import time
 from pathlib import Path
 
 import deps
+import package
 from steps import BUILD, LOGS, ROOT, Failed, Progress, relative, say, step, stream
 
 PRESETS = ("dev", "release", "asan", "tsan", "fuzz")
 # One preset for demo, tests and bench, so that a newcomer builds once.
 MAIN = "release"
 # The layers without I/O: what CI runs under the address sanitizer.
-CORE = ("base", "policy", "http1", "call", "engine", "sim")
+CORE = ("base", "policy", "http1", "call", "engine", "review", "sim")
+# Groups of packages that only one command needs.
+LATER = ("bench", "package", "package-test", "powerloss")
 CI_SECONDS = 75 * 60
 FUZZ_SECONDS = 60
 SIM_MINUTES = 2  # of fresh worlds in every ci
@@ -37,10 +40,12 @@ Holdfast. Every command installs what it lacks (Debian packages and npm only).
   ./x fuzz [TARGET] [--seconds N]  fuzz one target for N seconds (60); without one: list them
   ./x fmt [--check]              format the C++ sources, or say which are not
   ./x tidy [--clang [FILE..]]    the style test; --clang: clang-tidy, on FILEs or on all
+  ./x package [KIND..] [--test]  build/packages/: deb, tarball, container (deb and tarball);
+                                 --test: in a clean Debian, with systemd (root)
   ./x golden --update            write the golden files anew from what the tests produce now
   ./x ci                         all that CI runs: fmt, tidy, build, sanitizers of the core, two
-                                 minutes of fresh worlds, tests
-  ./x deps [GROUP..]             install only (all groups of tools/packages.txt but the last two)
+                                 minutes of fresh worlds, tests, the packages in a clean root
+  ./x deps [GROUP..]             install only (all groups of tools/packages.txt but the last four)
   ./x budget                     what the last build spent its time on
   ./x doctor                     what is on this machine and what is missing
   ./x clean [--all]              remove build/ (keeps the installed Node; --all: that and npm's too)
@@ -140,7 +145,7 @@ def cmd_deps(args):
     for group in args:
         if group not in known:
             usage(f"no group {group!r} in tools/packages.txt; there are {', '.join(known)}")
-    chosen = args or [g for g in known if g not in ("bench", "powerloss")]
+    chosen = args or [g for g in known if g not in LATER]
     deps.packages(chosen)
     if "node" in chosen:
         deps.node_packages()
@@ -309,6 +314,29 @@ def cmd_golden(args):
     say("look at `git diff` before you commit them")
 
 
+def cmd_package(args):
+    kinds = [arg for arg in args if arg != "--test"]
+    for kind in kinds:
+        if kind not in package.MAKERS:
+            usage(f"no package {kind!r}; there are {', '.join(package.MAKERS)}")
+    kinds = kinds or package.USUAL
+    # A container that builds the tarball needs no more than the build does.
+    deps.packages(["build", *(["package"] if "deb" in kinds else [])])
+    build(MAIN, ["dist", "dist-static"])
+    if "--test" not in args:
+        package.make(kinds)
+        return
+    deps.packages(["package", "package-test"])
+    package.make(package.USUAL)
+    if os.geteuid() != 0 and not os.environ.get("CI"):
+        say("  the test in a clean root was skipped: it needs root (sudo ./x package --test)")
+        return
+    done = subprocess.run([sys.executable, "-B", ROOT / "packaging" / "clean_root_test.py"])
+    if done.returncode != 0:
+        say("  the whole log: build/log/clean-root.log")
+        raise Failed("package")
+
+
 def core_under_asan():
     there = [layer for layer in CORE
              if any((ROOT / (layer if layer == "sim" else f"src/{layer}")).rglob("*_test.cc"))]
@@ -329,7 +357,7 @@ def cmd_ci(_):
             failed.append(name)
 
     # The rest makes no sense without these; a Failed ends the run.
-    deps.packages(["build", "test", "style", "node"])
+    deps.packages(["build", "test", "style", "node", "package", "package-test"])
     deps.node_packages()
     part("fmt", cmd_fmt, ["--check"])
     part("tidy", cmd_tidy, [])
@@ -337,6 +365,7 @@ def cmd_ci(_):
     part("asan", core_under_asan)
     part("sim", fresh_worlds)
     part("test", ctest, MAIN, "test")
+    part("package", cmd_package, ["--test"])
     seconds = time.monotonic() - start
     if seconds > CI_SECONDS:
         say(f"  ci took {seconds / 60:.0f} minutes; its limit is {CI_SECONDS // 60}")
@@ -390,8 +419,8 @@ def cmd_clean(args):
 COMMANDS = {
     "help": cmd_help, "demo": cmd_demo, "test": cmd_test, "build": cmd_build, "sim": cmd_sim,
     "bench": cmd_bench, "fuzz": cmd_fuzz, "fmt": cmd_fmt, "tidy": cmd_tidy, "golden": cmd_golden,
-    "powerloss": cmd_powerloss, "ci": cmd_ci, "deps": cmd_deps, "budget": cmd_budget,
-    "doctor": cmd_doctor, "clean": cmd_clean,
+    "package": cmd_package, "powerloss": cmd_powerloss, "ci": cmd_ci, "deps": cmd_deps,
+    "budget": cmd_budget, "doctor": cmd_doctor, "clean": cmd_clean,
     "asan": lambda args: sanitized("asan", args), "tsan": lambda args: sanitized("tsan", args),
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -30,7 +31,9 @@ using boost::system::error_code;
 constexpr std::uint64_t kAnswerMax = std::uint64_t{64} << 20;
 constexpr std::size_t kTokenMax = 4096;
 constexpr const char* kDefaultAdmin = "127.0.0.1:8081";
-constexpr const char* kDefaultConfig = "holdfast.yaml";
+constexpr const char* kDefaultHealth = "127.0.0.1:8082";
+// The configuration that is read where none is named: of this folder, else of the packaged service.
+constexpr std::array kDefaultConfigs{"holdfast.yaml", "/etc/holdfast/holdfast.yaml"};
 
 std::string from_env(const char* name) {
   const char* value = std::getenv(name);
@@ -60,16 +63,16 @@ Result<std::string> read_token(const std::string& path) {
   return token;
 }
 
-// The settings a configuration gives, or defaults when none is named and none is there.
-Result<std::shared_ptr<const call::Settings>> read_settings(const std::string& named) {
-  std::error_code error;
-  const bool here = std::filesystem::exists(kDefaultConfig, error);
-  if (named.empty() && !here) {
-    auto settings = std::make_shared<call::Settings>();
-    settings->admin = kDefaultAdmin;
-    return std::shared_ptr<const call::Settings>(std::move(settings));
+std::string default_config() {
+  for (const char* path : kDefaultConfigs) {
+    std::error_code error;
+    if (std::filesystem::exists(path, error)) return path;
   }
-  const std::string path = named.empty() ? kDefaultConfig : named;
+  return {};
+}
+
+// Of a configuration that must be there.
+Result<std::shared_ptr<const call::Settings>> load_settings(const std::string& path) {
   const config::Loaded loaded = config::load_file(path);
   if (!loaded.settings) {
     std::string first;
@@ -82,19 +85,38 @@ Result<std::shared_ptr<const call::Settings>> read_settings(const std::string& n
     return fail(ErrorKind::invalid,
                 fmt::format("{} is not valid; see `holdfast check -c {}`\n{}", path, path, first));
   }
-  if (loaded.settings->admin.empty()) {
+  return loaded.settings;
+}
+
+// The settings a configuration gives, or defaults when none is named and none is there.
+Result<std::shared_ptr<const call::Settings>> read_settings(const std::string& named) {
+  const std::string path = named.empty() ? default_config() : named;
+  if (path.empty()) {
+    auto settings = std::make_shared<call::Settings>();
+    settings->admin = kDefaultAdmin;
+    return std::shared_ptr<const call::Settings>(std::move(settings));
+  }
+  HF_TRY(auto settings, load_settings(path));
+  if (settings->admin.empty()) {
     return fail(ErrorKind::invalid,
                 fmt::format("{} has no admin listener; add `admin: {}` to it and restart, or name "
                             "another by --admin",
                             path, kDefaultAdmin));
   }
-  return loaded.settings;
+  return settings;
 }
 
 // A listener on all addresses is reached by loopback.
 std::string reachable(const std::string& address) {
   if (address.starts_with("0.0.0.0:")) return "127.0.0.1" + address.substr(7);
   if (address.starts_with("[::]:")) return "[::1]" + address.substr(4);
+  return address;
+}
+
+std::string without_scheme(std::string address) {
+  constexpr std::string_view kScheme = "http://";
+  if (address.starts_with(kScheme)) address.erase(0, kScheme.size());
+  if (address.ends_with('/')) address.pop_back();
   return address;
 }
 
@@ -163,11 +185,26 @@ Result<AdminPlace> find_admin(const AdminHints& hints) {
     if (place.address.empty()) place.address = reachable(settings->admin);
     if (token_file.empty()) token_file = settings->journal.path + "/admin.token";
   }
-  constexpr std::string_view kScheme = "http://";
-  if (place.address.starts_with(kScheme)) place.address.erase(0, kScheme.size());
-  if (place.address.ends_with('/')) place.address.pop_back();
+  place.address = without_scheme(std::move(place.address));
   HF_TRY(place.token, read_token(token_file));
   return place;
+}
+
+Result<AdminPlace> find_health(const std::string& config, const std::string& address) {
+  if (!address.empty()) return AdminPlace{without_scheme(address), {}};
+  const std::string path = config.empty() ? default_config() : config;
+  if (path.empty()) {
+    return fail(ErrorKind::invalid,
+                "name the configuration by --config, or the health listener by "
+                "--health HOST:PORT");
+  }
+  HF_TRY(const auto settings, load_settings(path));
+  if (settings->health.empty()) {
+    return fail(ErrorKind::invalid,
+                fmt::format("{} has no health listener; add `health: {}` to it and restart", path,
+                            kDefaultHealth));
+  }
+  return AdminPlace{reachable(settings->health), {}};
 }
 
 Result<AdminAnswer> ask_admin(const AdminPlace& place, const std::string& method,
@@ -184,7 +221,7 @@ Result<AdminAnswer> ask_admin(const AdminPlace& place, const std::string& method
   Exchange exchange(patience);
   if (const auto error = exchange.connect(host, place.address.substr(colon + 1))) {
     return fail(ErrorKind::unavailable,
-                fmt::format("cannot connect to {} ({}): is holdfast running, and with this admin "
+                fmt::format("cannot connect to {} ({}): is holdfast running, and with this "
                             "address?",
                             place.address, error.message()));
   }
@@ -193,7 +230,7 @@ Result<AdminAnswer> ask_admin(const AdminPlace& place, const std::string& method
   request.method_string(method);
   request.target(target);
   request.set(http::field::host, place.address);
-  request.set(http::field::authorization, "Bearer " + place.token);
+  if (!place.token.empty()) request.set(http::field::authorization, "Bearer " + place.token);
   request.set(http::field::user_agent, "holdfast");
   if (!body.empty()) request.set(http::field::content_type, "application/json");
   request.body() = body;

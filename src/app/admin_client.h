@@ -12,7 +12,7 @@ namespace hf::app {
 // Where the admin API is, and how to be let in.
 struct AdminPlace {
   std::string address;  // host:port
-  std::string token;
+  std::string token;    // empty: none is sent
 };
 
 // What the command line says of it; empty: not said.
@@ -25,6 +25,10 @@ struct AdminHints {
 // Command line, then environment, then configuration (holdfast.yaml here, if there is one), then
 // the defaults of `serve`. Errors are for people: what is missing and how to say it.
 Result<AdminPlace> find_admin(const AdminHints& hints);
+
+// Where the health listener is, which asks for no token: `address` if it is not empty, else as the
+// configuration says. Errors as above.
+Result<AdminPlace> find_health(const std::string& config, const std::string& address);
 
 struct AdminAnswer {
   int status = 0;

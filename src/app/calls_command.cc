@@ -221,8 +221,10 @@ int report(const CallsOptions& options, const AdminAnswer& answer) {
 
 // Options of every subcommand.
 void add_where(CLI::App& command, CallsOptions& options) {
-  command.add_option("-c,--config", options.where.config,
-                     "the configuration, for the admin address and token (default holdfast.yaml)");
+  command.add_option(
+      "-c,--config", options.where.config,
+      "the configuration, for the admin address and token (default: holdfast.yaml of "
+      "this folder, else /etc/holdfast/holdfast.yaml)");
   command.add_option("--admin", options.where.admin, "HOST:PORT of the admin API [HOLDFAST_ADMIN]");
   command.add_option("--token-file", options.where.token_file,
                      "file with its token [HOLDFAST_TOKEN_FILE]");

@@ -1,11 +1,15 @@
 #include "app/commands.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <map>
 #include <string>
 
 #include "app/calls_command.h"
 #include "app/explain_command.h"
+#include "app/health_command.h"
+#include "app/manual.h"
+#include "app/review_command.h"
 #include "app/serve_command.h"
 #include "sandbox/sandbox.h"
 
@@ -40,6 +44,21 @@ void add_check(CLI::App& app, CheckOptions& options, int& code) {
   command->add_flag("--print", options.print, "print the effective configuration");
   command->add_flag("--strict", options.strict, "exit 1 on warnings as well");
   command->callback([&] { code = check(options); });
+}
+
+void add_health(CLI::App& app, HealthOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand(
+      "health",
+      "Whether a running Holdfast is ready for new calls, for probes without curl.\n\n"
+      "Examples:\n"
+      "  holdfast health\n"
+      "  holdfast health --health 127.0.0.1:8082\n"
+      "Exit code: 0 it is ready; 1 it is not, and the output says why, or there is no answer.");
+  command->add_option("-c,--config", options.config,
+                      "the configuration, for the address of its `health` listener (default: "
+                      "holdfast.yaml of this folder, else /etc/holdfast/holdfast.yaml)");
+  command->add_option("--health", options.address, "HOST:PORT of the health listener");
+  command->callback([&] { code = health(options); });
 }
 
 void add_sandbox(CLI::App& app, sandbox::SandboxOptions& options, int& code) {
@@ -108,6 +127,22 @@ void move_examples_to_footer(CLI::App& app) {
   }
 }
 
+// What is installed beside the program, and can be had from it alone.
+void add_pages(CLI::App& app) {
+  const auto print = [](const std::string& text) {
+    std::fputs(text.c_str(), stdout);
+    throw CLI::Success();
+  };
+  app.add_flag_callback(
+         "--manual", [&app, print] { print(manual_page(app, HOLDFAST_VERSION)); },
+         "print the manual page: holdfast --manual | man -l -")
+      ->trigger_on_parse();
+  app.add_flag_callback(
+         "--bash-completion", [&app, print] { print(bash_completion(app)); },
+         "print a completion for bash: source <(holdfast --bash-completion)")
+      ->trigger_on_parse();
+}
+
 }  // namespace
 
 int run_commands(int argc, char** argv) {
@@ -126,10 +161,16 @@ int run_commands(int argc, char** argv) {
   add_serve(app, serve_options, code);
   add_check(app, check_options, code);
   add_calls_commands(app, calls_options, code);
+  HealthOptions health_options;
+  add_health(app, health_options, code);
   ExplainOptions explain_options;
   add_explain_commands(app, explain_options, code);
+  ReviewOptions review_options;
+  PolicyOptions policy_options;
+  add_review_commands(app, review_options, policy_options, code);
   add_sandbox(app, sandbox_options, code);
   move_examples_to_footer(app);
+  add_pages(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -117,23 +117,30 @@ class ControlWiring::Impl {
         settings_(std::move(settings)),
         alerts_(*parts_.io, *parts_.driver, *parts_.clock, parts_.journal, settings_) {}
 
-  control::Facts facts() const {
+  // What is read without a look at the whole process.
+  control::Facts condition() const {
     control::Facts facts;
-    facts.process = process_facts();
+    facts.draining = draining_;
     if (parts_.journal != nullptr) {
       facts.journal = facts_of(parts_.journal->metrics(), parts_.clock->read().wall);
       facts.journal->max_bytes = settings_->journal.max_bytes;
       facts.journal->broken = parts_.journal->broken().has_value();
       facts.journal->fresh = parts_.fresh;
     }
-    facts.server = facts_of(parts_.server->counters(), settings_->buffers);
-    facts.outgoing = facts_of(*parts_.upstream);
-    facts.alerts = facts_of(alerts_.alerts());
-    facts.draining = draining_;
     return facts;
   }
 
-  Result<std::uint16_t> listen_admin(const std::string& address) {
+  control::Facts facts() const {
+    control::Facts facts = condition();
+    facts.process = process_facts();
+    facts.server = facts_of(parts_.server->counters(), settings_->buffers);
+    facts.outgoing = facts_of(*parts_.upstream);
+    facts.alerts = facts_of(alerts_.alerts());
+    return facts;
+  }
+
+  Result<std::uint16_t> listen_admin(const std::string& address,
+                                     const adapters::PassedSocket* passed) {
     control::AdminOptions options;
     options.token = parts_.token;
     options.listen = address;
@@ -147,16 +154,17 @@ class ControlWiring::Impl {
                                              const ports::ControlRespond& respond) {
       admin_->handle(request, respond);
     });
-    return admin_server_->listen(address);
+    return admin_server_->listen(address, passed);
   }
 
-  Result<std::uint16_t> listen_health(const std::string& address) {
+  Result<std::uint16_t> listen_health(const std::string& address,
+                                      const adapters::PassedSocket* passed) {
     health_.emplace(*parts_.driver, [this] { return facts(); });
     health_server_.emplace(*parts_.io, [this](const ports::ControlRequest& request,
                                               const ports::ControlRespond& respond) {
       health_->handle(request, respond);
     });
-    return health_server_->listen(address);
+    return health_server_->listen(address, passed);
   }
 
   void set_draining() { draining_ = true; }
@@ -175,11 +183,16 @@ class ControlWiring::Impl {
 ControlWiring::ControlWiring(ControlParts parts, std::shared_ptr<const call::Settings> settings)
     : impl_(std::make_unique<Impl>(std::move(parts), std::move(settings))) {}
 ControlWiring::~ControlWiring() = default;
-Result<std::uint16_t> ControlWiring::listen_admin(const std::string& address) {
-  return impl_->listen_admin(address);
+Result<std::uint16_t> ControlWiring::listen_admin(const std::string& address,
+                                                  const adapters::PassedSocket* passed) {
+  return impl_->listen_admin(address, passed);
 }
-Result<std::uint16_t> ControlWiring::listen_health(const std::string& address) {
-  return impl_->listen_health(address);
+Result<std::uint16_t> ControlWiring::listen_health(const std::string& address,
+                                                   const adapters::PassedSocket* passed) {
+  return impl_->listen_health(address, passed);
+}
+std::string ControlWiring::status_line() const {
+  return control::status_line(impl_->condition());
 }
 void ControlWiring::set_draining() {
   impl_->set_draining();

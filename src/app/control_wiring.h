@@ -36,8 +36,12 @@ class ControlWiring {
   ControlWiring(ControlParts parts, std::shared_ptr<const call::Settings> settings);
   ~ControlWiring();
   // Each gives the port; errors are for people.
-  Result<std::uint16_t> listen_admin(const std::string& address);
-  Result<std::uint16_t> listen_health(const std::string& address);
+  Result<std::uint16_t> listen_admin(const std::string& address,
+                                     const adapters::PassedSocket* passed);
+  Result<std::uint16_t> listen_health(const std::string& address,
+                                      const adapters::PassedSocket* passed);
+  // How it stands, in one line for people.
+  [[nodiscard]] std::string status_line() const;
   void set_draining();
 
  private:

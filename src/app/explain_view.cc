@@ -9,6 +9,7 @@
 
 #include "app/calls_view.h"
 #include "app/json_view.h"
+#include "review/wrap.h"
 
 namespace hf::app {
 namespace {
@@ -17,24 +18,8 @@ namespace json = boost::json;
 
 constexpr std::size_t kWidth = 96;
 
-// Lines of at most kWidth, each behind `indent`; the first one behind `lead`.
 std::string wrapped(std::string_view text, std::string_view lead, std::string_view indent) {
-  std::string out;
-  std::string line(lead);
-  bool empty = true;
-  while (!text.empty()) {
-    const std::string_view word = text.substr(0, text.find(' '));
-    text.remove_prefix(std::min(text.size(), word.size() + 1));
-    if (!empty && line.size() + 1 + word.size() > kWidth) {
-      out += line + "\n";
-      line = indent;
-      empty = true;
-    }
-    if (!empty) line += ' ';
-    line += word;
-    empty = false;
-  }
-  return out + line + "\n";
+  return review::wrapped(text, lead, indent, kWidth);
 }
 
 std::string_view colour_of_verdict(std::string_view verdict) {

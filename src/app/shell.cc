@@ -23,6 +23,7 @@
 #include "adapters/system/clock.h"
 #include "adapters/system/crash_slot.h"
 #include "app/control_wiring.h"
+#include "app/heartbeat.h"
 #include "app/logging.h"
 #include "app/tls_checks.h"
 #include "call/intake.h"
@@ -31,6 +32,9 @@
 
 namespace hf::app {
 namespace {
+
+constexpr std::chrono::milliseconds kLastRequests{200};
+constexpr Duration kCloseWithin = Duration::minutes(1);  // what ending takes beyond the drain
 
 void say(const std::string& line) {
   std::fputs((line + "\n").c_str(), stdout);
@@ -55,8 +59,12 @@ call::Sealer::Key random_key() {
 
 class Shell::Impl {
  public:
-  explicit Impl(std::shared_ptr<const call::Settings> settings)
-      : settings_(std::move(settings)), timer_(io_, clock_), signals_(io_), drain_timer_(io_) {}
+  Impl(std::shared_ptr<const call::Settings> settings, Surroundings& surroundings)
+      : settings_(std::move(settings)),
+        surroundings_(surroundings),
+        timer_(io_, clock_),
+        signals_(io_),
+        drain_timer_(io_) {}
 
   Result<void> start();
   LifeEnd run();
@@ -65,16 +73,22 @@ class Shell::Impl {
   Result<call::Recovered> open_journal(const call::Sealer& sealer);
   call::Intake make_intake();
   Result<void> make_upstream();
+  const adapters::PassedSocket* passed(const std::string& address) const {
+    return adapters::passed_at(surroundings_.sockets, address);
+  }
   Result<void> bind();
   Result<void> bind_control(const std::string& token);
   void tell_stranded();
   void tell_of_secrets();
   void note_unsigned(const call::RouteSettings& route);
+  void await_signal();
   void begin_drain();
+  void refuse_calls();
   void check_drain();
   void on_broken(const std::string& why);
 
   std::shared_ptr<const call::Settings> settings_;
+  Surroundings& surroundings_;
   boost::asio::io_context io_{1};
   adapters::SystemClock clock_;
   adapters::AsioTimer timer_;
@@ -87,6 +101,7 @@ class Shell::Impl {
   std::unique_ptr<adapters::Server> server_;
   std::unique_ptr<runtime::Driver> driver_;
   std::unique_ptr<ControlWiring> control_;
+  std::optional<Heartbeat> heartbeat_;
   std::optional<call::Hasher> hasher_;
   struct Unsigned {
     std::optional<Instant> told_at;
@@ -99,6 +114,7 @@ class Shell::Impl {
 };
 
 Result<call::Recovered> Shell::Impl::open_journal(const call::Sealer& sealer) {
+  surroundings_.manager.status("opening the journal");
   adapters::RocksdbOptions options;
   options.path = settings_->journal.path;
   options.max_bytes = settings_->journal.max_bytes;
@@ -197,10 +213,16 @@ Result<void> Shell::Impl::start() {
   tell_stranded();
   signals_.add(SIGTERM);
   signals_.add(SIGINT);
+  await_signal();
+  heartbeat_.emplace(io_, surroundings_.manager, [this] { return control_->status_line(); });
+  heartbeat_->begin();
+  return {};
+}
+
+void Shell::Impl::await_signal() {
   signals_.async_wait([this](const boost::system::error_code& error, int) {
     if (!error) begin_drain();
   });
-  return {};
 }
 
 call::Intake Shell::Impl::make_intake() {
@@ -259,7 +281,7 @@ void Shell::Impl::note_unsigned(const call::RouteSettings& route) {
 
 Result<void> Shell::Impl::bind() {
   const bool tls = !settings_->tls.certificate.empty();
-  auto port = server_->listen(settings_->listen, {}, settings_->tls);
+  auto port = server_->listen(settings_->listen, {}, settings_->tls, passed(settings_->listen));
   if (!port.ok()) return port.take_error().in("listen: " + settings_->listen);
   say(fmt::format("holdfast listening on {}://{}", tls ? "https" : "http",
                   with_port(settings_->listen, *port)));
@@ -268,7 +290,7 @@ Result<void> Shell::Impl::bind() {
     if (!route->listen.empty()) others.insert(route->listen);
   }
   for (const std::string& address : others) {
-    auto other = server_->listen(address, address, settings_->tls);
+    auto other = server_->listen(address, address, settings_->tls, passed(address));
     if (!other.ok()) return other.take_error().in("listen: " + address);
     say(fmt::format("holdfast listening on {}://{}", tls ? "https" : "http",
                     with_port(address, *other)));
@@ -289,12 +311,12 @@ Result<void> Shell::Impl::bind_control(const std::string& token) {
   parts.token = token;
   control_ = std::make_unique<ControlWiring>(std::move(parts), settings_);
   if (!settings_->admin.empty()) {
-    auto port = control_->listen_admin(settings_->admin);
+    auto port = control_->listen_admin(settings_->admin, passed(settings_->admin));
     if (!port.ok()) return port.take_error().in("admin: " + settings_->admin);
     say("admin on http://" + with_port(settings_->admin, *port));
   }
   if (!settings_->health.empty()) {
-    auto port = control_->listen_health(settings_->health);
+    auto port = control_->listen_health(settings_->health, passed(settings_->health));
     if (!port.ok()) return port.take_error().in("health: " + settings_->health);
     say("health on http://" + with_port(settings_->health, *port));
   }
@@ -329,12 +351,21 @@ void Shell::Impl::begin_drain() {
   }
   drain_until_ = clock_.read().mono + settings_->drain;
   log_event(adapters::LogLevel::info, "draining", "no new calls; a second signal stops at once");
+  surroundings_.manager.stopping(settings_->drain + kCloseWithin);
   control_->set_draining();
+  server_->stop_accepting();
+  await_signal();
+  // Who was connected a moment ago has a request on its way: it is taken, not cut.
+  if (server_->counters().connections == 0) return refuse_calls();
+  drain_timer_.expires_after(kLastRequests);
+  drain_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) refuse_calls();
+  });
+}
+
+void Shell::Impl::refuse_calls() {
   server_->drain();
   driver_->drain();
-  signals_.async_wait([this](const boost::system::error_code& error, int) {
-    if (!error) begin_drain();
-  });
   check_drain();
 }
 
@@ -370,8 +401,8 @@ LifeEnd Shell::Impl::run() {
   return end_;
 }
 
-Shell::Shell(std::shared_ptr<const call::Settings> settings)
-    : impl_(std::make_unique<Impl>(std::move(settings))) {}
+Shell::Shell(std::shared_ptr<const call::Settings> settings, Surroundings& surroundings)
+    : impl_(std::make_unique<Impl>(std::move(settings), surroundings)) {}
 Shell::~Shell() = default;
 Result<void> Shell::start() {
   return impl_->start();

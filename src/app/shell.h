@@ -5,7 +5,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "adapters/system/passed_sockets.h"
+#include "adapters/system/service_manager.h"
 #include "base/result.h"
 #include "call/settings.h"
 
@@ -16,9 +19,15 @@ enum class LifeEnd {
   broken,   // a commit failed: begin anew from the journal
 };
 
+// What the process was started with; it outlives every life.
+struct Surroundings {
+  std::vector<adapters::PassedSocket> sockets;
+  adapters::ServiceManager manager;
+};
+
 class Shell {
  public:
-  explicit Shell(std::shared_ptr<const call::Settings> settings);
+  Shell(std::shared_ptr<const call::Settings> settings, Surroundings& surroundings);
   ~Shell();
 
   // Opens, recovers, binds. Errors are for people: what failed and what to do.

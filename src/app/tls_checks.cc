@@ -17,35 +17,32 @@ constexpr Duration kSoon = Duration::hours(14 * 24);
 
 class FileJudge {
  public:
-  FileJudge(const config::Loaded& loaded, const std::string& file_name, WallTime now)
-      : loaded_(loaded), findings_(file_name), now_(now) {}
+  FileJudge(const std::string& file_name, WallTime now) : findings_(file_name), now_(now) {}
 
-  void judge(const std::string& path, const call::UpstreamTls& tls) {
+  void judge(const config::Place& place, const call::UpstreamTls& tls) {
     std::string passphrase;
     if (!tls.passphrase.empty()) {
       auto resolved = adapters::resolve_secret(tls.passphrase);
-      if (!resolved.ok()) return refuse(path, resolved.error());
+      if (!resolved.ok()) return refuse(place, resolved.error());
       passphrase = std::move(resolved).value();
     }
     const auto made = adapters::ClientContext::make(tls, passphrase);
-    if (!made.ok()) return refuse(path, made.error());
+    if (!made.ok()) return refuse(place, made.error());
     if (!(*made)->own()) return;
     const auto trouble = certificate_trouble(*(*made)->own(), now_);
-    if (trouble) add(trouble->rule, path, trouble->text);
+    if (trouble) add(trouble->rule, place, trouble->text);
   }
   config::Findings& findings() { return findings_; }
 
  private:
-  void refuse(const std::string& path, const Error& why) {
+  void refuse(const config::Place& place, const Error& why) {
     const bool unreadable = why.kind == ErrorKind::unavailable;
-    add(unreadable ? Rule::tls_unreadable : Rule::tls_files, path, why.context);
+    add(unreadable ? Rule::tls_unreadable : Rule::tls_files, place, why.context);
   }
-  void add(Rule rule, const std::string& path, const std::string& text) {
-    const auto at = loaded_.places.find(path);
-    findings_.add(rule, at == loaded_.places.end() ? config::Position{} : at->second, path, text);
+  void add(Rule rule, const config::Place& place, const std::string& text) {
+    findings_.add(rule, place.at, place.path, text);
   }
 
-  const config::Loaded& loaded_;
   config::Findings findings_;
   WallTime now_;
 };
@@ -70,17 +67,20 @@ std::optional<CertificateTrouble> certificate_trouble(const adapters::OwnCertifi
 
 void judge_files(config::Loaded& loaded, const std::string& file_name, WallTime now) {
   if (!loaded.settings) return;
-  FileJudge judge(loaded, file_name, now);
+  FileJudge judge(file_name, now);
   const auto& listen = loaded.settings->tls;
   if (!listen.certificate.empty()) {
     call::UpstreamTls own;
     own.certificate = listen.certificate;
     own.key = listen.key;
-    judge.judge("tls", own);
+    judge.judge(loaded.places.of_service("tls"), own);
   }
   for (const auto& [name, upstream] : loaded.settings->upstreams) {
     if (upstream->tls == call::UpstreamTls{}) continue;
-    judge.judge(fmt::format("upstreams.{}.tls", name), upstream->tls);
+    auto place = loaded.places.of_upstream(*upstream, "tls");
+    const auto short_way = loaded.places.of_upstream(*upstream, "ca_file");
+    if (place.from != config::Place::From::written) place.at = short_way.at;
+    judge.judge(place, upstream->tls);
   }
   if (judge.findings().failed()) loaded.settings = nullptr;
   for (auto& finding : judge.findings().take())

@@ -9,6 +9,7 @@
 #include "call/intake_fields.h"
 #include "call/intake_index.h"
 #include "call/intake_key.h"
+#include "call/lookup.h"
 #include "call/owner.h"
 #include "call/prefer.h"
 #include "call/routing.h"
@@ -224,6 +225,19 @@ Reply too_large(const RouteSettings& route) {
 }
 
 }  // namespace
+
+bool NewCall::wants_journal() const {
+  if (streamed || safe) return false;
+  return key.has_value() || may_hold || upstream->idempotency.mode == Mode::key;
+}
+
+Idempotency NewCall::frozen() const {
+  Idempotency out = upstream->idempotency;
+  const bool can_be_asked_about =
+      upstream->lookup && lookup_target(*upstream->lookup, *upstream, *request, key);
+  if (out.mode == Mode::verify && !can_be_asked_about) out.mode = Mode::none;
+  return out;
+}
 
 Intake::Intake(std::shared_ptr<const Settings> settings, Hasher hasher, WebhookDoor door)
     : settings_(std::move(settings)), hasher_(hasher), door_(std::move(door)) {}

@@ -56,6 +56,13 @@ struct NewCall {
   std::optional<Duration> wait;  // Prefer: wait=N, capped by the route
   bool may_hold = false;         // the route holds, the method may be held, and a repeat will be
                                  // recognised or a 202 was agreed
+
+  // Whether the call stands in the journal (DESIGN invariant 4).
+  [[nodiscard]] bool wants_journal() const;
+  // Its upstream's declaration as it is frozen into the call: of mode verify it is that of mode
+  // none where a placeholder of the lookup has no value, because nobody could ask what became of
+  // it.
+  [[nodiscard]] Idempotency frozen() const;
 };
 
 // A request to /.holdfast/calls/...

@@ -126,6 +126,13 @@ struct Injected {
   bool operator==(const Injected&) const = default;
 };
 
+// A finding of `holdfast review` that somebody knows of and lives with, and why.
+struct Accepted {
+  std::string rule;
+  std::string reason;
+  bool operator==(const Accepted&) const = default;
+};
+
 struct UpstreamSettings {
   std::string name;
   std::vector<Url> urls;
@@ -148,6 +155,7 @@ struct UpstreamSettings {
   Duration max_pause = Duration::hours(1);
   BreakerSettings breaker;
   EjectionSettings ejection;
+  std::vector<Accepted> accepted;
   bool operator==(const UpstreamSettings&) const = default;
 };
 
@@ -261,6 +269,7 @@ struct RouteSettings {
   std::uint64_t callback_answer = 0;  // an answer's body up to this size is told with it
   RouteLimits limits;
   RetrySettings retry;
+  std::vector<Accepted> accepted;
   bool operator==(const RouteSettings&) const = default;
 };
 
@@ -330,6 +339,7 @@ struct Settings {
   JournalSettings journal;
   CallbackSettings callbacks;
   AlertSettings alerts;
+  std::vector<Accepted> accepted;
   std::map<std::string, std::shared_ptr<const UpstreamSettings>> upstreams;
   std::vector<std::shared_ptr<const RouteSettings>> routes;
 

@@ -176,6 +176,27 @@ std::string standard_signature(std::string_view key, std::string_view id, std::i
   return "v1," + to_base64(hmac_sha256(key, fmt::format("{}.{}.{}", id, timestamp, body)));
 }
 
+Fields sign_webhook(const WebhookRule& rule, std::string_view secret, std::string_view id,
+                    std::string_view body, WallTime now) {
+  const std::int64_t seconds = now.ms / 1000;
+  switch (rule.scheme) {
+    case WebhookScheme::stripe: {
+      const auto mac = hmac_sha256(secret, fmt::format("{}.{}", seconds, body));
+      return {{"Stripe-Signature", fmt::format("t={},v1={}", seconds, to_hex(mac))}};
+    }
+    case WebhookScheme::standard:
+      return {{"webhook-id", std::string(id)},
+              {"webhook-timestamp", std::to_string(seconds)},
+              {"webhook-signature", standard_signature(secret, id, seconds, body)}};
+    case WebhookScheme::hmac: {
+      const auto mac = hmac_sha256(secret, body);
+      const bool hex = rule.encoding == WebhookEncoding::hex;
+      return {{rule.header, rule.prefix + (hex ? to_hex(mac) : to_base64(mac))}};
+    }
+  }
+  return {};
+}
+
 WebhookVerdict check_webhook(const WebhookRule& rule, const std::vector<std::string>& secrets,
                              const Fields& fields, std::string_view body, WallTime now) {
   const auto found = read_signature(rule, fields, body);

@@ -26,6 +26,11 @@ Result<std::string> webhook_secret(std::string_view text);
 std::string standard_signature(std::string_view key, std::string_view id, std::int64_t timestamp,
                                std::string_view body);
 
+// The fields with which a provider would send `body` at `now`: check_webhook calls them good. For
+// rehearsals; `secret` as webhook_secret wants it, `id` is the event's where the scheme has one.
+Fields sign_webhook(const WebhookRule& rule, std::string_view secret, std::string_view id,
+                    std::string_view body, WallTime now);
+
 enum class WebhookVerdict : std::uint8_t {
   good,
   malformed,  // the fields of the scheme are missing, there twice, or not readable

@@ -56,6 +56,21 @@ Fields standard(std::string_view signature, std::string_view timestamp = "161426
           {"webhook-signature", std::string(signature)}};
 }
 
+TEST(Webhook, WhatIsSignedIsGood) {
+  for (const auto scheme : {WebhookScheme::stripe, WebhookScheme::standard, WebhookScheme::hmac}) {
+    for (const auto encoding : {WebhookEncoding::hex, WebhookEncoding::base64}) {
+      WebhookRule rule = rule_of(scheme);
+      rule.header = "X-Signature";
+      rule.prefix = "sha256=";
+      rule.encoding = encoding;
+      const Fields fields = sign_webhook(rule, "a secret", "evt_1", "{}", kNow);
+      EXPECT_EQ(check_webhook(rule, {"a secret"}, fields, "{}", kNow), WebhookVerdict::good);
+      EXPECT_EQ(check_webhook(rule, {"another"}, fields, "{}", kNow), WebhookVerdict::wrong);
+      EXPECT_EQ(check_webhook(rule, {"a secret"}, fields, "[]", kNow), WebhookVerdict::wrong);
+    }
+  }
+}
+
 TEST(Webhook, ChecksStandardWebhooks) {
   const WebhookRule rule = rule_of(WebhookScheme::standard);
   const std::string body = R"({"test": 2432232314})";

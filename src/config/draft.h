@@ -42,6 +42,8 @@ struct Draft {
 void read_url(Section& in, std::vector<call::Url>& out);
 void read_inject(Section& in, std::string_view key, call::UpstreamSettings& out);
 void read_alerts(Section in, call::AlertSettings& out);
+// `review: { accept: { RULE: REASON } }`, at a route, an upstream or the service.
+void read_review(Section in, std::vector<call::Accepted>& out);
 
 // Text to values. Everything wrong with a single value is found here.
 Draft read_draft(const Node& root, Findings& findings);

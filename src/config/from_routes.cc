@@ -104,7 +104,7 @@ Loaded from_routes(const std::vector<std::string>& texts, const RouteOptions& op
   if (texts.size() > kMaxSpecs) {
     wrong.add(Rule::out_of_range, {}, {}, fmt::format("{} routes", texts.size()),
               fmt::format("at most {}; write a file", kMaxSpecs));
-    return {nullptr, wrong.take()};
+    return {nullptr, wrong.take(), {}};
   }
   for (const auto& text : texts) {
     const auto equals = text.find('=');
@@ -120,7 +120,7 @@ Loaded from_routes(const std::vector<std::string>& texts, const RouteOptions& op
     specs.push_back(
         {text.substr(0, equals), format_url(url.value()), name_for(url.value(), taken)});
   }
-  if (wrong.failed()) return {nullptr, wrong.take()};
+  if (wrong.failed()) return {nullptr, wrong.take(), {}};
   Loaded out = load_text(to_yaml(specs, options), "--route");
   for (auto& finding : out.findings) {
     finding.line = 0;

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <map>
 #include <system_error>
 
 #include "call/callback.h"
@@ -28,31 +27,23 @@ std::shared_ptr<const call::Settings> finish(Draft draft) {
   return out;
 }
 
-std::map<std::string, Position> places_of(const Draft& draft) {
-  std::map<std::string, Position> out{{"tls", draft.node->place("tls")}};
-  for (const auto& upstream : draft.upstreams) {
-    const bool tls = upstream.node->find("tls") != nullptr;
-    out[upstream.path + ".tls"] = upstream.node->place(tls ? "tls" : "ca_file");
-  }
-  return out;
-}
-
 Loaded unreadable(const std::string& path, std::string_view why) {
   Findings findings(path);
   findings.add(Rule::file, {}, {}, fmt::format("cannot be read: {}", why));
-  return {nullptr, findings.take()};
+  return {nullptr, findings.take(), {}};
 }
 
 }  // namespace
 
 Loaded load_text(std::string_view yaml, std::string file_name) {
-  Findings findings(std::move(file_name));
+  Findings findings(file_name);
   Loaded out;
-  if (const auto root = parse_tree(yaml, findings)) {
+  if (auto parsed = parse_tree(yaml, findings)) {
+    const auto root = std::make_shared<const Node>(std::move(*parsed));
+    out.places = Places(root, std::move(file_name));
     Draft draft = read_draft(*root, findings);
     judge_contradictions(draft, findings);
     judge_wisdom(draft, findings);
-    out.places = places_of(draft);
     if (!findings.failed()) out.settings = finish(std::move(draft));
   }
   out.findings = findings.take();
@@ -84,7 +75,8 @@ bool same_settings(const call::Settings& a, const call::Settings& b) {
   const bool plain = a.listen == b.listen && a.tls == b.tls && a.admin == b.admin &&
                      a.health == b.health && a.buffers == b.buffers &&
                      a.connections_max == b.connections_max && a.drain == b.drain &&
-                     a.journal == b.journal && a.callbacks == b.callbacks && a.alerts == b.alerts;
+                     a.journal == b.journal && a.callbacks == b.callbacks && a.alerts == b.alerts &&
+                     a.accepted == b.accepted;
   return plain &&
          std::equal(a.upstreams.begin(), a.upstreams.end(), b.upstreams.begin(), b.upstreams.end(),
                     [](const auto& x, const auto& y) {

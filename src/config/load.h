@@ -2,7 +2,6 @@
 // environment or resolves a secret; load_file reads the one file it is given.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,14 +9,14 @@
 
 #include "call/settings.h"
 #include "config/finding.h"
+#include "config/places.h"
 
 namespace hf::config {
 
 struct Loaded {
   std::shared_ptr<const call::Settings> settings;  // null when there are errors
   std::vector<Finding> findings;                   // in the order of the text
-  // Where `tls` is written, by its path (upstreams.bank.tls): for who looks into its files.
-  std::map<std::string, Position> places{};
+  Places places;                                   // of the settings' values
 };
 
 // At most 1 MiB. A file that cannot be read is a finding too.

@@ -218,6 +218,15 @@ void print_proxy(Lines in, const std::optional<call::Proxy>& proxy) {
          scalar(fmt::format("http://{}{}{}", user, user.empty() ? "" : "@", proxy->authority())));
 }
 
+void print_review(Lines in, const std::vector<call::Accepted>& accepted) {
+  if (accepted.empty()) return;
+  in.open("review");
+  in.deeper().open("accept");
+  Lines lines = in.deeper().deeper();
+  for (const auto& one : accepted)
+    lines.put(one.rule, scalar(one.reason));
+}
+
 void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
   const auto url = [](const call::Url& one) { return scalar(format_url(one)); };
   if (upstream.urls.size() == 1) {
@@ -249,6 +258,7 @@ void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
   const auto& ejection = upstream.ejection;
   in.put("ejection", fmt::format("{{ consecutive: {}, out: {}, most: {} }}", ejection.consecutive,
                                  range(ejection.out), format_permille(ejection.most_permille)));
+  print_review(in, upstream.accepted);
 }
 
 void print_key(Lines in, const call::KeyRule& key) {
@@ -332,6 +342,7 @@ void print_route(Lines in, const call::RouteSettings& route) {
                                format_size(limits.stored_answer), limits.waiters));
   in.open("retry");
   print_retry(in.deeper(), route.retry);
+  print_review(in, route.accepted);
 }
 
 void print_alerts(Lines in, const call::AlertSettings& alerts) {
@@ -393,6 +404,7 @@ std::string print(const call::Settings& settings) {
   }
   top.open("alerts");
   print_alerts(top.deeper(), settings.alerts);
+  print_review(top, settings.accepted);
   if (!settings.upstreams.empty()) {
     top.open("upstreams");
     for (const auto& [name, upstream] : settings.upstreams) {

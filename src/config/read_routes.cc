@@ -335,6 +335,7 @@ RouteDraft read_route(const Node& node, std::size_t index,
   read_route_webhooks(in, route);
   read_limits(in.section("limits"), route.limits);
   read_retry(in.section("retry"), route.retry);
+  read_review(in.section("review"), route.accepted);
   in.close();
   return out;
 }

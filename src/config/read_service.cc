@@ -83,6 +83,7 @@ Draft read_draft(const Node& root, Findings& findings) {
   read_journal(in.section("journal"), settings.journal);
   read_callbacks(in.section("callbacks"), settings.callbacks);
   read_alerts(in.section("alerts"), settings.alerts);
+  read_review(in.section("review"), settings.accepted);
   out.upstreams = read_upstreams(in.raw("upstreams"), findings);
   out.routes = read_routes(in.raw("routes"), out.upstreams, findings);
   in.close();

@@ -236,6 +236,7 @@ UpstreamDraft read_upstream(const Node::Key& name, const Node& node, Findings& f
   in.duration("max_pause", settings.max_pause, {Duration::seconds(1), Duration::hours(24 * 30)});
   read_breaker(in.section("breaker"), settings.breaker);
   read_ejection(in.section("ejection"), settings.ejection);
+  read_review(in.section("review"), settings.accepted);
   in.close();
   return out;
 }

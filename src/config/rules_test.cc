@@ -4,20 +4,14 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <string>
 
 #include "config/presets.h"
+#include "config/rule_table_testing.h"
 
 namespace hf::config {
 namespace {
-
-std::string document(const std::string& name) {
-  std::ifstream in(std::string(HF_SOURCE_DIR) + "/docs/" + name, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
 
 TEST(Rules, DocumentationHasTheSameTable) {
   std::set<std::string> expected;
@@ -26,18 +20,7 @@ TEST(Rules, DocumentationHasTheSameTable) {
                                 row.level == Level::error ? "error" : "warning", row.meaning));
   }
   EXPECT_EQ(expected.size(), rules().size());
-  const std::string text = document("configuration.md");
-  const auto from = text.find("<!-- rules -->");
-  const auto to = text.find("<!-- /rules -->");
-  ASSERT_LT(from, to);
-  std::set<std::string> found;
-  for (std::size_t at = from; at < to;) {
-    const auto end = text.find('\n', at);
-    const auto line = text.substr(at, end - at);
-    if (line.starts_with("| `")) found.insert(line);
-    at = end + 1;
-  }
-  EXPECT_EQ(found, expected);
+  EXPECT_EQ(rule_rows(document("configuration.md")), expected);
 }
 
 TEST(Rules, RowsStandInTheOrderOfTheEnum) {

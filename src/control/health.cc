@@ -1,5 +1,7 @@
 #include "control/health.h"
 
+#include <fmt/format.h>
+
 #include <string_view>
 #include <utility>
 
@@ -16,6 +18,20 @@ ports::ControlReply plain(int status, std::string_view text) {
 
 ports::ControlReply metrics_reply(runtime::Driver& driver, const FactSource& facts) {
   return {200, std::string(kMetricsType), metrics_text(driver.stats(), facts()), {}};
+}
+
+std::string status_line(const Facts& facts) {
+  std::string out = facts.draining ? "draining" : "taking calls";
+  if (!facts.journal) return out;
+  std::string standing;
+  for (const auto& group : facts.journal->standing) {
+    if (group.calls == 0) continue;
+    standing += fmt::format("{}{} {}", standing.empty() ? "; " : ", ", group.calls, group.state);
+  }
+  out += standing;
+  if (!facts.journal->accepting) out += "; the journal takes no new durable calls";
+  if (facts.journal->broken) out += "; the journal is broken";
+  return out;
 }
 
 Health::Health(runtime::Driver& driver, FactSource facts)

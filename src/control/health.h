@@ -5,6 +5,8 @@
 //   /metrics  Prometheus text
 #pragma once
 
+#include <string>
+
 #include "control/facts.h"
 #include "ports/control.h"
 #include "runtime/driver.h"
@@ -23,6 +25,9 @@ class Health {
   runtime::Driver& driver_;
   FactSource facts_;
 };
+
+// How it stands, in one line for people: "taking calls; 12 waiting, 1 unknown".
+std::string status_line(const Facts& facts);
 
 // Shared with the admin listener, which shows it to holders of the token.
 ports::ControlReply metrics_reply(runtime::Driver& driver, const FactSource& facts);

@@ -10,17 +10,6 @@
 namespace hf::engine {
 namespace {
 
-bool wants_journal(const call::NewCall& call) {
-  if (call.streamed || call.safe) return false;
-  return call.key.has_value() || call.may_hold ||
-         call.upstream->idempotency.mode == call::Mode::key;
-}
-
-bool can_be_asked_about(const call::NewCall& call) {
-  return call.upstream->lookup &&
-         call::lookup_target(*call.upstream->lookup, *call.upstream, *call.request, call.key);
-}
-
 call::Happening what_was_refused(const call::Digest& owner, const Arrival& arrival) {
   return owner == arrival.call.owner ? call::Happening::key_mismatch
                                      : call::Happening::stranger_refused;
@@ -39,11 +28,7 @@ std::shared_ptr<call::Call> make_call(const Arrival& arrival, const Now& now) {
   made->request = fresh.request;
   made->has_body = fresh.has_body;
   made->body_bytes = view(fresh.request->body).size();
-  made->idempotency = fresh.upstream->idempotency;
-  if (made->idempotency.mode == call::Mode::verify && !can_be_asked_about(fresh)) {
-    // A placeholder has no value: nobody could ask what became of it.
-    made->idempotency.mode = call::Mode::none;
-  }
+  made->idempotency = fresh.frozen();
   made->safe = fresh.safe;
   made->head_is_proof = fresh.route->head_is_proof;
   made->accepted = call::Stamp::of(now);
@@ -79,7 +64,7 @@ void Core::on(CallArrived&& event) {
     send_problem(arrival.exchange, spec, false);
     return;
   }
-  if (!wants_journal(arrival.call) || !arrival.call.key) {
+  if (!arrival.call.wants_journal() || !arrival.call.key) {
     begin_call(std::move(arrival));
     return;
   }
@@ -190,7 +175,7 @@ bool Core::is_another_derived(const call::Call& call, Arrival& arrival) const {
 }
 
 void Core::begin_call(Arrival arrival) {
-  const bool journaled = wants_journal(arrival.call);
+  const bool journaled = arrival.call.wants_journal();
   call::ProblemSpec refused;
   refused.safe_to_retry = true;
   refused.retry_after = Duration::seconds(1);

@@ -9,18 +9,6 @@
 namespace hf::engine {
 namespace {
 
-int budget_permille_of(const call::Settings& settings, const std::string& upstream) {
-  // One budget an upstream: the most careful of the routes that lead there.
-  int permille = 1000;
-  bool any = false;
-  for (const auto& route : settings.routes) {
-    if (route->upstream != upstream) continue;
-    permille = std::min(permille, route->retry.budget_permille);
-    any = true;
-  }
-  return any ? permille : 200;
-}
-
 // Whether its client is told that another call had the same content.
 bool warns(const Active& active) {
   return active.call->resembles && active.route->suspect.action == call::OnSuspect::warn;

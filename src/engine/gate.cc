@@ -29,6 +29,18 @@ policy::BudgetConfig budget_config(int permille) {
 
 }  // namespace
 
+int budget_permille_of(const call::Settings& settings, const std::string& upstream) {
+  // One budget an upstream: the most careful of the routes that lead there.
+  int permille = 1000;
+  bool any = false;
+  for (const auto& route : settings.routes) {
+    if (route->upstream != upstream) continue;
+    permille = std::min(permille, route->retry.budget_permille);
+    any = true;
+  }
+  return any ? permille : 200;
+}
+
 Gate::Gate(const call::UpstreamSettings& settings, int budget_permille)
     : breaker_(breaker_config(settings.breaker)),
       budget_(budget_config(budget_permille)),

@@ -29,6 +29,9 @@ struct Entry {
   std::optional<Instant> not_before;  // when asking again can help; none: when an attempt ends
 };
 
+// The share of retries that an upstream's routes agree on.
+int budget_permille_of(const call::Settings& settings, const std::string& upstream);
+
 class Gate {
  public:
   Gate(const call::UpstreamSettings& settings, int budget_permille);

@@ -1,7 +1,5 @@
 #include "adapters/http/control_server.h"
 
-#include <fmt/format.h>
-
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -15,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "adapters/http/listener.h"
 #include "adapters/http/server_address.h"
 
 namespace hf::adapters {
@@ -65,7 +64,7 @@ class ControlServer::Impl : public std::enable_shared_from_this<ControlServer::I
   Impl(asio::io_context& context, ports::ControlHandler handle, ControlLimits limit)
       : io(context), handler(std::move(handle)), limits(limit) {}
 
-  Result<std::uint16_t> listen(const std::string& address);
+  Result<std::uint16_t> listen(const std::string& address, const PassedSocket* passed);
   void stop();
 
   asio::io_context& io;
@@ -234,18 +233,10 @@ class ControlServer::Impl::Session : public std::enable_shared_from_this<Session
   bool head_only_ = false;
 };
 
-Result<std::uint16_t> ControlServer::Impl::listen(const std::string& address) {
-  HF_TRY(const auto endpoint, parse_listen_address(address));
+Result<std::uint16_t> ControlServer::Impl::listen(const std::string& address,
+                                                  const PassedSocket* passed) {
   auto listener = std::make_shared<Listener>(io);
-  error_code error;
-  listener->acceptor.open(endpoint.protocol(), error);
-  if (!error) listener->acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) listener->acceptor.bind(endpoint, error);
-  if (!error) listener->acceptor.listen(tcp::acceptor::max_listen_connections, error);
-  if (error) {
-    return fail(ErrorKind::unavailable, fmt::format("listen on {}: {}", address, error.message()));
-  }
-  const auto port = listener->acceptor.local_endpoint(error).port();
+  HF_TRY(const std::uint16_t port, start_listening(listener->acceptor, address, passed));
   listeners_.push_back(listener);
   accept(listener);
   return port;
@@ -309,8 +300,9 @@ ControlServer::ControlServer(asio::io_context& io, ports::ControlHandler handler
 ControlServer::~ControlServer() {
   impl_->stop();
 }
-Result<std::uint16_t> ControlServer::listen(const std::string& address) {
-  return impl_->listen(address);
+Result<std::uint16_t> ControlServer::listen(const std::string& address,
+                                            const PassedSocket* passed) {
+  return impl_->listen(address, passed);
 }
 void ControlServer::stop() {
   impl_->stop();

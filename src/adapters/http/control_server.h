@@ -17,6 +17,8 @@ class io_context;
 
 namespace hf::adapters {
 
+struct PassedSocket;
+
 struct ControlLimits {
   std::uint32_t head = 16 * 1024;          // beyond it 431
   std::uint64_t body = 2 * 1024 * 1024;    // beyond it 413
@@ -38,8 +40,9 @@ class ControlServer {
   ControlServer& operator=(const ControlServer&) = delete;
 
   // "127.0.0.1:8081" or "[::1]:8081", port 0 for a free one. Gives the port. May be called for
-  // several addresses. Errors: invalid (address), unavailable (bind).
-  Result<std::uint16_t> listen(const std::string& address);
+  // several addresses. `passed`: a socket that listens there already (start_listening). Errors:
+  // invalid (address), unavailable (bind).
+  Result<std::uint16_t> listen(const std::string& address, const PassedSocket* passed = nullptr);
   // Closes listeners and connections. The handler is not called any more.
   void stop();
   [[nodiscard]] int connections() const;

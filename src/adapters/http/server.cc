@@ -21,12 +21,16 @@ void Server::set_events(ports::ClientEvents& events) {
 }
 
 Result<std::uint16_t> Server::listen(const std::string& address, std::string listener,
-                                     const call::TlsListen& tls) {
-  return core_->listen(address, std::move(listener), tls);
+                                     const call::TlsListen& tls, const PassedSocket* passed) {
+  return core_->listen(address, std::move(listener), tls, passed);
 }
 
 void Server::set_intake(std::shared_ptr<const call::Intake> intake) {
   core_->set_intake(std::move(intake));
+}
+
+void Server::stop_accepting() {
+  core_->stop_accepting();
 }
 
 void Server::drain() {

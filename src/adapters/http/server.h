@@ -19,6 +19,7 @@ class io_context;
 namespace hf::adapters {
 
 class ServerCore;
+struct PassedSocket;
 
 // Limits of the server. The durations are checked by one sweep over all connections, so each may be
 // late by `sweep`.
@@ -70,12 +71,16 @@ class Server : public ports::Clients {
   void set_events(ports::ClientEvents& events);
   // Binds and accepts at once. `address` is "127.0.0.1:8080" or "[::1]:8080"; port 0 takes a free
   // one. `listener` is the name that routes know (IncomingHead::listener), empty for the main one.
-  // Gives the port. Errors: invalid (address, TLS files), unavailable (bind).
+  // `passed`: a socket that listens there already (start_listening). Gives the port. Errors:
+  // invalid (address, TLS files), unavailable (bind).
   Result<std::uint16_t> listen(const std::string& address, std::string listener = {},
-                               const call::TlsListen& tls = {});
+                               const call::TlsListen& tls = {},
+                               const PassedSocket* passed = nullptr);
   // For heads read from now on; a request whose head was judged keeps its own.
   void set_intake(std::shared_ptr<const call::Intake> intake);
 
+  // Who is connected already goes on as before.
+  void stop_accepting();
   // Stops accepting, closes idle connections, and lets every further answer say Connection: close.
   // How long to wait for idle() is the caller's to decide.
   void drain();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adapters/http/connection.h"
+#include "adapters/http/listener.h"
 #include "adapters/http/server_address.h"
 #include "adapters/tls/server_context.h"
 #include "base/check.h"
@@ -40,9 +41,8 @@ Instant ServerCore::now() {
 }
 
 Result<std::uint16_t> ServerCore::listen(const std::string& address, std::string name,
-                                         const call::TlsListen& tls) {
+                                         const call::TlsListen& tls, const PassedSocket* passed) {
   HF_CHECK_MSG(events_ != nullptr, "set_events() comes before listen()");
-  HF_TRY(const tcp::endpoint endpoint, parse_listen_address(address));
   auto listener = std::make_unique<Listener>(io_);
   listener->name = std::move(name);
   if (!tls.certificate.empty() || !tls.key.empty()) {
@@ -50,14 +50,7 @@ Result<std::uint16_t> ServerCore::listen(const std::string& address, std::string
     if (!context) return std::move(context.take_error()).in("listen on " + address);
     listener->tls = std::move(context).value();
   }
-  error_code ec;
-  auto& acceptor = listener->acceptor;
-  acceptor.open(endpoint.protocol(), ec);
-  if (!ec) acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
-  if (!ec) acceptor.bind(endpoint, ec);
-  if (!ec) acceptor.listen(tcp::acceptor::max_listen_connections, ec);
-  if (ec) return fail(ErrorKind::unavailable, "listen on " + address + ": " + ec.message());
-  const std::uint16_t port = acceptor.local_endpoint(ec).port();
+  HF_TRY(const std::uint16_t port, start_listening(listener->acceptor, address, passed));
   listeners_.push_back(std::move(listener));
   accept(*listeners_.back());
   arm_sweep();
@@ -106,12 +99,16 @@ void ServerCore::admit(Listener& listener, tcp::socket socket) {
   connection->start(busy);
 }
 
-void ServerCore::drain() {
-  draining_ = true;
+void ServerCore::stop_accepting() {
   for (const auto& listener : listeners_) {
     error_code ignored;
     listener->acceptor.close(ignored);
   }
+}
+
+void ServerCore::drain() {
+  draining_ = true;
+  stop_accepting();
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (const auto connection = slots_[i]) connection->drain();
   }
@@ -125,10 +122,7 @@ bool ServerCore::idle() const {
 }
 
 void ServerCore::close_all() {
-  for (const auto& listener : listeners_) {
-    error_code ignored;
-    listener->acceptor.close(ignored);
-  }
+  stop_accepting();
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (const auto connection = slots_[i]) connection->close();
   }

@@ -23,9 +23,10 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
              ServerOptions options);
 
   Result<std::uint16_t> listen(const std::string& address, std::string name,
-                               const call::TlsListen& tls);
+                               const call::TlsListen& tls, const PassedSocket* passed);
   void set_events(ports::ClientEvents* events) { events_ = events; }
   void set_intake(std::shared_ptr<const call::Intake> intake) { intake_ = std::move(intake); }
+  void stop_accepting();
   void drain();
   [[nodiscard]] bool idle() const;
   void close_all();
