@@ -206,7 +206,7 @@ routes: [ { path: /, upstream: bank, retry: { live: { attempts: 1 } } } ]`)
   assert.equal(await get(`ca: "${theirs.cert}"`), 200)
   assert.equal(await get(`ca: "${theirs.cert}", server_name: bank.test`), 200)
   assert.equal(await get(`ca: "${theirs.cert}", server_name: other.test`), 502)
-  assert.match(said, /hostname mismatch; expected is other\.test, vouched for by the authorities in/)
+  assert.match(said, /hostname mismatch; expected is other\.test, vouched for by the authorities/)
   const stranger = authority(t).cert
   assert.equal(await get(`ca: "${stranger}"`), 502)
   assert.match(said, new RegExp('certificate refused: self-signed certificate; expected is '
