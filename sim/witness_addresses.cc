@@ -68,6 +68,12 @@ void Witness::note_result(Upstream& upstream, const UnderWay& over,
     place.unknowable = place.unknowable || over.begun >= *turned;
     return;
   }
+  // A probe that failed has begun its time out anew: who was decided before that brings nobody back.
+  const bool old = over.begun < place.last_failure + kEdge || world_.lagged(place.last_failure);
+  if (place.out && sign == Sign::ok && old) {
+    place.unknowable = true;
+    return;
+  }
   if (sign == Sign::ok) {
     place.streak = 0;
     if (place.out) place.in_since = now;
