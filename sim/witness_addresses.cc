@@ -68,7 +68,8 @@ void Witness::note_result(Upstream& upstream, const UnderWay& over,
     place.unknowable = place.unknowable || over.begun >= *turned;
     return;
   }
-  // A probe that failed has begun its time out anew: who was decided before that brings nobody back.
+  // A probe that failed has begun its time out anew: who was decided before that brings nobody
+  // back.
   const bool old = over.begun < place.last_failure + kEdge || world_.lagged(place.last_failure);
   if (place.out && sign == Sign::ok && old) {
     place.unknowable = true;
@@ -98,11 +99,13 @@ void Witness::judge_address(const ports::AttemptSpec& spec, const std::string& o
                             const Copy& fresh) {
   const call::UpstreamSettings& settings = *spec.upstream;
   if (settings.urls.size() < 2) return;
-  // Whoever may have applied somewhere goes there; what a dead process was told may be lost.
+  // Whoever may have applied somewhere goes there; what a dead process was told may be lost, and a
+  // copy that it meant to send is in doubt although nobody has seen it.
   const auto& before = copies_of(order);
-  const bool doubt = std::any_of(before.begin(), before.end(), [&](const Copy& copy) {
-    return copy.life != life_ || !copy.proven();
-  });
+  const bool doubt =
+      cut_.contains(fresh.call) || std::any_of(before.begin(), before.end(), [&](const Copy& copy) {
+        return copy.life != life_ || !copy.proven();
+      });
   const bool bound = doubt && !fresh.safe && !settings.one_key_store;
   Upstream& upstream = upstreams_[settings.name];
   const auto under_way = under_way_.find(spec.id);
