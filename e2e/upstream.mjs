@@ -15,8 +15,9 @@ import { atEnd } from './rig.mjs'
 //   hint       whether a truthful Keep-Alive field says so
 //   answer     ({ order, n }) => the JSON of a good answer
 //   port       to come back on a port that it had before
+//   host       a loopback address (127.0.0.1)
 export async function startUpstream(t, options = {}) {
-  const { keys = true, delay = 0, idleClose = 0, hint = false } = options
+  const { keys = true, delay = 0, idleClose = 0, hint = false, host = '127.0.0.1' } = options
   const state = { requests: [], effects: [], connections: 0, fault: options.fault }
   const stored = new Map()
   const timers = new Set()
@@ -123,10 +124,10 @@ export async function startUpstream(t, options = {}) {
 
   const listen = port => new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => resolve(server.address().port))
+    server.listen(port, host, () => resolve(server.address().port))
   })
   state.port = await listen(options.port ?? 0)
-  state.url = `http://127.0.0.1:${state.port}`
+  state.url = `http://${host}:${state.port}`
   state.of = order => state.effects.filter(e => e.order === order)
   // Refuses connections and resets the open ones, until up().
   state.down = () => new Promise(resolve => {

@@ -13,6 +13,11 @@ std::string Url::authority() const {
   return own_port ? name : fmt::format("{}:{}", name, port);
 }
 
+std::string Proxy::authority() const {
+  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
+                                             : fmt::format("[{}]:{}", host, port);
+}
+
 bool Settings::needs_journal() const {
   return std::any_of(routes.begin(), routes.end(), [&](const auto& route) {
     const auto upstream = upstreams.find(route->upstream);
@@ -21,6 +26,10 @@ bool Settings::needs_journal() const {
     return keyed_upstream || route->hold != Hold::never || !route->key.from.empty() ||
            !route->key.derive.empty();
   });
+}
+
+std::string_view to_string(TlsVersion version) {
+  return version == TlsVersion::tls12 ? "1.2" : "1.3";
 }
 
 std::string_view to_string(Mode mode) {

@@ -72,6 +72,14 @@ struct BreakerSettings {
   bool operator==(const BreakerSettings&) const = default;
 };
 
+// When an address is left out for a while because calls to it fail (policy/ejection.h).
+struct EjectionSettings {
+  int consecutive = 5;
+  DurationRange out{Duration::seconds(10), Duration::minutes(5)};
+  int most_permille = 500;  // of the addresses; rounded up, never all; 0: none is ever left out
+  bool operator==(const EjectionSettings&) const = default;
+};
+
 struct Url {
   bool tls = false;
   std::string host;  // without brackets
@@ -79,6 +87,34 @@ struct Url {
   std::string base_path;  // "" or "/prefix", never with a slash at its end
   bool operator==(const Url&) const = default;
   // host[:port] as the Host field wants it: the port is left out where it is the scheme's own.
+  [[nodiscard]] std::string authority() const;
+};
+
+enum class TlsVersion : std::uint8_t { tls12, tls13 };
+
+// How Holdfast speaks TLS to an upstream. Files are PEM, and read again when they change.
+struct UpstreamTls {
+  std::string ca;           // trusted authorities; empty: the system's store
+  std::string certificate;  // the client's own, leaf first; empty: none is shown
+  std::string key;          // of `certificate`
+  // Of the key; may hold ${file:...} and ${env:...}, and is never printed or journaled. Empty:
+  // none.
+  std::string passphrase;
+  std::string server_name;  // what the upstream's certificate must carry; empty: the URL's host
+  TlsVersion min_version = TlsVersion::tls12;
+  auto operator<=>(const UpstreamTls&) const = default;
+};
+
+// An HTTP proxy between us and an upstream: every connection is a tunnel that CONNECT opens.
+struct Proxy {
+  std::string host;  // without brackets
+  std::uint16_t port = 0;
+  // Both may hold ${file:...} and ${env:...}; `password` is never printed or journaled. Empty user:
+  // no credentials are sent.
+  std::string user;
+  std::string password;
+  bool operator==(const Proxy&) const = default;
+  // host:port, IPv6 in brackets.
   [[nodiscard]] std::string authority() const;
 };
 
@@ -101,7 +137,8 @@ struct UpstreamSettings {
   std::string name;
   std::vector<Url> urls;
   bool one_key_store = false;  // several urls answer for one memory of keys
-  std::string ca_file;         // empty: the system's store
+  UpstreamTls tls;             // of https:// URLs
+  std::optional<Proxy> proxy;  // who then looks the URLs' names up; not with `public_only`
   std::string preset;          // empty: none
   Idempotency idempotency;
   std::optional<Lookup> lookup;  // mode verify needs one; mode key may have one
@@ -117,6 +154,7 @@ struct UpstreamSettings {
   std::optional<Rate> rate;
   Duration max_pause = Duration::hours(1);
   BreakerSettings breaker;
+  EjectionSettings ejection;
   std::vector<Accepted> accepted;
   bool operator==(const UpstreamSettings&) const = default;
 };
@@ -309,6 +347,7 @@ struct Settings {
   [[nodiscard]] bool needs_journal() const;
 };
 
+std::string_view to_string(TlsVersion version);
 std::string_view to_string(Mode mode);
 std::string_view to_string(Hold hold);
 std::string_view to_string(OnSuspect action);

@@ -146,32 +146,16 @@ void Core::pump(UpstreamState& upstream) {
   pump_held(upstream);
 }
 
-std::size_t Core::choose_url(const Active& active) const {
-  const call::UpstreamSettings& upstream = *active.upstream;
-  const std::size_t count = upstream.urls.size();
-  if (count <= 1) return 0;
-  const call::Call& call = *active.call;
-  // Several urls are several key stores unless declared one: an unresolved call stays.
-  if (call.unresolved && !upstream.one_key_store && !HF_BUG("go-to-another-store")) {
-    for (std::size_t i = 0; i < count; ++i) {
-      if (upstream.urls[i].authority() != call.first_sent_authority) continue;
-      HF_PROBE("kept-to-its-authority");
-      return i;
-    }
-  }
-  return static_cast<std::size_t>(call.attempts) % count;
-}
-
 void Core::launch(Active& active, policy::Lane lane, bool probe) {
   call::Call& call = *active.call;
   UpstreamState& upstream = upstream_of(active);
   alarms_.disarm({AlarmKind::call, {}, call.id, {}});
-  const std::size_t url = choose_url(active);
   take_declared_rules(active);
   // Invariant 3, once more at the last door.
   const call::Column column = call::column_of(call.idempotency.mode, call.safe);
   HF_CHECK(!active.in_line || active.has_turn);
   HF_CHECK(!call.unresolved || column == call::Column::safe || column == call::Column::key);
+  const std::size_t url = take_address(active);
   const AttemptId id{next_attempt_++};
   upstream.stats.attempts += 1;
   if (call.attempts > 0) upstream.stats.retries += 1;
@@ -208,6 +192,7 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   start.call = call.id;
   start.upstream = active.upstream;
   start.url = url;
+  if (active.last) start.tried = active.last->address;
   start.request = call.request;
   start.per_attempt = active.per_attempt;
   if (HF_BUG("resend-another-byte"))
@@ -396,6 +381,7 @@ void Core::take_evidence(Active& active, call::AttemptOutcome& outcome) {
 void Core::feed_policies(Active& active, const call::AttemptOutcome& outcome, call::Row row) {
   UpstreamState& upstream = upstream_of(active);
   Gate& gate = *upstream.gate;
+  const bool of_the_address = leave_address(active, outcome);
   const bool failed = row == call::Row::nothing_sent || row == call::Row::retry_status ||
                       row == call::Row::no_status || row == call::Row::answer_cut;
   if (outcome.cause == call::Cause::cancelled || outcome.cause == call::Cause::client_body) {
@@ -407,9 +393,10 @@ void Core::feed_policies(Active& active, const call::AttemptOutcome& outcome, ca
     }
   }
   if (row == call::Row::complete) gate.earn(now_.mono);  // a refusal is not a success
-  const bool counts = row != call::Row::refused && !(failed && active.breaker_counted);
+  const bool counted = failed && (active.breaker_counted || of_the_address);
+  const bool counts = row != call::Row::refused && !counted;
   gate.record(!failed, active.probe, counts, active.lane, now_.mono, prng_);
-  if (failed) active.breaker_counted = true;
+  if (failed && counts) active.breaker_counted = true;
   active.probe = false;
 }
 
