@@ -5,6 +5,7 @@
 #include "base/fields.h"
 #include "config/address.h"
 #include "config/draft.h"
+#include "config/read_classify.h"
 #include "config/read_lookup.h"
 #include "config/section.h"
 
@@ -193,6 +194,7 @@ void read_preset(Section& in, UpstreamDraft& out) {
   }
   out.settings.preset = name;
   out.settings.idempotency = out.preset->idempotency;
+  out.settings.classify = out.preset->classify;
   out.settings.timeouts = out.preset->timeouts;
 }
 
@@ -213,6 +215,7 @@ UpstreamDraft read_upstream(const Node::Key& name, const Node& node, Findings& f
   in.flag("one_key_store", settings.one_key_store);
   in.text("ca_file", settings.ca_file);
   read_idempotency(in.section("idempotency"), settings);
+  read_classify(in, settings);
   read_inject(in, "inject", settings);
   in.word<bool>("credentials", settings.credentials_stored, {{"stored", true}});
   in.text("account", settings.account);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <set>
 
+#include "call/classify.h"
 #include "review/forecast.h"
 
 namespace hf::review {
@@ -94,6 +95,7 @@ class Ruler {
     Idempotency rules;
     bool safe = false;
     bool head_is_proof = false;
+    std::vector<call::AnswerRule> classes;
   };
 
   static Decision decide(const Act& act, When when, const Known& known) {
@@ -103,11 +105,12 @@ class Ruler {
     evidently.held = when == When::held || when == When::held_in_doubt;
     evidently.unresolved_before = when == When::in_doubt || when == When::held_in_doubt;
     evidently.head_is_proof = known.head_is_proof;
+    evidently.rule = call::classify(known.classes, act.outcome);
     return call::decide(act.outcome, evidently);
   }
 
   void add(When when, const Act& act, std::vector<Ruled>& out) const {
-    const Known known{rules_, call_.safe, call_.route->head_is_proof};
+    const Known known{rules_, call_.safe, call_.route->head_is_proof, call_.upstream->classify};
     const Decision decision = decide(act, when, known);
     // A held call, or one in doubt, is mentioned where it is decided otherwise.
     const bool told = std::any_of(out.begin(), out.end(), [&](const Ruled& other) {
@@ -130,6 +133,7 @@ class Ruler {
     const auto upstream = [&](std::string_view key) {
       out.push_back(places_.of_upstream(*call_.upstream, key));
     };
+    if (matters([](Known& other) { other.classes.clear(); })) upstream("classify");
     if (matters([](Known& other) { other.rules.refused.clear(); })) upstream("idempotency.refused");
     if (matters([](Known& other) { other.rules.in_progress.clear(); })) {
       upstream("idempotency.in_progress");
