@@ -193,8 +193,9 @@ void read_rule(Section in, call::Mode mode, std::vector<AnswerRule>& out) {
     Duration pause = Duration::seconds(1);
     in.duration("pause", pause, kPause);
     rule.pause = pause;
+  } else {
+    in.raw("pause");
   }
-  in.raw("pause");
   judge_proof(in, rule, mode);
   in.close();
   out.push_back(std::move(rule));

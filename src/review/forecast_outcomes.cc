@@ -7,6 +7,7 @@
 #include <set>
 
 #include "call/classify.h"
+#include "review/classified.h"
 #include "review/forecast.h"
 
 namespace hf::review {
@@ -33,7 +34,8 @@ void add_status(std::vector<End>& out, int status, Fields fields, std::string na
 }
 
 // The statuses that anybody meets, and all that the configuration has a word for.
-std::vector<End> ends_of(const Idempotency& rules, Duration head, bool streams) {
+std::vector<End> ends_of(const call::UpstreamSettings& upstream, const Idempotency& rules,
+                         bool streams) {
   std::vector<End> out;
   out.push_back({"no connection", unreached(), false, false});
   std::set<int> statuses{200, 400, 401, 402, 403, 404, 408, 409,
@@ -53,9 +55,11 @@ std::vector<End> ends_of(const Idempotency& rules, Duration head, bool streams) 
     add_status(out, 500, {{rules.replay_marker, "true"}},
                fmt::format("500 with {}: true", rules.replay_marker));
   }
+  for (ClassifiedAnswer& answer : classified_answers(upstream.classify))
+    out.push_back({std::move(answer.name), std::move(answer.act), false, false});
   out.push_back({"bytes that are no HTTP", gibberish(), false, false});
   out.push_back({"connection lost", answer_lost(true), false, false});
-  out.push_back({"no answer in time", silence(head), false, false});
+  out.push_back({"no answer in time", silence(upstream.timeouts.head), false, false});
   Act killed = answer_lost(true);
   killed.outcome.cause = call::Cause::crash;
   out.push_back({"Holdfast killed", killed, false, true});
@@ -225,7 +229,7 @@ std::vector<Outcome> outcomes_of(const std::shared_ptr<const call::Settings>& se
       call.route->wait + kLastAttempt +
       std::max({call.route->deadline, lifetime, settings->journal.retention.keys});
   std::vector<Outcome> out;
-  for (End& end : ends_of(ruler.rules(), call.upstream->timeouts.head, !call.wants_journal())) {
+  for (End& end : ends_of(*call.upstream, ruler.rules(), !call.wants_journal())) {
     Act judged = end.act;
     judged.outcome.forwarded = end.forwarded;
     auto ruled = ruler.rule(judged);
