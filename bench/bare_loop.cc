@@ -34,7 +34,7 @@ using boost::system::error_code;
 using Tcp = asio::ip::tcp;
 
 constexpr std::size_t kWriteBuffer = std::size_t{64} << 20;
-constexpr std::size_t kUpstreamConnections = 64;
+constexpr std::size_t kUpstreamConnections = 256;
 
 struct Options {
   std::uint16_t port = 0;

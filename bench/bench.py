@@ -156,7 +156,7 @@ upstreams:
     url: "http://127.0.0.1:{upstream}"
     idempotency: {idempotency}
     credentials: stored
-    concurrency: 64
+    concurrency: 256
 routes:
   - path: /
     upstream: back

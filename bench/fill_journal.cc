@@ -1,5 +1,6 @@
-// Fills a journal with ended calls, as `holdfast serve` would have left them, so that searching can
-// be measured on as many as wanted: bench/search.py runs it.
+// Fills a journal with calls, as `holdfast serve` would have left them, so that searching, and
+// working on many of them, can be measured on as many as wanted: bench/search.py and
+// e2e/many.test.mjs run it. More than one run may fill the same one, each with a seed of its own.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -23,6 +24,10 @@ constexpr std::int64_t kSpanMs = 47LL * 3600 * 1000;
 struct Options {
   std::string path;
   std::uint64_t calls = 1'000'000;
+  std::uint64_t seed = 1;
+  std::string state = "answered";
+  std::string upstream = "bank";
+  std::size_t body = 0;  // bytes of each request's
 };
 
 // Counts what was committed; the journal thread posts straight to it.
@@ -54,6 +59,39 @@ class Progress final : public ports::JournalEvents {
   std::uint64_t done_ = 0;
 };
 
+call::Happening last_word(call::State state) {
+  if (state == call::State::dead) return call::Happening::died;
+  if (state == call::State::unknown) return call::Happening::became_unknown;
+  return state == call::State::waiting ? call::Happening::held : call::Happening::answered;
+}
+
+// What one attempt has made of it.
+void stand(call::Call& call, call::State state) {
+  call.state = state;
+  if (state == call::State::answered) {
+    call.answer = call::Answer{};
+    call.answer->status = 200;
+    call.answer->fields = {{"Content-Type", "application/json"}, {"Request-Id", "req_1"}};
+  } else {
+    call.held = true;
+    call.last_cause = call::Cause::connect_refused;
+    call.proof = call::Proof::no_byte;
+  }
+  if (state == call::State::waiting) {
+    call.reason = call::WaitReason::backoff;
+    call.next_attempt_at = call.accepted.wall + Duration::hours(24 * 6);
+  } else {
+    call.ended = call.accepted;
+  }
+  if (state == call::State::unknown) {
+    call.unresolved = true;
+    call.proof = call::Proof::none;
+    call.last_cause = call::Cause::reset;
+    call.first_sent = call.accepted;
+    call.first_sent_authority = "bank.example";
+  }
+}
+
 // Call n of all: a customer of 100,000, one of 50 amounts, and one country for everybody.
 call::CallWrite made(std::uint64_t n, const Options& options, const Now& now,
                      const call::Hasher& hasher, Prng& prng) {
@@ -63,37 +101,42 @@ call::CallWrite made(std::uint64_t n, const Options& options, const Now& now,
   const WallTime at{now.wall.ms - age};
   call->id = CallId::make(at, prng.next(), prng.next());
   call->epoch = 1;
-  call->state = call::State::answered;
   call->route = "/";
-  call->upstream = "bank";
+  call->upstream = options.upstream;
   call->owner = hasher.digest("owner", std::to_string(n % 10));
   call::KeyUse key;
-  key.identity = hasher.digest("key", std::to_string(n));
   key.field = "Idempotency-Key";
-  key.value = fmt::format("order-{}", n);
+  key.value = fmt::format("order-{}-{}", options.seed, n);
+  key.identity = hasher.digest("key", key.value);
   call->key = key;
-  call->fingerprint = hasher.digest("fingerprint", std::to_string(n));
+  call->fingerprint = hasher.digest("fingerprint", key.value);
   auto request = std::make_shared<call::Request>();
   request->method = "POST";
   request->target = "/v1/charges";
   request->fields = {{"Content-Type", "application/x-www-form-urlencoded"},
                      {"Authorization", "Bearer sk_test_0123456789"},
-                     {"User-Agent", "shop/2.1"}};
+                     {"User-Agent", "shop/2.1"},
+                     {key.field, key.value}};
+  if (options.body > 0) {
+    request->body = make_body(fmt::format("n={}&text={}", n, std::string(options.body, 'x')));
+    call->has_body = true;
+    call->body_bytes = view(request->body).size();
+  }
   call->request = request;
+  call->idempotency.mode = call::Mode::key;
+  call->idempotency.header = key.field;
   call->accepted = {at, now.boot, now.mono};
-  call->ended = call->accepted;
-  call->deadline = Duration::hours(23);
+  call->deadline = Duration::hours(24 * 7);
   call->attempts = 1;
-  call->answer = call::Answer{};
-  call->answer->status = 200;
-  call->answer->fields = {{"Content-Type", "application/json"}, {"Request-Id", "req_1"}};
+  stand(*call, *call::parse_state(options.state));
   call->index = {{"customer", fmt::format("cus_{}", n % 100'000), false},
                  {"amount", std::to_string(100 * (n % 50)), false},
                  {"country", "de", false}};
-  call->likeness = hasher.digest("likeness", std::to_string(n));
+  call->likeness = hasher.digest("likeness", key.value);
   call::CallWrite write;
+  write.write_request_body = call->has_body;
   for (const auto what : {call::Happening::accepted, call::Happening::attempt_started,
-                          call::Happening::attempt_ended, call::Happening::answered}) {
+                          call::Happening::attempt_ended, last_word(call->state)}) {
     call::TimelineEvent event;
     event.at = at;
     event.what = what;
@@ -122,7 +165,7 @@ Result<void> fill(const Options& options) {
   HF_TRY_VOID(journal.open());
   Progress progress;
   journal.attach(progress);
-  Prng prng(1);
+  Prng prng(options.seed);
   const Now now = clock.read();
   std::uint64_t commits = 0;
   for (std::uint64_t n = 0; n < options.calls;) {
@@ -141,10 +184,16 @@ Result<void> fill(const Options& options) {
 }  // namespace hf
 
 int main(int argc, char** argv) {
-  CLI::App app{"Fills a journal with ended calls, to measure searching in it."};
+  CLI::App app{"Fills a journal with calls, to measure what is done with many of them."};
   hf::Options options;
-  app.add_option("path", options.path, "the journal's directory, new")->required();
+  app.add_option("path", options.path, "the journal's directory")->required();
   app.add_option("--calls", options.calls, "how many")->capture_default_str();
+  app.add_option("--seed", options.seed, "another one for each run")->capture_default_str();
+  app.add_option("--state", options.state, "where they stand")
+      ->check(CLI::IsMember({"answered", "dead", "unknown", "waiting"}))
+      ->capture_default_str();
+  app.add_option("--upstream", options.upstream, "its name")->capture_default_str();
+  app.add_option("--body", options.body, "bytes of each request's body")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   const auto filled = hf::fill(options);
   if (filled.ok()) return 0;

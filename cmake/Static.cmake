@@ -1,7 +1,7 @@
 # holdfast-static: the same objects, with every library but glibc inside. glibc stays outside on
 # purpose: a program that has it inside loads the machine's name service modules with the wrong
 # glibc, and dies of it (docs/install.md). Not built by default: `./x package tarball` asks for it.
-set(static_libraries rocksdb gflags snappy z bz2 lz4 zstd ssl crypto sodium yaml-cpp)
+set(static_libraries rocksdb gflags snappy z bz2 lz4 zstd ssl crypto sodium yaml-cpp jemalloc_pic)
 set(archives "")
 set(missing "")
 foreach(library ${static_libraries})
@@ -19,7 +19,7 @@ endif()
 
 add_executable(holdfast-static EXCLUDE_FROM_ALL src/app/main.cc packaging/static_parts.cc)
 set(parts "")
-foreach(layer app config sandbox adapters control runtime engine call policy http1 base)
+foreach(layer app review config sandbox adapters control runtime engine call policy http1 base)
   list(APPEND parts $<TARGET_FILE:hf_${layer}>)
   add_dependencies(holdfast-static hf_${layer})
 endforeach()

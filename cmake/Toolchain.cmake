@@ -11,6 +11,7 @@ find_package(GTest REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(liblz4 REQUIRED IMPORTED_TARGET liblz4)
+pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
 find_path(RAPIDCHECK_INCLUDE rapidcheck.h REQUIRED)
 find_library(RAPIDCHECK_LIBRARY rapidcheck REQUIRED)
 add_library(rapidcheck_all INTERFACE)
@@ -58,4 +59,10 @@ if(HOLDFAST_SANITIZE)
     add_compile_options(-Wno-tsan)  # Asio uses fences, which tsan does not model
   endif()
   add_link_options(-fsanitize=${HOLDFAST_SANITIZE})
+endif()
+
+# The allocator of what is measured; a sanitizer brings its own.
+add_library(hf_allocator INTERFACE)
+if(NOT HOLDFAST_SANITIZE)
+  target_link_libraries(hf_allocator INTERFACE PkgConfig::jemalloc)
 endif()

@@ -1,20 +1,12 @@
 // The README's start with curl, run as it is written but for the ports.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import net from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { atEnd, folder, readText } from './rig.mjs'
+import { atEnd, folder, freePort, readText } from './rig.mjs'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
-
-const freePort = () => new Promise(done => {
-  const probe = net.createServer().listen(0, '127.0.0.1', () => {
-    const { port } = probe.address()
-    probe.close(() => done(port))
-  })
-})
 
 function blockBelow(heading) {
   const text = readText(join(ROOT, 'README.md')).split(`## ${heading}\n`)[1]

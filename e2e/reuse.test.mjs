@@ -12,7 +12,10 @@ const MARGINS_MS = [-40, -15, -5, 0, 1, 2, 5, 10, 20, 60, 150]
 test('no false unknown at an upstream that closes idle connections', {
   concurrency: true,
 }, async t => {
+  // One that closes within the second and does not say so can always meet a post under way: no rule
+  // of ours prevents that, and a busy machine shows it.
   const cases = CLOSES_MS.flatMap(idleClose => [false, true].map(hint => ({ idleClose, hint })))
+    .filter(({ idleClose, hint }) => hint || idleClose > 1000)
   const upstreams = await Promise.all(cases.map(options => startUpstream(t, options)))
   const proxy = await startHoldfast(t, `
 upstreams:

@@ -6,9 +6,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, resolve as absolute } from 'node:path'
+import { dirname, join, resolve as absolute } from 'node:path'
 
-const HOLDFAST = absolute(process.env.HOLDFAST ?? 'build/release/holdfast')
+export const HOLDFAST = absolute(process.env.HOLDFAST ?? 'build/release/holdfast')
 const START_MS = 30_000
 const REQUEST_MS = 60_000
 
@@ -97,13 +97,18 @@ export async function settled(sandbox, query = '', quiet = 1500) {
 }
 
 // `holdfast serve` with what `config` adds to listeners and journal (YAML, from its first column).
-// options: { data: the journal's folder (a fresh one), admin, health: listen there too, env }
+// options: { data: the journal's folder (a fresh one), env,
+//            admin, health: true, or a port: listen there too }
 export async function startHoldfast(t, config, options = {}) {
   const data = options.data ?? join(folder(t), 'data')
   const file = join(folder(t), 'holdfast.yaml')
   const extra = ['admin', 'health'].filter(name => options[name])
+  const listeners = extra.map(name => {
+    const port = options[name] === true ? 0 : options[name]
+    return `${name}: 127.0.0.1:${port}\n`
+  }).join('')
   writeFileSync(file, `listen: 127.0.0.1:0
-${extra.map(name => `${name}: 127.0.0.1:0\n`).join('')}journal: { path: "${data}"${
+${listeners}journal: { path: "${data}"${
   options.journal ? `, ${options.journal}` : ''} }
 ${config}`)
   const self = run(t, ['serve', '-c', file], options.env)
@@ -114,6 +119,43 @@ ${config}`)
   self.port = Number(new URL(self.url).port)
   return self
 }
+
+// Runs any other program to its end: { code, out, err }.
+export function runProgram(t, program, args) {
+  return new Promise(resolve => {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    atEnd(t, () => child.kill('SIGKILL'))
+    const self = { out: '', err: '' }
+    child.stdout.setEncoding('utf8').on('data', text => { self.out += text })
+    child.stderr.setEncoding('utf8').on('data', text => { self.err += text })
+    child.on('close', code => resolve({ code, ...self }))
+  })
+}
+
+// Calls in a journal as Holdfast would have left them, the oldest 47 hours old
+// (bench/fill_journal.cc).
+export async function fillJournal(t, data, calls, ...options) {
+  const made = await runProgram(t, join(dirname(HOLDFAST), 'holdfast-fill-journal'),
+    [data, '--calls', `${calls}`, ...options])
+  assert.equal(made.code, 0, made.err)
+}
+
+// For what must come back on the port that it had.
+export const freePort = () => new Promise(done => {
+  const probe = net.createServer().listen(0, '127.0.0.1', () => {
+    const { port } = probe.address()
+    probe.close(() => done(port))
+  })
+})
+
+// MiB of a process: VmRSS now, VmHWM at most.
+export function memoryOf(pid, field) {
+  const found = readText(`/proc/${pid}/status`).match(new RegExp(`${field}:\\s+(\\d+) kB`))
+  return found ? Number(found[1]) / 1024 : 0
+}
+
+// Begins a subcommand: { child, out, err, how (once it has ended), ended, kill, stop }.
+export const start = (t, args) => run(t, args)
 
 // Runs a subcommand to its end; options: { cwd }.
 export async function command(t, args, { cwd } = {}) {

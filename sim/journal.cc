@@ -180,6 +180,12 @@ void SimJournal::take() {
   });
 }
 
+bool SimJournal::surely_lacks(const call::Digest& identity) const {
+  if (!grouped() || broken_ || commits_queued() > 0 || prng_.chance(1, 2)) return false;
+  const auto found = store_.reads().find_key(identity);
+  return found.ok() && !found->entry;
+}
+
 // What it took.
 Duration SimJournal::serve(Command command, CommitFate& fate) {
   if (const auto* commit = std::get_if<CommitCommand>(&command)) {

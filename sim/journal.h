@@ -70,6 +70,9 @@ class SimJournal final : public adapters::CommandJournal {
   // Serves what waits and syncs all, at once and without a fault.
   void close() override;
 
+  // Now and then, where it is so.
+  [[nodiscard]] bool surely_lacks(const call::Digest& identity) const override;
+
   // Its thread takes what waits, or has a look when `idle`. The owner calls this whenever something
   // may have been asked for, once all that happens at this instant has happened.
   void wake(bool idle = false);

@@ -100,6 +100,9 @@ class MortalJournal final : public adapters::CommandJournal {
   Result<call::Recovered> open() override { return journal_.open(); }
   void attach(ports::JournalEvents& events) override { journal_.attach(events); }
   void close() override { journal_.close(); }
+  [[nodiscard]] bool surely_lacks(const call::Digest& identity) const override {
+    return !life_.dead() && journal_.surely_lacks(identity);
+  }
 
  private:
   void enqueue(adapters::Command command) override {

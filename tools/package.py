@@ -21,10 +21,10 @@ DEBIAN = ROOT / "packaging" / "debian"
 MAINTAINER = "The authors of Holdfast <holdfast@packages.invalid>"
 # Debian packages whose static libraries end up in a program, by program.
 STATIC = {"holdfast": ("librocksdb-dev",),
-          "holdfast-static": ("libbz2-dev", "libfmt-dev", "libgflags-dev", "liblz4-dev",
-                              "librocksdb-dev", "libsnappy-dev", "libsodium-dev", "libspdlog-dev",
-                              "libssl-dev", "libstdc++-12-dev", "libyaml-cpp-dev", "libzstd-dev",
-                              "zlib1g-dev")}
+          "holdfast-static": ("libbz2-dev", "libfmt-dev", "libgflags-dev", "libjemalloc-dev",
+                              "liblz4-dev", "librocksdb-dev", "libsnappy-dev", "libsodium-dev",
+                              "libspdlog-dev", "libssl-dev", "libstdc++-12-dev", "libyaml-cpp-dev",
+                              "libzstd-dev", "zlib1g-dev")}
 HEADERS = ("libboost1.81-dev", "libcli11-dev")
 
 

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "control/admin_reply.h"
 
 namespace hf::app {
 
@@ -40,7 +41,6 @@ Result<AdminAnswer> ask_admin(const AdminPlace& place, const std::string& method
                               const std::string& target, const std::string& body = {},
                               Duration patience = Duration::seconds(20));
 
-// For one part of a target.
-std::string percent_encoded(std::string_view text);
+using control::percent_encoded;
 
 }  // namespace hf::app

@@ -3,8 +3,12 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "app/admin_client.h"
+#include "app/bulk_command.h"
+#include "app/export_command.h"
+#include "app/selection_options.h"
 
 namespace CLI {
 class App;
@@ -30,13 +34,17 @@ struct CallsOptions {
   AdminHints where;
   bool json = false;  // the API's answer as it is, for scripts
 
-  std::string state;  // list
+  SelectionOptions select;  // list
   int limit = 50;
   std::string after;
-  std::string upstream;  // list: only this one; pause, resume: which
-  std::string call;      // show, retry, cancel, resolve: its id
+  std::string upstream;  // pause, resume: which
+  std::string call;      // show, retry, cancel, resolve: its id; empty: those that `bulk` selects
+  BulkOptions bulk;      // retry, cancel, resolve
+  OperationsOptions operations;
+  ExportOptions exported;
   std::string reason;
-  std::string outcome;      // resolve: applied, not_applied
+  std::vector<std::string> words;  // resolve: the id, if one call is meant, and the outcome
+  std::string outcome;             // resolve: applied, not_applied
   std::string answer_file;  // resolve applied: what the upstream answered; "-": standard input
   int answer_status = 200;
   std::string answer_type = "application/json";
@@ -51,7 +59,7 @@ struct CallsOptions {
 void add_calls_commands(CLI::App& app, CallsOptions& options, int& code);
 
 // Prints to stdout, errors to stderr. 0 done; 1 refused, not found, or no answer; 2 the command
-// line is wrong.
+// line is wrong. Of bulk commands as run_bulk says.
 int run_calls(const CallsOptions& options);
 
 }  // namespace hf::app

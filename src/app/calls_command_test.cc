@@ -1,25 +1,19 @@
 #include "app/calls_command.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <CLI/CLI.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
-#include <filesystem>
-#include <fstream>
-#include <thread>
 #include <vector>
 
-#include "adapters/http/control_server.h"
 #include "app/calls_view.h"
+#include "app/test_admin.h"
 #include "base/quantity.h"
 
 namespace hf::app {
 namespace {
 
 namespace json = boost::json;
+using namespace testing;  // NOLINT: the fixture of this very test
 
 constexpr WallTime kNow{1'790'000'000'000};
 
@@ -28,9 +22,6 @@ json::object object_of(const std::string& text) {
 }
 
 TEST(CallsView, TimesAsPeopleSayThem) {
-  EXPECT_EQ(parse_time(format_rfc3339(kNow)), kNow);
-  EXPECT_FALSE(parse_time("yesterday"));
-  EXPECT_FALSE(parse_time(""));
   const auto ago = [](Duration by) { return relative(kNow, kNow + by); };
   EXPECT_EQ(ago(Duration::millis(300)), "now");
   EXPECT_EQ(ago(Duration::seconds(59)), "59s ago");
@@ -81,87 +72,32 @@ TEST(CallsView, Upstreams) {
   EXPECT_NE(text.find("stripe    open     3          4"), std::string::npos) << text;
 }
 
-// The API as a script: answers what it is told and keeps what it was asked.
-class FakeAdmin {
- public:
-  FakeAdmin()
-      : server_(io_,
-                [this](const ports::ControlRequest& request, const ports::ControlRespond& respond) {
-                  requests.push_back(request);
-                  respond(reply);
-                }),
-        port_(server_.listen("127.0.0.1:0").value()),
-        thread_([this] { io_.run(); }) {}
-  ~FakeAdmin() {
-    io_.stop();
-    thread_.join();
-  }
-  [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
-
-  std::vector<ports::ControlRequest> requests;  // read while nothing is under way
-  ports::ControlReply reply;
-
- private:
-  boost::asio::io_context io_;
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
-      io_.get_executor()};
-  adapters::ControlServer server_;
-  std::uint16_t port_;
-  std::thread thread_;
-};
-
-class CallsCommand : public ::testing::Test {
- protected:
-  void SetUp() override {
-    dir_ = std::string(HF_BINARY_DIR) + "/calls-command-" + std::to_string(::getpid()) + "-" +
-           std::to_string(reinterpret_cast<std::uintptr_t>(this));
-    std::filesystem::create_directories(dir_);
-    write("token", "hf_secret\n");
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
-
-  std::string write(const std::string& name, const std::string& text) {
-    std::ofstream(dir_ + "/" + name) << text;
-    return dir_ + "/" + name;
-  }
-  // As if it stood behind "holdfast"; what it printed is in `out` and `err`.
-  int run(std::vector<std::string> words) {
-    CLI::App app;
-    app.require_subcommand(1);
-    CallsOptions options;
-    int code = -1;
-    add_calls_commands(app, options, code);
-    words.insert(words.end(), {"--admin", admin.address(), "--token-file", dir_ + "/token"});
-    std::vector<std::string> reversed(words.rbegin(), words.rend());
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    try {
-      app.parse(reversed);
-    } catch (const CLI::ParseError&) {
-      code = 2;
-    }
-    out = ::testing::internal::GetCapturedStdout();
-    err = ::testing::internal::GetCapturedStderr();
-    return code;
-  }
-
-  std::string dir_;
-  FakeAdmin admin;
-  std::string out;
-  std::string err;
-};
-
 TEST_F(CallsCommand, ListAsksWithTheTokenAndItsFilters) {
   admin.reply.body = R"({"calls":[],"more":false,"next":null})";
   EXPECT_EQ(run({"calls", "list", "--state", "unknown", "--upstream", "a b"}), 0);
   EXPECT_EQ(out, "no such calls\n");
   ASSERT_EQ(admin.requests.size(), 1U);
   EXPECT_EQ(admin.requests[0].method, "GET");
-  EXPECT_EQ(admin.requests[0].target, "/v1/calls?limit=50&state=unknown&upstream=a%20b");
+  EXPECT_EQ(admin.requests[0].target, "/v1/calls?state=unknown&upstream=a%20b&limit=50");
   EXPECT_EQ(find_field(admin.requests[0].fields, "Authorization")->value, "Bearer hf_secret");
   EXPECT_EQ(find_field(admin.requests[0].fields, "Host")->value, admin.address());
   EXPECT_EQ(run({"calls", "list", "--json"}), 0);
-  EXPECT_EQ(out, admin.reply.body + "\n");
+  EXPECT_EQ(out, R"({"calls":[],"more":false,"next":null,"unreadable":[],"examined":0})"
+                 "\n");
+}
+
+TEST_F(CallsCommand, ListGoesOnUntilThereAreEnough) {
+  admin.say(R"({"calls":[],"examined":2000,"more":true,"next":"b"})");
+  admin.say(R"({"calls":[{"call":"a1"}],"examined":2000,"more":true,"next":"a1"})");
+  admin.say(
+      R"({"calls":[{"call":"a0"}],"unreadable":["b1"],"examined":7,"more":true,"next":"a0"})");
+  EXPECT_EQ(run({"calls", "list", "--status", "5xx", "--limit", "2", "--json"}), 0);
+  EXPECT_EQ(out, R"({"calls":[{"call":"a1"},{"call":"a0"}],"unreadable":["b1"],"examined":4007,)"
+                 R"("more":true,"next":"a0"})"
+                 "\n");
+  ASSERT_EQ(admin.requests.size(), 3U);
+  EXPECT_EQ(admin.requests[1].target, "/v1/calls?status=5xx&limit=2&after=b");
+  EXPECT_EQ(admin.requests[2].target, "/v1/calls?status=5xx&limit=1&after=a1");
 }
 
 TEST_F(CallsCommand, ResolveSendsTheAnswer) {

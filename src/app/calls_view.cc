@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <ctime>
 #include <vector>
 
 #include "app/json_view.h"
+#include "base/quantity.h"
 
 namespace hf::app {
 namespace {
@@ -15,8 +15,8 @@ namespace {
 namespace json = boost::json;
 
 std::string when(const json::object& object, std::string_view name, const ViewOptions& options) {
-  const auto at = parse_time(text_of(object, name));
-  return at ? relative(*at, options.now) : std::string{};
+  const auto at = parse_rfc3339(text_of(object, name));
+  return at.ok() ? relative(*at, options.now) : std::string{};
 }
 
 std::string when_long(const json::object& object, std::string_view name,
@@ -53,20 +53,6 @@ std::string what_now(const json::object& call) {
 
 }  // namespace
 
-std::optional<WallTime> parse_time(std::string_view text) {
-  const std::string copy(text);
-  std::tm parts{};
-  int millis = 0;
-  char end = 0;
-  const int read =
-      std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d.%3d%c", &parts.tm_year, &parts.tm_mon,
-                  &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec, &millis, &end);
-  if (read != 8 || end != 'Z') return {};
-  parts.tm_year -= 1900;
-  parts.tm_mon -= 1;
-  return WallTime{static_cast<std::int64_t>(::timegm(&parts)) * 1000 + millis};
-}
-
 std::string relative(WallTime at, WallTime now) {
   const bool past = at <= now;
   const std::int64_t total = (past ? now.ms - at.ms : at.ms - now.ms) / 1000;
@@ -92,7 +78,13 @@ std::string relative(WallTime at, WallTime now) {
 
 std::string show_calls(const json::object& page, const ViewOptions& options) {
   const json::array* calls = list_of(page, "calls");
-  if (calls == nullptr || calls->empty()) return "no such calls\n";
+  const json::array* broken = list_of(page, "unreadable");
+  std::string unreadable;
+  for (std::size_t i = 0; broken != nullptr && i < broken->size(); ++i) {
+    const auto* id = (*broken)[i].if_string();
+    if (id != nullptr) unreadable += fmt::format("{}: its record cannot be read\n", safe(*id));
+  }
+  if (calls == nullptr || calls->empty()) return "no such calls\n" + unreadable;
   Table table({"CALL", "STATE", "WHY", "UPSTREAM", "REQUEST", "TRIES", "BEGAN", "NEXT"});
   for (const json::value& value : *calls) {
     const json::object* call = value.if_object();
@@ -101,7 +93,7 @@ std::string show_calls(const json::object& page, const ViewOptions& options) {
                text_of(*call, "upstream"), request_of(*call), text_of(*call, "attempts"),
                when(*call, "created_at", options), when(*call, "next_attempt_at", options)});
   }
-  std::string out = table.text(options.colour, 1);
+  std::string out = table.text(options.colour, 1) + unreadable;
   if (flag_of(page, "more") && !text_of(page, "next").empty()) {
     out += fmt::format("more: --after {}\n", text_of(page, "next"));
   }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/json/object.hpp>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,8 +25,6 @@ std::string show_blocked(const boost::json::object& answer, const ViewOptions& o
 // {upstreams: [...]}
 std::string show_upstreams(const boost::json::object& answer, const ViewOptions& options);
 
-// "2026-11-21T03:39:20.123Z", as format_rfc3339 writes it.
-std::optional<WallTime> parse_time(std::string_view text);
 // "just now", "3m ago", "in 2h": the two largest units that matter, as people say it.
 std::string relative(WallTime at, WallTime now);
 

@@ -7,6 +7,7 @@
 #include "adapters/telemetry/process.h"
 #include "app/alert_wiring.h"
 #include "app/logging.h"
+#include "app/operation_files.h"
 #include "control/admin.h"
 #include "control/health.h"
 
@@ -142,6 +143,15 @@ class ControlWiring::Impl {
     options.hasher = parts_.hasher;
     options.now = [this] { return parts_.clock->read().wall; };
     options.alerts = [this] { return alerts_.alerts().json(); };
+    options.fresh_id = parts_.fresh_id;
+    options.log = [](std::string_view what, const std::string& detail) {
+      log_event(adapters::LogLevel::info, what, detail);
+    };
+    options.sealer = parts_.sealer;
+    if (parts_.sealer) {
+      options.operations =
+          operation_files(settings_->journal.path + "/operations", *parts_.sealer, *parts_.clock);
+    }
     admin_.emplace(*parts_.driver, std::move(options));
     admin_server_.emplace(*parts_.io, [this](const ports::ControlRequest& request,
                                              const ports::ControlRespond& respond) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "adapters/rocksdb/rocksdb_journal.h"
 #include "base/result.h"
 #include "call/hasher.h"
+#include "call/record_seal.h"
 #include "call/settings.h"
 #include "ports/clock.h"
 #include "runtime/driver.h"
@@ -29,6 +31,8 @@ struct ControlParts {
   std::string token;                            // of the admin API
   std::optional<call::Hasher> hasher;           // of client data, as the intake's
   bool fresh = false;                           // the journal was empty at this start
+  std::optional<call::Sealer> sealer;           // of the journal; none: there is none
+  std::function<CallId()> fresh_id;
 };
 
 class ControlWiring {

@@ -11,6 +11,7 @@
 #include "app/calls_view.h"
 #include "app/explain_view.h"
 #include "app/json_view.h"
+#include "base/quantity.h"
 
 namespace hf::app {
 namespace {
@@ -129,10 +130,10 @@ class Drawing {
  public:
   explicit Drawing(const std::vector<const json::object*>& timeline) {
     for (const json::object* event : timeline) {
-      const auto at = parse_time(text_of(*event, "at"));
-      if (!at) continue;
-      if (!first_) first_ = at;
-      last_ = at;
+      const auto at = parse_rfc3339(text_of(*event, "at"));
+      if (!at.ok()) continue;
+      if (!first_) first_ = *at;
+      last_ = *at;
       add(*event);
     }
   }
@@ -175,9 +176,9 @@ class Drawing {
   }
 
   [[nodiscard]] int x_of(const json::object& event) const {
-    const auto at = parse_time(text_of(event, "at"));
+    const auto at = parse_rfc3339(text_of(event, "at"));
     const std::int64_t span = std::max<std::int64_t>(last_->ms - first_->ms, 1);
-    const std::int64_t along = at ? at->ms - first_->ms : 0;
+    const std::int64_t along = at.ok() ? at->ms - first_->ms : 0;
     return kLeft + static_cast<int>(along * (kDrawn - kLeft - 30) / span);
   }
 

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "app/admin_talk.h"
 #include "app/explain_view.h"
 #include "app/json_view.h"
 #include "base/result.h"
@@ -85,14 +86,8 @@ int report(const ExplainOptions& options, const AdminAnswer& answer) {
   return code_of(options, *object);
 }
 
-void add_where(CLI::App& command, ExplainOptions& options) {
-  command.add_option(
-      "-c,--config", options.where.config,
-      "the configuration, for the admin address and token (default: holdfast.yaml of "
-      "this folder, else /etc/holdfast/holdfast.yaml)");
-  command.add_option("--admin", options.where.admin, "HOST:PORT of the admin API [HOLDFAST_ADMIN]");
-  command.add_option("--token-file", options.where.token_file,
-                     "file with its token [HOLDFAST_TOKEN_FILE]");
+void add_where_and_json(CLI::App& command, ExplainOptions& options) {
+  add_where(command, options.where);
   command.add_flag("--json", options.json, "the answer as JSON, for scripts");
 }
 
@@ -111,7 +106,7 @@ void add_explain_commands(CLI::App& app, ExplainOptions& options, int& code) {
       "Exit code: 0 nothing was doubled; 1 doubled, or the same content twice under two keys;\n"
       "2 not known, and the output says which fact is missing; 3 a wrong command line or no "
       "answer.");
-  add_where(*explain, options);
+  add_where_and_json(*explain, options);
   CLI::Option* call = explain->add_option("call", options.call, "the call's id");
   CLI::Option* key = explain->add_option("--key", options.key, "the idempotency key as sent");
   CLI::Option* match = explain->add_option("--match", options.matches,
@@ -137,7 +132,7 @@ void add_explain_commands(CLI::App& app, ExplainOptions& options, int& code) {
       "  holdfast duplicates\n"
       "  holdfast duplicates --since 7d --window 10m --json\n"
       "Exit code: 0 none; 1 some; 3 a wrong command line or no answer.");
-  add_where(*duplicates, options);
+  add_where_and_json(*duplicates, options);
   duplicates->add_option("--since", options.since, "how far back (default 24h)");
   duplicates->add_option("--window", options.window, "how far apart two may be (default 60s)");
   duplicates->callback([&options, &code] {

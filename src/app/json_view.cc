@@ -141,7 +141,8 @@ std::string happening_of(const json::object& event) {
   add("evidence", "");
   add("cause", "");
   add("proof", "proof: ");
-  add("where", text_of(event, "who") == "client" ? "from " : "at ");
+  const std::string who = text_of(event, "who");
+  add("where", who == "client" ? "from " : who == "operator" ? "" : "at ");
   add("rule", "rule: ");
   add("detail", "");
   if (event.contains("took_ms")) out += fmt::format(", {} ms", number_of(event, "took_ms"));
@@ -155,8 +156,7 @@ std::string happening_of(const json::object& event) {
     out += fmt::format(", {} bytes out, {} in, {} connection", sent, received,
                        flag_of(event, "reused") ? "a reused" : "a new");
   }
-  const bool of_request = text_of(event, "who") == "client";
-  add("hash", of_request ? "content #" : "answer #");
+  add("hash", who == "client" ? "content #" : "answer #");
   return out;
 }
 

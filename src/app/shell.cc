@@ -69,6 +69,10 @@ class Shell::Impl {
 
  private:
   Result<call::Recovered> open_journal(const call::Sealer& sealer);
+  runtime::Random128 random() {
+    const std::uint64_t high = dice_.next();
+    return {high, dice_.next()};
+  }
   call::Intake make_intake();
   const adapters::PassedSocket* passed(const std::string& address) const {
     return adapters::passed_at(surroundings_.sockets, address);
@@ -100,6 +104,7 @@ class Shell::Impl {
   std::unique_ptr<ControlWiring> control_;
   std::optional<Heartbeat> heartbeat_;
   std::optional<call::Hasher> hasher_;
+  std::optional<call::Sealer> sealer_;  // of the journal
   struct Unsigned {
     std::optional<Instant> told_at;
     std::uint64_t since_told = 0;
@@ -148,6 +153,7 @@ Result<void> Shell::Impl::start() {
     if (!opened.ok()) return opened.take_error();
     recovered = std::move(*opened);
     fresh_ = recovered.fresh;
+    sealer_ = sealer;
   } else {
     sealer.emplace(random_key());  // only hashes of this process
   }
@@ -164,10 +170,7 @@ Result<void> Shell::Impl::start() {
   options.seed = adapters::random_u64();
   options.hasher = hasher_;
   runtime::Hooks hooks;
-  hooks.random = [this] {
-    const std::uint64_t high = dice_.next();
-    return runtime::Random128{high, dice_.next()};
-  };
+  hooks.random = [this] { return random(); };
   hooks.note = [](const engine::Note& note) { log_note(note); };
   if (journal_) {
     HF_TRY_VOID(crash_slot_.open(journal.path + "/handling"));
@@ -276,6 +279,11 @@ Result<void> Shell::Impl::bind_control(const std::string& token) {
   parts.fresh = fresh_;
   parts.hasher = hasher_;
   parts.token = token;
+  parts.sealer = sealer_;
+  parts.fresh_id = [this] {
+    const runtime::Random128 dice = random();
+    return CallId::make(clock_.read().wall, dice.high, dice.low);
+  };
   control_ = std::make_unique<ControlWiring>(std::move(parts), settings_);
   if (!settings_->admin.empty()) {
     auto port = control_->listen_admin(settings_->admin, passed(settings_->admin));

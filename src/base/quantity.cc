@@ -229,6 +229,32 @@ class DateScanner {
     literal(":");
     out.second = number(2);
   }
+  // ".123" of a second in milliseconds, whatever else it has; 0 where there is none.
+  int fraction() {
+    if (!next_is(".")) return 0;
+    rest_.remove_prefix(1);
+    if (rest_.empty() || !is_digit(rest_.front())) stop();
+    int out = 0;
+    for (int place = 100; !rest_.empty() && is_digit(rest_.front()); place /= 10) {
+      out += (rest_.front() - '0') * place;
+      rest_.remove_prefix(1);
+    }
+    return out;
+  }
+  // "Z", "+01:00": minutes to the east.
+  int zone() {
+    if (next_is("Z")) {
+      literal("Z");
+      return 0;
+    }
+    const bool west = next_is("-");
+    literal(west ? "-" : "+");
+    const int hours = number(2);
+    literal(":");
+    const int minutes = number(2);
+    if (hours > 23 || minutes > 59) stop();
+    return (west ? -1 : 1) * (hours * 60 + minutes);
+  }
   bool done() const { return ok_ && rest_.empty(); }
 
  private:
@@ -449,6 +475,32 @@ std::string format_rfc3339(WallTime time) {
   const Civil c = civil(time);
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", c.year, c.month, c.day, c.hour,
                      c.minute, c.second, c.ms);
+}
+
+Result<WallTime> parse_rfc3339(std::string_view text) {
+  DateScanner in(text);
+  Civil c;
+  c.year = in.number(4);
+  in.literal("-");
+  c.month = static_cast<unsigned>(in.number(2));
+  in.literal("-");
+  c.day = static_cast<unsigned>(in.number(2));
+  in.literal("T");
+  c.hour = in.number(2);
+  in.literal(":");
+  c.minute = in.number(2);
+  if (in.next_is(":")) {
+    in.literal(":");
+    c.second = in.number(2);
+    c.ms = in.fraction();
+  }
+  const int east = in.zone();
+  const auto time = in.done() ? wall_time(c) : std::nullopt;
+  if (!time) {
+    return fail(ErrorKind::invalid,
+                quoted(text) + " is not a time: write one like 2026-11-21T03:39:20Z");
+  }
+  return *time - Duration::minutes(east);
 }
 
 std::string format_http_date(WallTime time) {

@@ -43,6 +43,8 @@ std::string format_permille(int permille);
 
 // RFC 3339 in UTC with milliseconds, "2026-11-21T03:39:20.123Z".
 std::string format_rfc3339(WallTime time);
+// "2026-11-21T03:39:20.123Z"; seconds, or parts of one, may be missing, and "+01:00" stand for Z.
+Result<WallTime> parse_rfc3339(std::string_view text);
 // IMF-fixdate (RFC 9110 section 5.6.7), "Sat, 21 Nov 2026 03:39:20 GMT".
 std::string format_http_date(WallTime time);
 // All three forms of an HTTP date; ErrorKind::invalid else. Two-digit years by RFC 9110's rule of

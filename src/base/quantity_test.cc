@@ -200,6 +200,24 @@ TEST(Quantity, TimesForPeople) {
   EXPECT_EQ(format_http_date(kExample), "Sun, 06 Nov 1994 08:49:37 GMT");
 }
 
+TEST(Quantity, Rfc3339ReadsBack) {
+  for (const std::int64_t ms : {0LL, -1LL, 1'795'232'360'123LL, 951'782'400'000LL}) {
+    EXPECT_EQ(parse_rfc3339(format_rfc3339({ms})).value(), WallTime{ms});
+  }
+  constexpr WallTime kAt{1'795'232'360'000};
+  for (const auto text : {"2026-11-21T03:39:20Z", "2026-11-21T03:39:20.000999Z",
+                          "2026-11-21T04:39:20+01:00", "2026-11-20T22:09:20-05:30"}) {
+    EXPECT_EQ(parse_rfc3339(text).value(), kAt) << text;
+  }
+  EXPECT_EQ(parse_rfc3339("2026-11-21T03:39Z").value().ms, kAt.ms - 20'000);
+  for (const auto text :
+       {"", "2026-11-21", "2026-11-21T03:39:20", "2026-13-21T03:39:20Z", "2026-02-30T03:39:20Z",
+        "2026-11-21T24:39:20Z", "2026-11-21T03:39:20.Z", "2026-11-21T03:39:20Zz",
+        "2026-11-21 03:39:20Z", "2026-11-21T03:39:20+1:00", "2026-11-21T03:39:20+99:00"}) {
+    EXPECT_FALSE(parse_rfc3339(text).ok()) << text;
+  }
+}
+
 TEST(Quantity, AllThreeFormsOfAnHttpDate) {
   for (const std::string text : {"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
                                  "Sun Nov  6 08:49:37 1994"}) {

@@ -3,6 +3,8 @@
 
 #include <array>
 #include <compare>
+#include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace hf::call {
@@ -12,6 +14,15 @@ struct Digest {
   auto operator<=>(const Digest&) const = default;
   [[nodiscard]] std::string_view raw() const {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+};
+
+// A keyed hash is as well spread as any.
+struct DigestHash {
+  std::uint64_t operator()(const Digest& digest) const {
+    std::uint64_t out = 0;
+    std::memcpy(&out, digest.bytes.data(), sizeof out);
+    return out;
   }
 };
 

@@ -169,6 +169,13 @@ CallId first_born(WallTime when) {
   return CallId::make(when, 0, 0);
 }
 
+CallId just_above(CallId id) {
+  for (auto at = id.bytes.rbegin(); at != id.bytes.rend(); ++at) {
+    if (++*at != 0) break;
+  }
+  return id;
+}
+
 Result<CallId> call_of_key(std::string_view key) {
   if (key.size() < 1 + CallId::kSize) return fail(ErrorKind::corrupt, "storage key without a call");
   return CallId::from_bytes(key.substr(key.size() - CallId::kSize));

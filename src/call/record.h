@@ -123,6 +123,8 @@ std::string likeness_key(const Digest& likeness, const CallId& call);
 Result<LikenessEntry> parse_likeness_entry(std::string_view key, std::string_view value);
 // The smallest id of a call born at `when`: where a walk by age begins or ends.
 CallId first_born(WallTime when);
+// The next id after this one, in the order of ids.
+CallId just_above(CallId id);
 // Ascending time as ascending bytes, also before 1970.
 std::uint64_t ordered_ms(WallTime time);
 

@@ -26,6 +26,9 @@ enum class RecordKind : std::uint8_t {
   meta = 7,
   change = 8,        // what a later write has changed of a call, and its events
   amended_head = 9,  // a call whose frozen part has changed
+  // Sealed like records, and not in the journal's database.
+  operation = 64,    // a bulk operation as it stands
+  export_part = 65,  // what an export shows only to who has the key
 };
 
 // The part of a record that is readable without the key, and authenticated by it.

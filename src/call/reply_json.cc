@@ -73,6 +73,15 @@ std::string json_string(std::string_view text) {
   return out + "\"";
 }
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t size = utf8_length(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
 JsonObject& JsonObject::raw(std::string_view name, std::string_view json) {
   if (members_.size() > 1) members_ += ',';
   members_ += json_string(name);

@@ -11,6 +11,9 @@ namespace hf::call {
 // result is always valid JSON (RFC 8259 section 8.1).
 std::string json_string(std::string_view text);
 
+// Whether json_string keeps every byte of it.
+bool is_utf8(std::string_view text);
+
 // Builds one object, members in the order of the calls.
 class JsonObject {
  public:

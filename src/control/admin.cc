@@ -13,8 +13,10 @@
 #include "base/quantity.h"
 #include "call/reply_json.h"
 #include "control/admin_explain.h"
+#include "control/admin_export.h"
 #include "control/admin_reply.h"
 #include "control/call_view.h"
+#include "control/forecast.h"
 #include "control/guard.h"
 #include "control/health.h"
 #include "control/incident_reading.h"
@@ -31,6 +33,7 @@ namespace {
 
 constexpr std::size_t kListDefault = 100;
 constexpr std::size_t kListMax = 1000;
+constexpr std::size_t kListExamined = 500;  // of one page
 constexpr std::size_t kReasonMax = 500;
 constexpr std::size_t kAnswerMax = 1024 * 1024;
 constexpr Duration kIncidentMax = Duration::hours(24 * 90);
@@ -47,15 +50,15 @@ ControlReply wrong_method(std::string_view allow) {
   return out;
 }
 
-// "a=1&b=2"; invalid when malformed, not one of `known`, or twice.
-Result<std::map<std::string, std::string>> parse_query(std::string_view text,
-                                                       const std::vector<std::string>& known) {
+// By name; invalid when one is none of `known`, or there twice. `also` are known and were taken.
+Result<std::map<std::string, std::string>> known_values(QueryPairs pairs,
+                                                        const std::vector<std::string>& known,
+                                                        const std::string& also = {}) {
   std::map<std::string, std::string> out;
-  HF_TRY(auto pairs, query_pairs(text));
   for (auto& [name, value] : pairs) {
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      return fail(ErrorKind::invalid, fmt::format("query '{}' is not known here; known are: {}",
-                                                  name, fmt::join(known, ", ")));
+      return fail(ErrorKind::invalid, fmt::format("query '{}' is not known here; known are: {}{}",
+                                                  name, fmt::join(known, ", "), also));
     }
     if (!out.emplace(name, std::move(value)).second) {
       return fail(ErrorKind::invalid, fmt::format("query '{}' is there twice", name));
@@ -64,22 +67,24 @@ Result<std::map<std::string, std::string>> parse_query(std::string_view text,
   return out;
 }
 
-Result<ports::CallFilter> parse_filter(std::string_view query) {
-  HF_TRY(const auto values, parse_query(query, {"state", "upstream", "limit", "after"}));
+// "a=1&b=2"; invalid when malformed as well.
+Result<std::map<std::string, std::string>> parse_query(std::string_view text,
+                                                       const std::vector<std::string>& known) {
+  HF_TRY(auto pairs, query_pairs(text));
+  return known_values(std::move(pairs), known);
+}
+
+Result<ports::CallFilter> parse_filter(std::string_view query, const SelectionContext& context) {
+  HF_TRY(auto pairs, query_pairs(query));
   ports::CallFilter out;
+  HF_TRY(out.select, take_selection(pairs, context));
+  HF_TRY(const auto values,
+         known_values(std::move(pairs), {"limit", "after"}, ", " + selection_names()));
   out.limit = kListDefault;
+  out.examine = kListExamined;
+  out.pass_over = true;
   for (const auto& [name, value] : values) {
-    if (name == "state") {
-      out.state = call::parse_state(value);
-      if (!out.state) {
-        return fail(ErrorKind::invalid,
-                    fmt::format("'{}' is not a state; states are: waiting, sending, verifying, "
-                                "unknown, open, answered, dead, cancelled",
-                                value));
-      }
-    } else if (name == "upstream") {
-      out.upstream = value;
-    } else if (name == "after") {
+    if (name == "after") {
       const auto id = CallId::parse(value);
       if (!id.ok()) return fail(ErrorKind::invalid, "'after' must be the id of a call");
       out.after = id.value();
@@ -301,8 +306,34 @@ struct Admin::Route {
   [[nodiscard]] bool is_read() const { return method == "GET" || method == "HEAD"; }
 };
 
+namespace {
+
+OperationParts parts_for_operations(runtime::Driver& driver, const AdminOptions& options) {
+  OperationParts out;
+  out.driver = &driver;
+  out.settings = options.settings;
+  out.hasher = options.hasher;
+  out.now = [now = options.now] { return now ? now() : WallTime{}; };
+  out.fresh_id = options.fresh_id;
+  out.store = options.operations;
+  out.log = options.log;
+  return out;
+}
+
+}  // namespace
+
 Admin::Admin(runtime::Driver& driver, AdminOptions options)
-    : driver_(driver), options_(std::move(options)) {}
+    : driver_(driver),
+      options_(std::move(options)),
+      operations_(parts_for_operations(driver, options_)) {}
+
+WallTime Admin::wall_now() const {
+  return options_.now ? options_.now() : WallTime{};
+}
+
+SelectionContext Admin::context() const {
+  return {options_.settings.get(), options_.hasher, wall_now()};
+}
 
 void Admin::handle(const ControlRequest& request, const ControlRespond& respond) {
   if (!host_allowed(request.fields, options_.listen, options_.hosts)) {
@@ -328,53 +359,81 @@ void Admin::handle(const ControlRequest& request, const ControlRespond& respond)
     return;
   }
   const auto route = Route::parse(request);
-  const bool one = route && !route->name.empty();
-  const bool act = route && !route->action.empty();
-  const bool call_action =
-      act && (route->action == "retry" || route->action == "cancel" || route->action == "resolve");
-  const bool pause_action = act && (route->action == "pause" || route->action == "resume");
-  if (route && route->kind == "calls" && (!act || call_action)) {
-    if (act) {
-      command(*route, respond);
-    } else if (one) {
-      one_call(*route, respond);
-    } else {
-      calls(*route, respond);
-    }
-  } else if (route && route->kind == "blocked" && !one) {
-    if (route->is_read()) {
-      blocked(respond);
-    } else {
-      respond(wrong_method("GET"));
-    }
-  } else if (route && route->kind == "incident" && !one) {
-    incident(*route, respond);
-  } else if (route && route->kind == "alerts" && !one) {
-    const std::string none = R"({"alerts":[]})";
-    respond(!route->is_read() ? wrong_method("GET")
-                              : json(options_.alerts ? options_.alerts() : none));
-  } else if (route && route->kind == "upstreams" && one && pause_action) {
-    pause(*route, respond);
-  } else if (route && route->kind == "upstreams" && !one) {
-    if (route->is_read()) {
-      upstreams(respond);
-    } else {
-      respond(wrong_method("GET"));
-    }
-  } else if (route && !one && (route->kind == "explain" || route->kind == "duplicates")) {
-    evidence(*route, respond);
-  } else {
+  if (!route || !dispatch(*route, request, respond)) {
     respond(problem(404, "not-found", "There is nothing at this path",
                     "docs/admin-api.md lists the paths, all below /v1/"));
   }
 }
 
-void Admin::calls(const Route& route, const ControlRespond& respond) {
-  if (!route.is_read()) {
-    respond(wrong_method("GET"));
-    return;
+bool Admin::dispatch(const Route& route, const ControlRequest& request,
+                     const ControlRespond& respond) {
+  using Read = void (Admin::*)(const Route&, const ControlRespond&);
+  static const std::map<std::string_view, Read> kReads{
+      {"calls", &Admin::calls},         {"blocked", &Admin::blocked},
+      {"incident", &Admin::incident},   {"alerts", &Admin::alerts},
+      {"upstreams", &Admin::upstreams}, {"explain", &Admin::evidence},
+      {"duplicates", &Admin::evidence}, {"count", &Admin::count},
+      {"export", &Admin::export_page}};
+  const std::string& action = route.action;
+  if (route.kind == "operations") return operations(route, request.peer, respond);
+  if (route.name.empty()) {
+    const auto read = kReads.find(route.kind);
+    if (read == kReads.end()) return false;
+    if (route.is_read()) {
+      (this->*read->second)(route, respond);
+    } else {
+      respond(wrong_method("GET"));
+    }
+    return true;
   }
-  auto filter = parse_filter(route.query);
+  if (route.kind == "calls" && action.empty()) {
+    one_call(route, respond);
+  } else if (route.kind == "calls" &&
+             (action == "retry" || action == "cancel" || action == "resolve")) {
+    command(route, respond);
+  } else if (route.kind == "upstreams" && (action == "pause" || action == "resume")) {
+    pause(route, respond);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Admin::alerts(const Route&, const ControlRespond& respond) {
+  respond(json(options_.alerts ? options_.alerts() : R"({"alerts":[]})"));
+}
+
+void Admin::count(const Route& route, const ControlRespond& respond) {
+  answer_count(driver_, context(), route.query, respond);
+}
+
+void Admin::export_page(const Route& route, const ControlRespond& respond) {
+  answer_export({&driver_, context(), options_.sealer}, route.query, respond);
+}
+
+bool Admin::operations(const Route& route, const std::string& peer, const ControlRespond& respond) {
+  const bool known = route.action.empty() || route.action == "step" || route.action == "stop" ||
+                     route.action == "resume";
+  if (!known) return false;
+  const bool read = route.is_read();
+  if (read ? !route.action.empty() : route.method != "POST") {
+    respond(wrong_method(route.action.empty() ? "GET, POST" : "POST"));
+  } else if (!route.action.empty()) {
+    operations_.act(route.name, route.action, route.body, respond);
+  } else if (read && route.name.empty()) {
+    operations_.list(respond);
+  } else if (read) {
+    operations_.one(route.name, respond);
+  } else if (route.name.empty()) {
+    operations_.begin(route.body, peer, respond);
+  } else {
+    respond(wrong_method("GET"));
+  }
+  return true;
+}
+
+void Admin::calls(const Route& route, const ControlRespond& respond) {
+  auto filter = parse_filter(route.query, context());
   if (!filter.ok()) {
     respond(bad_request(filter.error().context));
     return;
@@ -387,8 +446,14 @@ void Admin::calls(const Route& route, const ControlRespond& respond) {
     JsonArray calls;
     for (const auto& call : page.value().calls)
       calls.add(list_json(*call));
+    JsonArray unreadable;
+    for (const auto& [id, why] : page.value().unreadable)
+      unreadable.add(call::json_string(id.text()));
     call::JsonObject out;
-    out.raw("calls", calls.done()).boolean("more", page.value().more);
+    out.raw("calls", calls.done())
+        .raw("unreadable", unreadable.done())
+        .number("examined", static_cast<std::int64_t>(page.value().examined))
+        .boolean("more", page.value().more);
     if (page.value().next) {
       out.text("next", page.value().next->text());
     } else {
@@ -399,11 +464,11 @@ void Admin::calls(const Route& route, const ControlRespond& respond) {
 }
 
 // Lines in which a call that cannot end by itself, or takes long, keeps others waiting.
-void Admin::blocked(const ControlRespond& respond) {
+void Admin::blocked(const Route&, const ControlRespond& respond) {
   ports::CallFilter filter;
   filter.blocking = true;
   filter.limit = kListMax;
-  const WallTime now = options_.now ? options_.now() : WallTime{};
+  const WallTime now = wall_now();
   driver_.list(std::move(filter), [respond, now](const Result<ports::CallPage>& page) {
     if (!page.ok()) {
       respond(journal_unavailable(page.error().context));
@@ -442,12 +507,7 @@ void Admin::one_call(const Route& route, const ControlRespond& respond) {
 }
 
 void Admin::evidence(const Route& route, const ControlRespond& respond) {
-  if (!route.is_read()) {
-    respond(wrong_method("GET"));
-    return;
-  }
-  const ExplainContext context{&driver_, options_.settings, options_.hasher,
-                               options_.now ? options_.now() : WallTime{}};
+  const ExplainContext context{&driver_, options_.settings, options_.hasher, wall_now()};
   if (route.kind == "explain") {
     answer_explain(context, route.query, respond);
   } else {
@@ -485,7 +545,7 @@ void Admin::command(const Route& route, const ControlRespond& respond) {
   });
 }
 
-void Admin::upstreams(const ControlRespond& respond) {
+void Admin::upstreams(const Route&, const ControlRespond& respond) {
   const engine::Stats& stats = driver_.stats();
   JsonArray list;
   for (const auto& [name, settings] : options_.settings->upstreams) {
@@ -497,11 +557,7 @@ void Admin::upstreams(const ControlRespond& respond) {
 }
 
 void Admin::incident(const Route& route, const ControlRespond& respond) {
-  if (!route.is_read()) {
-    respond(wrong_method("GET"));
-    return;
-  }
-  const WallTime now = options_.now ? options_.now() : WallTime{};
+  const WallTime now = wall_now();
   const auto window = parse_window(route.query, now);
   if (!window.ok()) {
     respond(bad_request(window.error().context));

@@ -9,8 +9,11 @@
 #include <vector>
 
 #include "call/hasher.h"
+#include "call/record_seal.h"
 #include "call/settings.h"
 #include "control/facts.h"
+#include "control/operations.h"
+#include "control/selection_query.h"
 #include "ports/control.h"
 #include "runtime/driver.h"
 
@@ -26,6 +29,11 @@ struct AdminOptions {
   std::optional<call::Hasher> hasher = std::nullopt;
   std::function<WallTime()> now = {};        // empty: the beginning of 1970
   std::function<std::string()> alerts = {};  // {"alerts": [...]}; empty: there are none
+  // For bulk operations. None: there is no journal to keep them beside.
+  std::optional<OperationStore> operations = std::nullopt;
+  std::function<CallId()> fresh_id = {};
+  std::function<void(std::string_view what, const std::string& detail)> log = {};
+  std::optional<call::Sealer> sealer = std::nullopt;  // of the journal, for exports
 };
 
 // The I/O thread. `driver` has been started and outlives this; replies may come after this is gone.
@@ -36,17 +44,28 @@ class Admin {
 
  private:
   struct Route;
+  [[nodiscard]] WallTime wall_now() const;
+  [[nodiscard]] SelectionContext context() const;
+  // False: there is nothing at this path.
+  bool dispatch(const Route& route, const ports::ControlRequest& request,
+                const ports::ControlRespond& respond);
+  bool operations(const Route& route, const std::string& peer,
+                  const ports::ControlRespond& respond);
   void calls(const Route& route, const ports::ControlRespond& respond);
-  void blocked(const ports::ControlRespond& respond);
+  void count(const Route& route, const ports::ControlRespond& respond);
+  void export_page(const Route& route, const ports::ControlRespond& respond);
+  void alerts(const Route& route, const ports::ControlRespond& respond);
+  void blocked(const Route& route, const ports::ControlRespond& respond);
   void one_call(const Route& route, const ports::ControlRespond& respond);
   void evidence(const Route& route, const ports::ControlRespond& respond);
   void command(const Route& route, const ports::ControlRespond& respond);
   void incident(const Route& route, const ports::ControlRespond& respond);
-  void upstreams(const ports::ControlRespond& respond);
+  void upstreams(const Route& route, const ports::ControlRespond& respond);
   void pause(const Route& route, const ports::ControlRespond& respond);
 
   runtime::Driver& driver_;
   AdminOptions options_;
+  Operations operations_;
 };
 
 }  // namespace hf::control

@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "base/quantity.h"
-#include "call/intake_index.h"
 #include "call/intake_key.h"
 #include "control/admin_reply.h"
 #include "control/call_view.h"
 #include "control/explain.h"
 #include "control/json.h"
+#include "control/selection_query.h"
 
 namespace hf::control {
 
@@ -49,33 +49,6 @@ struct Question {
   Duration since = kSinceDefault;
 };
 
-Result<ports::FieldMatch> parse_match(const std::string& text,
-                                      const std::optional<call::Hasher>& hasher) {
-  const auto equals = text.find('=');
-  if (equals == std::string::npos || equals == 0) {
-    return fail(ErrorKind::invalid, "'match' must be NAME=VALUE");
-  }
-  ports::FieldMatch out;
-  out.name = text.substr(0, equals);
-  out.value = text.substr(equals + 1);
-  if (out.value.empty()) return fail(ErrorKind::invalid, "'match' must be NAME=VALUE");
-  if (hasher) out.hashed = call::hashed_value(out.value, *hasher);
-  return out;
-}
-
-// Which fields can be searched for, in words.
-std::string known_fields(const call::Settings& settings) {
-  std::set<std::string> names;
-  for (const auto& route : settings.routes) {
-    for (const auto& field : route->index)
-      names.insert(field.name);
-  }
-  std::string out;
-  for (const auto& name : names)
-    out += (out.empty() ? "" : ", ") + name;
-  return out;
-}
-
 Result<Question> parse_question(const ExplainContext& context, std::string_view query) {
   Question out;
   HF_TRY(const auto pairs, query_pairs(query));
@@ -91,7 +64,7 @@ Result<Question> parse_question(const ExplainContext& context, std::string_view 
     } else if (name == "key") {
       out.key = value;
     } else if (name == "match") {
-      HF_TRY(auto match, parse_match(value, context.hasher));
+      HF_TRY(auto match, parse_match(value, {context.settings.get(), context.hasher, context.now}));
       out.matches.push_back(std::move(match));
     } else if (name == "since") {
       HF_TRY(out.since, parse_since(value));
@@ -107,20 +80,6 @@ Result<Question> parse_question(const ExplainContext& context, std::string_view 
   }
   if (out.matches.size() > kMatchesMax) {
     return fail(ErrorKind::invalid, fmt::format("at most {} matches", kMatchesMax));
-  }
-  for (const auto& match : out.matches) {
-    const auto& routes = context.settings->routes;
-    const bool known = std::any_of(routes.begin(), routes.end(), [&](const auto& route) {
-      return std::any_of(route->index.begin(), route->index.end(),
-                         [&](const auto& field) { return field.name == match.name; });
-    });
-    if (known) continue;
-    const std::string fields = known_fields(*context.settings);
-    return fail(ErrorKind::invalid,
-                fields.empty() ? std::string("no route declares searchable fields: say `index: "
-                                             "{ customer: { form: customer } }` on one")
-                               : fmt::format("no route has a searchable field '{}'; there are: {}",
-                                             match.name, fields));
   }
   return out;
 }

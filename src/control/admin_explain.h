@@ -17,7 +17,6 @@ namespace hf::control {
 // Calls laid on one timeline; callers and pairs told of; pages of a walk for duplicates.
 inline constexpr std::size_t kExplainCallsMax = 50;
 inline constexpr std::size_t kExplainEventsMax = 5000;  // then no further timeline is read
-inline constexpr std::size_t kMatchesMax = 8;
 inline constexpr int kSearchPagesMax = 20;
 inline constexpr std::size_t kDuplicateCallersMax = 50;
 inline constexpr std::size_t kDuplicatePairsMax = 200;

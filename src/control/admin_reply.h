@@ -21,6 +21,8 @@ ports::ControlReply json(std::string body);
 
 // Nothing when a percent sign has no two hex digits behind it.
 std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_blank);
+// For one part of a target.
+std::string percent_encoded(std::string_view text);
 // "a=1&b=2", decoded, in order; invalid when malformed.
 Result<std::vector<std::pair<std::string, std::string>>> query_pairs(std::string_view text);
 

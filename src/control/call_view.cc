@@ -8,26 +8,36 @@
 #include "control/json.h"
 
 namespace hf::control {
-namespace {
 
 using call::JsonObject;
 
-constexpr Duration kBlocksAfter = Duration::minutes(1);
-constexpr std::size_t kShort = 12;  // hex digits of a digest: enough to compare, too few to find
-
-std::int64_t number(std::uint64_t value) {
-  return static_cast<std::int64_t>(value);
-}
-
 std::string short_hash(const call::Digest& digest) {
-  return to_hex(digest.raw()).substr(0, kShort);
+  return to_hex(digest.raw()).substr(0, kShortHash);
 }
 
-// A label as it is; the hash of a credential, cut short.
 std::string shown_account(const std::string& account) {
   const bool hash =
       account.size() == 64 && account.find_first_not_of("0123456789abcdef") == std::string::npos;
-  return hash ? account.substr(0, kShort) : account;
+  return hash ? account.substr(0, kShortHash) : account;
+}
+
+std::string key_json(const call::KeyUse& key) {
+  return JsonObject()
+      .text("hash", short_hash(key.identity))
+      .text("field", key.field)
+      .boolean("business", key.business)
+      .boolean("stable", key.stable)
+      .boolean("made", key.made)
+      .boolean("derived", key.derived)
+      .done();
+}
+
+namespace {
+
+constexpr Duration kBlocksAfter = Duration::minutes(1);
+
+std::int64_t number(std::uint64_t value) {
+  return static_cast<std::int64_t>(value);
 }
 
 JsonObject common_members(const call::Call& call) {
@@ -45,17 +55,6 @@ JsonObject common_members(const call::Call& call) {
       .number("last_status", call.last_status);
   if (call.ended) out.text("ended_at", format_rfc3339(call.ended->wall));
   return out;
-}
-
-std::string key_json(const call::KeyUse& key) {
-  return JsonObject()
-      .text("hash", short_hash(key.identity))
-      .text("field", key.field)
-      .boolean("business", key.business)
-      .boolean("stable", key.stable)
-      .boolean("made", key.made)
-      .boolean("derived", key.derived)
-      .done();
 }
 
 std::string answer_json(const call::Answer& answer) {
@@ -87,7 +86,7 @@ std::string index_json(const std::vector<call::IndexValue>& index) {
     JsonObject one;
     one.text("name", field.name);
     if (field.hashed) {
-      one.text("hash", field.value.substr(0, kShort));
+      one.text("hash", field.value.substr(0, kShortHash));
     } else {
       one.text("value", field.value);
     }

@@ -11,8 +11,15 @@
 
 namespace hf::control {
 
+// Hex digits of a digest that are shown: enough to compare, too few to find.
+inline constexpr std::size_t kShortHash = 12;
+std::string short_hash(const call::Digest& digest);
 // The owner as people may see it.
 std::string owner_hash(const call::Call& call);
+// A label as it is; the hash of a credential, cut short.
+std::string shown_account(const std::string& account);
+// A key by its hash, and what kind of key it is.
+std::string key_json(const call::KeyUse& key);
 // One entry of a list: the status members and whose attempt went where.
 std::string list_json(const call::Call& call);
 // The same and everything else but the timeline.

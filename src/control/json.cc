@@ -117,6 +117,13 @@ Result<std::string> JsonMembers::text(std::string_view name) const {
   return std::move(*text);
 }
 
+std::vector<std::string> JsonMembers::names() const {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : members_)
+    out.push_back(name);
+  return out;
+}
+
 Result<int> JsonMembers::number(std::string_view name, int low, int high) const {
   const std::string_view value = raw(name);
   int out = 0;
@@ -124,6 +131,23 @@ Result<int> JsonMembers::number(std::string_view name, int low, int high) const 
   if (error != std::errc{} || end != value.data() + value.size() || out < low || out > high) {
     return fail(ErrorKind::invalid,
                 fmt::format("\"{}\" must be a whole number from {} to {}", name, low, high));
+  }
+  return out;
+}
+
+std::string to_base64(std::string_view bytes) {
+  static constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    std::uint32_t word = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      const auto byte = at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0U;
+      word = word << 8 | byte;
+    }
+    for (std::size_t i = 0; i < 4; ++i)
+      out += at + i > bytes.size() ? '=' : kDigits[word >> (18 - 6 * i) & 63];
   }
   return out;
 }

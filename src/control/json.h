@@ -33,6 +33,7 @@ class JsonMembers {
   // ErrorKind::invalid when some member is none of these: a misspelt option must not be ignored.
   [[nodiscard]] Result<void> only(const std::vector<std::string_view>& names) const;
   [[nodiscard]] bool has(std::string_view name) const { return !raw(name).empty(); }
+  [[nodiscard]] std::vector<std::string> names() const;
   // Empty: there is none.
   [[nodiscard]] std::string_view raw(std::string_view name) const;
   // The characters of a string; empty when it is missing, invalid when it is something else.
@@ -44,7 +45,8 @@ class JsonMembers {
   std::vector<std::pair<std::string, std::string_view>> members_;
 };
 
-// RFC 4648 section 4, with its padding; anything else is ErrorKind::invalid.
+// RFC 4648 section 4, with its padding; read back, anything else is ErrorKind::invalid.
+std::string to_base64(std::string_view bytes);
 Result<std::string> from_base64(std::string_view text);
 
 }  // namespace hf::control

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/planted.h"
+#include "call/operator_word.h"
 #include "engine/core.h"
 
 namespace hf::engine {
@@ -10,6 +11,22 @@ namespace {
 
 bool owned_by(const call::Call& call, const call::CallAsk& ask) {
   return std::find(ask.owners.begin(), ask.owners.end(), call.owner) != ask.owners.end();
+}
+
+call::Word word_of(OperatorCommand::What what) {
+  switch (what) {
+    case OperatorCommand::What::cancel:
+      return call::Word::cancel;
+    case OperatorCommand::What::resolve_applied:
+      return call::Word::resolve_applied;
+    case OperatorCommand::What::resolve_not_applied:
+      return call::Word::resolve_not_applied;
+    case OperatorCommand::What::retry:
+    case OperatorCommand::What::pause:
+    case OperatorCommand::What::resume:
+      break;
+  }
+  return call::Word::retry;
 }
 
 call::ProblemSpec no_such_call() {
@@ -124,59 +141,40 @@ void Core::on(OperatorCommand&& event) {
 }
 
 void Core::run_command(const OperatorCommand& command, Active& active) {
-  call::Call& call = *active.call;
+  const call::Call& call = *active.call;
   const auto refuse = [&](std::string why) {
     act(CommandDone{command.id, false, std::move(why)}, true);
     if (!active.attempt && active.phase == Phase::idle) unload_if_idle(active);
   };
   if (active.attempt || active.phase != Phase::idle) {
     HF_PROBE("a-command-meets-an-attempt");
-    refuse("an attempt is being made; ask again when it has ended");
+    refuse(std::string(call::kAttemptRuns));
     return;
   }
-  const std::string state(call::to_string(call.state));
+  if (command.if_epoch && *command.if_epoch != call.epoch) {
+    refuse(std::string(call::kChangedMeanwhile));
+    return;
+  }
+  call::Standing standing;
+  standing.behind = active.in_line && !active.has_turn;
+  const bool dead = call.state == call::State::dead;  // of others memory may have left the body out
+  standing.body_there = !dead || call.body_bytes == 0 || (call.request && call.request->body) ||
+                        HF_BUG("send-without-the-body");
+  if (std::string why = call::why_not(word_of(command.what), call, standing); !why.empty()) {
+    refuse(std::move(why));
+    return;
+  }
   switch (command.what) {
     case OperatorCommand::What::retry:
-      if (call.state != call::State::dead && !(call.state == call::State::waiting && call.held)) {
-        refuse(call.state == call::State::unknown
-                   ? "its outcome is unknown: settle it with `calls resolve` first"
-                   : "only dead and waiting calls can be retried; this one is " + state);
-        return;
-      }
-      if (active.in_line && !active.has_turn) {
-        refuse("it stands behind another call with its order key: see `calls blocked`");
-        return;
-      }
-      if (call.state == call::State::dead && call.asked.order) {
-        refuse("it has left its line; the client's own repeat takes its place at the end");
-        return;
-      }
-      if (call.state == call::State::dead && call.body_bytes > 0 && !call.request->body &&
-          !HF_BUG("send-without-the-body")) {
-        // Sent without it, it would be another request under the same key.
-        HF_PROBE("a-retry-without-a-body");
-        refuse("its request's body is no longer kept; the client's own repeat brings it again");
-        return;
-      }
       retry_by_operator(command, active);
       return;
     case OperatorCommand::What::cancel:
-      if (call::terminal(call.state)) {
-        refuse("it has ended already: " + state);
-      } else if (call.unresolved || call.state == call::State::unknown) {
-        refuse("it may have taken effect: settle it with `calls resolve` instead");
-      } else {
-        record_word(active, call::Happening::operator_cancel, command);
-        become_cancelled(active, call::Actor::operator_person);
-        act(CommandDone{command.id, true, "cancelled"}, true);
-      }
+      record_word(active, call::Happening::operator_cancel, command);
+      become_cancelled(active, call::Actor::operator_person);
+      act(CommandDone{command.id, true, std::string(call::outcome_of(call::Word::cancel))}, true);
       return;
     case OperatorCommand::What::resolve_applied:
     case OperatorCommand::What::resolve_not_applied:
-      if (call.state != call::State::unknown && !(call.unresolved && !call::terminal(call.state))) {
-        refuse("only calls whose outcome is unknown can be resolved; this one is " + state);
-        return;
-      }
       settle_by_operator(command, active);
       return;
     case OperatorCommand::What::pause:
@@ -191,6 +189,7 @@ void Core::record_word(Active& active, call::Happening what, const OperatorComma
   event.what = what;
   event.who = call::Actor::operator_person;
   event.rule = std::string(rule);
+  event.where = command.operation;
   event.detail = command.reason;
   record(active, std::move(event));
 }
@@ -218,7 +217,7 @@ void Core::retry_by_operator(const OperatorCommand& command, Active& active) {
   call.next_attempt_at = std::max(now_.wall, call.asked.not_before.value_or(now_.wall));
   record_word(active, call::Happening::operator_retry, command);
   write(active);
-  act(CommandDone{command.id, true, "will be attempted now"}, true);
+  act(CommandDone{command.id, true, std::string(call::outcome_of(call::Word::retry))}, true);
   if (active.exchanges.empty()) {
     unload_if_idle(active);
   } else {
@@ -236,7 +235,9 @@ void Core::settle_by_operator(const OperatorCommand& command, Active& active) {
   if (!applied) {
     call.proof = call::Proof::operator_word;
     die(active, "operator-not-applied");
-    act(CommandDone{command.id, true, "dead: known not to have taken effect"}, true);
+    act(CommandDone{command.id, true,
+                    std::string(call::outcome_of(call::Word::resolve_not_applied))},
+        true);
     return;
   }
   call::Answer answer;
@@ -271,7 +272,8 @@ void Core::settle_by_operator(const OperatorCommand& command, Active& active) {
     }
   }
   drop(call.id);
-  act(CommandDone{command.id, true, "answered: known to have taken effect"}, true);
+  act(CommandDone{command.id, true, std::string(call::outcome_of(call::Word::resolve_applied))},
+      true);
 }
 
 void Core::pause_or_resume(const OperatorCommand& command) {

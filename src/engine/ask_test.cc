@@ -1,4 +1,5 @@
 // The owner's and the operator's words.
+#include "call/operator_word.h"
 #include "engine/test_scenes.h"
 
 namespace hf::engine {
@@ -112,6 +113,29 @@ TEST(Operator, unknown_is_resolved_not_retried) {
   EXPECT_TRUE(bench.pass_to_attempt(Duration::millis(10)));
   EXPECT_FALSE(bench.command(What::resolve_applied, id).ok) << "an attempt runs";
   EXPECT_FALSE(bench.command(What::resolve_applied, CallId{}).ok) << "no such call";
+}
+
+TEST(Operator, a_call_that_changed_since_it_was_looked_at_is_left_alone) {
+  Bench bench;
+  bench.arrive({.key = "k"});
+  bench.end(lost());
+  const CallId id = bench.only()->id;
+  const std::uint64_t seen = bench.only()->epoch;
+  const auto settle = [&] {
+    return bench.command(What::resolve_not_applied, id, [&](auto& command) {
+      command.if_epoch = seen;
+      command.operation = "bulk 1";
+    });
+  };
+  EXPECT_TRUE(settle().ok);
+  const auto again = settle();
+  EXPECT_FALSE(again.ok);
+  EXPECT_EQ(again.message, call::kChangedMeanwhile);
+  std::vector<std::string> operations;
+  for (const auto& event : bench.timeline[id]) {
+    if (event.who == call::Actor::operator_person) operations.push_back(event.where);
+  }
+  EXPECT_EQ(operations, (std::vector<std::string>{"bulk 1"}));
 }
 
 TEST(Operator, applied_with_an_answer_is_replayed) {

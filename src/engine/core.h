@@ -157,6 +157,7 @@ struct KeySlot {
 struct Backlog {
   std::optional<WallTime> next_due;  // the earliest due call on disk that may not be in `ready`
   bool paging = false;
+  bool known = false;  // a page was read since the start
   ReadClock::Ticket page_read = 0;
 };
 

@@ -93,6 +93,9 @@ struct OperatorCommand {
   Duration pause_for;
   std::string reason;
   std::optional<call::Answer> answer;  // resolve_applied
+  // Of a call: only if it has not been written since it had this epoch.
+  std::optional<std::uint64_t> if_epoch = std::nullopt;
+  std::string operation = {};  // of a call: what it is a part of, for its timeline
 };
 
 struct Woke {};

@@ -47,6 +47,12 @@ void Core::on(DuePageRead&& event) {
     expect_due(*upstream, event.which, now_.wall + Duration::seconds(1));
     return;
   }
+  // What waited for a start must not stampede its upstream; where nothing did, there is nothing to
+  // hold back.
+  if (!backlog.known && (!event.calls.empty() || event.next)) {
+    upstream->gate->restarted(now_.mono);
+  }
+  backlog.known = true;
   bool any_new = event.calls.empty();
   for (auto& stored : event.calls) {
     if (active_.contains(stored->id)) continue;  // fresher in memory, with an alarm of its own

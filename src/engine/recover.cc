@@ -38,6 +38,7 @@ void Core::recover(const call::Recovered& recovered) {
     }
     Active& active = activate(stored);
     active.phase = Phase::idle;
+    if (stored->held) upstream_of(active).gate->restarted(now_.mono);
     if (crashed_on_ == stored->id) active.call->crashes += 1;
     // Its attempt's end is the moment of recovery, and nobody saw how far it got.
     call::AttemptOutcome cut;
@@ -57,7 +58,6 @@ void Core::recover(const call::Recovered& recovered) {
   }
   if (!journal_) return;
   for (auto& [name, upstream] : upstreams_) {
-    upstream.gate->restarted(now_.mono);  // a restart must not stampede an upstream
     for (std::size_t i = 0; i < call::kDueClasses; ++i)
       expect_due(upstream, static_cast<call::DueClass>(i), now_.wall);
   }

@@ -69,6 +69,29 @@ TEST(Recovery, none_becomes_unknown_key_is_held_or_open_and_held_waits) {
   EXPECT_EQ(held.only()->state, call::State::answered);
 }
 
+TEST(Recovery, what_waited_for_a_start_comes_slowly_and_what_is_new_does_not) {
+  const auto sixty_slots = [](auto& upstream, auto& route) {
+    keyed(upstream);
+    upstream.concurrency = 60;
+    route.hold = call::Hold::always;
+  };
+  Bench nothing(sixty_slots);
+  nothing.crash();
+  for (int i = 0; i < 60; ++i)
+    nothing.arrive({.key = "k" + std::to_string(i)});
+  EXPECT_EQ(nothing.running.size(), 54U) << "all but the share of live calls";
+
+  Bench backlog(sixty_slots);
+  backlog.command(OperatorCommand::What::pause, {}, kPauseHour);
+  for (int i = 0; i < 60; ++i)
+    backlog.arrive({.key = "k" + std::to_string(i)});
+  backlog.crash();
+  backlog.command(OperatorCommand::What::resume);
+  for (int i = 60; i < 120; ++i)
+    backlog.arrive({.key = "k" + std::to_string(i)});
+  EXPECT_EQ(backlog.running.size(), 6U) << "the tenth part";
+}
+
 TEST(Recovery, a_call_found_in_the_crash_slot_three_times_is_set_aside) {
   Bench bench([](auto& upstream, auto& route) {
     keyed(upstream);

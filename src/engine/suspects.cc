@@ -6,8 +6,8 @@ namespace hf::engine {
 
 void Suspects::forget_oldest() {
   const Turn& oldest = turns_.front();
-  const auto found = latest_.find(oldest.likeness);
-  if (found != latest_.end() && found->second.turn == oldest.turn) latest_.erase(found);
+  const Seen* found = latest_.find(oldest.likeness);
+  if (found != nullptr && found->turn == oldest.turn) latest_.erase(oldest.likeness);
   turns_.pop_front();
 }
 
@@ -17,14 +17,14 @@ std::optional<CallId> Suspects::meet(const call::Digest& likeness, const CallId&
   Seen seen{id, now, std::nullopt, next_turn_++};
   if (key && !key->derived && !key->made) seen.key = key->identity;
   std::optional<CallId> out;
-  const auto found = latest_.find(likeness);
-  if (found != latest_.end()) {
-    const Seen& before = found->second;
-    const bool one_key = seen.key && before.key == seen.key;
-    if (!one_key && now - before.at <= window) out = before.call;
-  }
   turns_.push_back({likeness, seen.turn});
-  latest_[likeness] = std::move(seen);
+  if (Seen* before = latest_.find(likeness)) {
+    const bool one_key = seen.key && before->key == seen.key;
+    if (!one_key && now - before->at <= window) out = before->call;
+    *before = seen;
+  } else {
+    latest_.insert(likeness, seen);
+  }
   while (turns_.size() > kSuspectsMax)
     forget_oldest();
   return out;

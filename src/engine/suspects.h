@@ -5,9 +5,9 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
 
+#include "base/hash_map.h"
 #include "base/ids.h"
 #include "base/time.h"
 #include "call/call.h"
@@ -40,7 +40,7 @@ class Suspects {
   };
   void forget_oldest();
 
-  std::map<call::Digest, Seen> latest_;
+  HashMap<call::Digest, Seen, call::DigestHash> latest_;
   std::deque<Turn>
       turns_;  // in order of arrival; one that is not the latest of its likeness is old
   std::uint64_t next_turn_ = 1;

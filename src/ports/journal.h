@@ -11,12 +11,14 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
 #include "call/batch.h"
+#include "call/selection.h"
 
 namespace hf::ports {
 
@@ -64,10 +66,20 @@ struct RunningOut {
 };
 
 struct CallFilter {
+  // What is read of each call that fits.
+  enum class Depth : std::uint8_t { head, timeline, whole };
+
   std::optional<call::State> state;
   std::string upstream;         // empty: any
   std::optional<CallId> after;  // page on from here (exclusive), newest first
   std::size_t limit = 100;      // at most 1000
+  call::Selection select;       // and all of this
+  bool oldest_first = false;
+  std::size_t examine = 0;  // looked at for one page, at most; 0: as many as a journal bears
+  Depth depth = Depth::head;
+  std::uint64_t bytes_max = std::uint64_t{8} << 20;  // of bodies in one page (whole), more or less
+  bool find_bodiless = false;                        // say which requests have lost their bodies
+  bool pass_over = false;  // a call whose records cannot be read is named, and ends nothing
   // Instead of state and after: those of `upstream`, the earliest due first, those at the upstream
   // now at the end.
   std::optional<RunningOut> running_out;
@@ -83,6 +95,10 @@ struct CallPage {
   std::uint64_t matched = 0;  // with running_out: how many there are, beyond the page; `more`: or
                               // even more than that
   std::vector<std::uint64_t> behind;  // with blocking: how many wait behind each of `calls`
+  std::uint64_t examined = 0;         // calls looked at, whether they fit or not
+  std::vector<std::vector<call::TimelineEvent>> timelines;  // of each of `calls`, if asked for
+  std::set<CallId> bodiless;  // with find_bodiless: their requests' bodies are no longer kept
+  std::map<CallId, std::string> unreadable;  // with pass_over: and why
 };
 
 struct CallDetail {
@@ -90,12 +106,7 @@ struct CallDetail {
   std::vector<call::TimelineEvent> timeline;
 };
 
-// A declared field that a call had, by its value or by the hash that stands for it.
-struct FieldMatch {
-  std::string name;
-  std::string value;
-  std::string hashed;  // call::hashed_value; empty: not tried
-};
+using call::FieldMatch;
 
 struct SearchSpec {
   std::vector<FieldMatch> matches;       // all of them
@@ -159,6 +170,9 @@ class Journal {
   virtual void attach(JournalEvents& events) = 0;
   virtual void commit(CommitId id, call::Batch batch) = 0;
   virtual void find_key(ReadId id, const call::Digest& identity) = 0;
+  // At once, from memory: true where no commit that was asked for so far can have brought this key,
+  // which spares a find_key. False says nothing.
+  [[nodiscard]] virtual bool surely_lacks(const call::Digest& identity) const;
   virtual void read_call(ReadId id, const CallId& call, Want want) = 0;
   // Calls of one upstream and class that are to be looked at, with due time <= until, the earliest
   // first.
@@ -176,5 +190,9 @@ class Journal {
   // Blocking: finishes what was asked for and closes.
   virtual void close() = 0;
 };
+
+inline bool Journal::surely_lacks(const call::Digest&) const {
+  return false;
+}
 
 }  // namespace hf::ports

@@ -136,6 +136,11 @@ void Driver::perform(engine::ActionKind& what) {
     const ExchangeId to{raw(reply->exchange) - (HF_BUG("answer-the-one-before") ? 1 : 0)};
     clients_.reply(to, std::move(reply->reply));
   } else if (auto* find = std::get_if<engine::FindKey>(&what)) {
+    if (journal_->surely_lacks(find->identity)) {
+      HF_PROBE("a-key-that-nobody-brought");
+      post(engine::KeyRead{find->identity, false, std::nullopt, nullptr});
+      return;
+    }
     const ports::ReadId id = next_read();
     key_reads_.emplace(id, find->identity);
     journal_->find_key(id, find->identity);

@@ -50,6 +50,19 @@ TYPED_TEST_P(JournalContract, ASecondCallWithTheKeyConflicts) {
   EXPECT_EQ(this->find(call.key->identity).entry->call, call.id);
 }
 
+TYPED_TEST_P(JournalContract, NoKeyIsLackedThatACommitWasAskedFor) {
+  const call::Call call = sample_call(1, this->now());
+  auto& journal = this->harness.journal();
+  call::Batch batch;
+  batch.calls.push_back(create(call, this->now()));
+  this->ask_commit(std::move(batch));
+  EXPECT_FALSE(journal.surely_lacks(call.key->identity)) << "asked for";
+  this->harness.settle(this->asked);
+  EXPECT_FALSE(journal.surely_lacks(call.key->identity)) << "there";
+  this->reopen();
+  EXPECT_FALSE(this->harness.journal().surely_lacks(call.key->identity)) << "there since before";
+}
+
 TYPED_TEST_P(JournalContract, TheSameCallTwiceConflicts) {
   call::Call call = this->created(1);
   call.key.reset();
@@ -558,17 +571,20 @@ TYPED_TEST_P(JournalContract, AnswersComeInTheOrderOfTheQuestions) {
   }
 }
 
-REGISTER_TYPED_TEST_SUITE_P(
-    JournalContract, FreshThenNot, ReadsBackWhatWasWritten, ASecondCallWithTheKeyConflicts,
-    TheSameCallTwiceConflicts, AMadeKeyHasNoEntry, AnOldEpochChangesNothing,
-    AConflictWritesNothingOfItsBatch, ABatchMayWriteOneCallTwice, OneKeyTwiceInABatchConflicts,
-    AReadSeesTheCommitsAskedForBeforeIt, DueCallsOfOneUrgencyLieByThemselves,
-    LinesAreReadInTheirOrder, DueCallsComeInOrderOfTimePageByPage, DueFollowsTheCall,
-    ThoseThatRunOutAreFoundByTimeAndBySchedule, ListsNewestFirstAndByState,
-    DetailHasTheTimelineInOrder, RecoversWhatWasCutPausesAndCounts, AnsweredReadsBackByteForByte,
-    RetentionTakesBodiesThenKeysThenTimelinesThenTombstones, NothingIsRetiredWithTheWallClockBehind,
-    AnUnknownCallIsNeverRetired, ARevivedCallKeepsItsKey,
-    EvictionTakesBodiesAndTimelinesOfEndedCallsOnly, APauseGoesWhenItIsOver,
-    AnswersComeInTheOrderOfTheQuestions);
+REGISTER_TYPED_TEST_SUITE_P(JournalContract, FreshThenNot, ReadsBackWhatWasWritten,
+                            ASecondCallWithTheKeyConflicts, NoKeyIsLackedThatACommitWasAskedFor,
+                            TheSameCallTwiceConflicts, AMadeKeyHasNoEntry, AnOldEpochChangesNothing,
+                            AConflictWritesNothingOfItsBatch, ABatchMayWriteOneCallTwice,
+                            OneKeyTwiceInABatchConflicts, AReadSeesTheCommitsAskedForBeforeIt,
+                            DueCallsOfOneUrgencyLieByThemselves, LinesAreReadInTheirOrder,
+                            DueCallsComeInOrderOfTimePageByPage, DueFollowsTheCall,
+                            ThoseThatRunOutAreFoundByTimeAndBySchedule, ListsNewestFirstAndByState,
+                            DetailHasTheTimelineInOrder, RecoversWhatWasCutPausesAndCounts,
+                            AnsweredReadsBackByteForByte,
+                            RetentionTakesBodiesThenKeysThenTimelinesThenTombstones,
+                            NothingIsRetiredWithTheWallClockBehind, AnUnknownCallIsNeverRetired,
+                            ARevivedCallKeepsItsKey,
+                            EvictionTakesBodiesAndTimelinesOfEndedCallsOnly, APauseGoesWhenItIsOver,
+                            AnswersComeInTheOrderOfTheQuestions);
 
 }  // namespace hf::adapters::testing

@@ -178,25 +178,6 @@ Result<ports::DuePage> JournalReads::page_due(const std::string& upstream, call:
   return out;
 }
 
-// One entry of a list; false when the page is full.
-Result<bool> JournalReads::list_entry(std::string_view key, std::string_view value,
-                                      const ports::CallFilter& filter,
-                                      ports::CallPage& page) const {
-  std::shared_ptr<call::Call> call;
-  if (key.front() == static_cast<char>(Prefix::call_head)) {
-    HF_TRY(auto opened, complete_head(kv_, codec_, key, value));
-    call = std::move(opened.call);
-  } else {
-    HF_TRY(const CallId id, call::call_of_key(key));
-    HF_TRY(call, head(id));
-    if (!call) return fail(ErrorKind::corrupt, "an index names a call that is not there");
-  }
-  if (filter.state && call->state != *filter.state) return true;
-  if (!filter.upstream.empty() && call->upstream != filter.upstream) return true;
-  page.calls.push_back(std::move(call));
-  return page.calls.size() < std::clamp<std::size_t>(filter.limit, 1, kListPageMax);
-}
-
 Result<ports::CallPage> JournalReads::running_out(const ports::CallFilter& filter) const {
   const ports::RunningOut& wanted = *filter.running_out;
   const std::size_t limit = std::clamp<std::size_t>(filter.limit, 1, kListPageMax);
@@ -287,50 +268,17 @@ Result<ports::CallPage> JournalReads::blocking(const ports::CallFilter& filter) 
   return page;
 }
 
-Result<ports::CallPage> JournalReads::list(const ports::CallFilter& filter) const {
-  if (filter.running_out) return running_out(filter);
-  if (filter.blocking) return blocking(filter);
-  // `unknown` and `sending` have an index of their own; the other states are found by looking.
-  Prefix prefix = Prefix::call_head;
-  if (filter.state == call::State::unknown) prefix = Prefix::unknown;
-  if (filter.state == call::State::sending) prefix = Prefix::sending;
-  const std::string from = one_letter(prefix);
-  const std::string until =
-      filter.after ? call::call_key(prefix, *filter.after) : call::end_of(from);
-
-  ports::CallPage page;
-  Result<void> seen;
-  std::size_t examined = 0;
-  bool full = false;
-  std::optional<CallId> last;
-  HF_TRY_VOID(kv_.scan(from, until, Direction::descending,
-                       [&](std::string_view key, std::string_view value) {
-                         if (full || examined == kListExaminedMax) {
-                           page.more = true;
-                           return false;
-                         }
-                         ++examined;
-                         auto more = list_entry(key, value, filter, page);
-                         if (!more.ok()) {
-                           seen = more.take_error();
-                           return false;
-                         }
-                         full = !*more;
-                         const auto id = call::call_of_key(key);
-                         if (id.ok()) last = id.value();
-                         return true;
-                       }));
-  if (!seen.ok()) return seen.error();
-  if (page.more) page.next = last;
-  return page;
+Result<ports::CallDetail> JournalReads::detail(const CallId& id) const {
+  HF_TRY(auto opened, open_head(id));
+  if (!opened) return ports::CallDetail{};
+  HF_TRY_VOID(add_answer_body(*opened->call));
+  return with_timeline(*std::move(opened));
 }
 
-Result<ports::CallDetail> JournalReads::detail(const CallId& id) const {
+Result<ports::CallDetail> JournalReads::with_timeline(call::OpenedCall opened) const {
   ports::CallDetail out;
-  HF_TRY(auto opened, open_head(id));
-  if (!opened) return out;
-  HF_TRY_VOID(add_answer_body(*opened->call));
-  out.timeline = std::move(opened->events);
+  const CallId id = opened.call->id;
+  out.timeline = std::move(opened.events);
   const auto full = [&] { return out.timeline.size() >= kTimelineMax; };
   Result<void> seen;
   const auto failed = [&](Error error) {
@@ -347,7 +295,7 @@ Result<ports::CallDetail> JournalReads::detail(const CallId& id) const {
                        }));
   // Nothing ends without a word: the rest was retired early, and an end alone would mislead.
   bool whole = !out.timeline.empty();
-  std::uint64_t before = opened->head_epoch;
+  std::uint64_t before = opened.head_epoch;
   const std::string changes = call::call_key(Prefix::change, id);
   if (!full()) {
     HF_TRY_VOID(kv_.scan(changes, call::end_of(changes), Direction::ascending,
@@ -363,8 +311,8 @@ Result<ports::CallDetail> JournalReads::detail(const CallId& id) const {
                          }));
   }
   if (!seen.ok()) return seen.error();
-  if (!whole && call::terminal(opened->call->state)) out.timeline.clear();
-  out.call = std::move(opened->call);
+  if (!whole && call::terminal(opened.call->state)) out.timeline.clear();
+  out.call = std::move(opened.call);
   return out;
 }
 

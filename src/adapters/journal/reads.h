@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "adapters/journal/due_fronts.h"
 #include "adapters/journal/kv.h"
@@ -61,8 +62,16 @@ class JournalReads {
                          ports::LikenessPage& page) const;
   Result<ports::CallPage> running_out(const ports::CallFilter& filter) const;
   Result<ports::CallPage> blocking(const ports::CallFilter& filter) const;
-  Result<bool> list_entry(std::string_view key, std::string_view value,
-                          const ports::CallFilter& filter, ports::CallPage& page) const;
+  Result<ports::CallDetail> with_timeline(call::OpenedCall opened) const;
+  // listing.cc
+  struct Listing;  // one page of a list in the making
+  Result<void> list_heads(Listing& listing) const;
+  Result<void> list_entries(Listing& listing, const std::vector<std::string>& prefixes) const;
+  Result<void> list_keys(Listing& listing) const;
+  Result<void> look_at(Listing& listing, const std::vector<CallId>& ids) const;
+  Result<void> look_at(Listing& listing, Result<call::OpenedCall> opened, const CallId& id) const;
+  Result<void> judge(Listing& listing, call::OpenedCall opened) const;
+  Result<void> take(Listing& listing, call::OpenedCall opened) const;
 
   const KvView& kv_;
   const call::RecordCodec& codec_;

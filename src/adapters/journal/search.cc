@@ -84,19 +84,6 @@ class Matching {
   std::vector<Posting> lists_;
 };
 
-bool has_field(const call::Call& call, const ports::FieldMatch& match) {
-  return std::any_of(call.index.begin(), call.index.end(), [&](const call::IndexValue& field) {
-    return field.name == match.name && field.value == (field.hashed ? match.hashed : match.value);
-  });
-}
-
-CallId just_above(CallId id) {
-  for (auto at = id.bytes.rbegin(); at != id.bytes.rend(); ++at) {
-    if (++*at != 0) break;
-  }
-  return id;
-}
-
 }  // namespace
 
 // The lists leap over one another, newest first: whichever stands at the oldest call sets the bound
@@ -124,20 +111,20 @@ Result<ports::CallPage> JournalReads::search(const ports::SearchSpec& spec) cons
     std::optional<CallId> low;
     bool agree = true;
     for (Matching& list : lists) {
-      HF_TRY(const auto found, list.below(low ? just_above(*low) : bound, oldest, examined));
+      HF_TRY(const auto found, list.below(low ? call::just_above(*low) : bound, oldest, examined));
       if (!found) return page;
       agree = agree && (!low || *found == *low);
       low = found;
     }
     if (!agree) {
-      bound = just_above(*low);
+      bound = call::just_above(*low);
       continue;
     }
     bound = *low;
     HF_TRY(auto call, head(*low));
     if (!call) return fail(ErrorKind::corrupt, "a field's entry names a call that is not there");
     const bool fits = std::all_of(spec.matches.begin(), spec.matches.end(),
-                                  [&](const auto& match) { return has_field(*call, match); });
+                                  [&](const auto& match) { return call::has_field(*call, match); });
     if (fits) page.calls.push_back(std::move(call));
   }
 }

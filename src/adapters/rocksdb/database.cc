@@ -2,23 +2,27 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdarg>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 
 #include "base/check.h"
+#include "base/hash_map.h"
 
 namespace hf::adapters {
 namespace {
@@ -97,6 +101,8 @@ rocksdb::Options options_for(std::uint64_t write_buffer, const std::shared_ptr<W
   // Most keys that are asked for are not there: that a key is new, above all.
   out.memtable_whole_key_filtering = true;
   out.memtable_prefix_bloom_size_ratio = 0.02;
+  // Most keys grow with time: a new one goes beside the one before of the same letter.
+  out.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
   out.compression = rocksdb::kNoCompression;  // sealed bytes do not compress
   out.bottommost_compression = rocksdb::kNoCompression;
   out.max_open_files = 512;
@@ -123,6 +129,11 @@ rocksdb::Options options_for(std::uint64_t write_buffer, const std::shared_ptr<W
 }  // namespace
 
 struct Database::Impl {
+  Impl() = default;
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl();
+
   std::shared_ptr<Watch> watch = std::make_shared<Watch>();
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;  // the database's, as it was opened
@@ -131,13 +142,14 @@ struct Database::Impl {
   struct Op {
     std::string key;
     std::optional<std::string> value;
+    bool last = true;  // of those with its key
   };
   using Staged = std::map<std::string_view, const Op*>;
   std::deque<Op> staged_ops;
-  std::unordered_map<std::string_view, const Op*> newest;  // of each key in staged_ops
+  HashMap<std::string_view, Op*, std::hash<std::string_view>> newest;  // of each key in staged_ops
   std::uint64_t staged = 0;
   rocksdb::WriteBatch writing{0, 0, kProtectionBytes, 0};  // with the room of the one before
-  std::vector<std::pair<std::string_view, const Op*>> in_order;
+  std::vector<const Op*> in_order;
   KvView view;
   std::thread reclaimer;
   std::atomic<bool> reclaiming{false};
@@ -149,7 +161,8 @@ struct Database::Impl {
     return by_letter[key.empty() ? 0 : static_cast<unsigned char>(key.front())];
   }
   [[nodiscard]] Staged staged_between(std::string_view from, std::string_view until) const;
-  void stage(std::string_view key, std::optional<std::string> value);
+  void stage(std::string key, std::optional<std::string> value);
+  void forget_staged();
   Result<void> write();
   Result<void> move_to_families();
   Result<void> move(std::string_view from, std::string_view until, rocksdb::ColumnFamilyHandle* to);
@@ -159,7 +172,7 @@ struct Database::Impl {
 };
 
 Result<std::optional<std::string>> Database::Impl::get(std::string_view key) {
-  if (const auto found = newest.find(key); found != newest.end()) return found->second->value;
+  if (Op* const* found = newest.find(key)) return (*found)->value;
   std::string value;
   const auto status = db->Get(rocksdb::ReadOptions(), family(key), slice(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>{};
@@ -167,12 +180,20 @@ Result<std::optional<std::string>> Database::Impl::get(std::string_view key) {
   return std::optional<std::string>{std::move(value)};
 }
 
+// Tables whose filters are not in memory tell nothing.
+bool Database::surely_lacks(std::string_view key) const {
+  rocksdb::ReadOptions read;
+  read.read_tier = rocksdb::kBlockCacheTier;
+  rocksdb::PinnableSlice value;
+  return impl_->db->Get(read, impl_->family(key), slice(key), &value).IsNotFound();
+}
+
 // What is staged between `from` and `until`, in order.
 Database::Impl::Staged Database::Impl::staged_between(std::string_view from,
                                                       std::string_view until) const {
   Staged out;
-  for (const auto& [key, op] : newest) {
-    if (key >= from && key < until) out.emplace(key, op);
+  for (const Op& op : staged_ops) {
+    if (op.last && op.key >= from && op.key < until) out.emplace(op.key, &op);
   }
   return out;
 }
@@ -219,34 +240,44 @@ Result<void> Database::Impl::scan(std::string_view from, std::string_view until,
   return {};
 }
 
-void Database::Impl::stage(std::string_view key, std::optional<std::string> value) {
+void Database::Impl::stage(std::string key, std::optional<std::string> value) {
   staged += key.size() + (value ? value->size() : 0) + 1;
-  const Op& op = staged_ops.emplace_back(Op{std::string(key), std::move(value)});
-  const auto [at, fresh] = newest.try_emplace(op.key, &op);
-  at->second = &op;
+  Op& op = staged_ops.emplace_back(Op{std::move(key), std::move(value), true});
+  Op*& newest_of = newest.insert(op.key, &op);
+  if (newest_of == &op) return;
+  newest_of->last = false;
+  newest_of = &op;
 }
 
 // In the order of their keys, of each key the last: that is how a table in memory takes them
 // fastest.
 Result<void> Database::Impl::write() {
   writing.Clear();
-  in_order.assign(newest.begin(), newest.end());
+  in_order.clear();
+  for (const Op& op : staged_ops) {
+    if (op.last) in_order.push_back(&op);
+  }
   std::sort(in_order.begin(), in_order.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
+            [](const Op* a, const Op* b) { return a->key < b->key; });
   rocksdb::Status status;
-  for (const auto& [key, op] : in_order) {
-    rocksdb::ColumnFamilyHandle* to = family(key);
-    status =
-        op->value ? writing.Put(to, slice(key), slice(*op->value)) : writing.Delete(to, slice(key));
+  for (const Op* op : in_order) {
+    rocksdb::ColumnFamilyHandle* to = family(op->key);
+    status = op->value ? writing.Put(to, slice(op->key), slice(*op->value))
+                       : writing.Delete(to, slice(op->key));
     if (!status.ok()) break;
   }
-  newest.clear();
-  staged_ops.clear();
-  staged = 0;
+  forget_staged();
   if (status.ok()) status = db->Write(rocksdb::WriteOptions(), &writing);
   if (status.ok()) return {};
   watch->declare(status.ToString());
   return to_error(status, "write the journal");
+}
+
+void Database::Impl::forget_staged() {
+  for (const Op& op : staged_ops)
+    newest.erase(op.key);
+  staged_ops.clear();
+  staged = 0;
 }
 
 // Journals of earlier versions have all their records in the default family. Each step is one
@@ -302,13 +333,16 @@ void Database::Impl::make_view() {
 
 Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Database::~Database() {
-  impl_->closing = true;
-  if (impl_->reclaimer.joinable()) impl_->reclaimer.join();
-  if (!impl_->db) return;
-  for (rocksdb::ColumnFamilyHandle* handle : impl_->handles)
-    impl_->db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
-  impl_->db->Close().PermitUncheckedError();
+Database::~Database() = default;
+
+// Also of one that could not be opened to its end.
+Database::Impl::~Impl() {
+  closing = true;
+  if (reclaimer.joinable()) reclaimer.join();
+  if (!db) return;
+  for (rocksdb::ColumnFamilyHandle* handle : handles)
+    db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+  db->Close().PermitUncheckedError();
 }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path,
@@ -338,6 +372,57 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path,
   return std::unique_ptr<Database>(new Database(std::move(impl)));
 }
 
+namespace {
+
+// RocksDB's own words; a directory that is only read gets none.
+class Silence final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Database>> Database::open_to_read(const std::string& path) {
+  auto impl = std::make_unique<Impl>();
+  rocksdb::Options options = options_for(std::uint64_t{16} << 20, impl->watch);
+  options.create_if_missing = false;
+  options.create_missing_column_families = false;
+  options.info_log = std::make_shared<Silence>();
+  std::vector<std::string> names;
+  auto status = rocksdb::DB::ListColumnFamilies(options, path, &names);
+  if (!status.ok()) return to_error(status, "open the journal in " + path);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  families.reserve(names.size());
+  for (const std::string& name : names)
+    families.emplace_back(name, options);
+  rocksdb::DB* raw = nullptr;
+  status = rocksdb::DB::OpenForReadOnly(options, path, families, &impl->handles, &raw);
+  if (!status.ok()) return to_error(status, "open the journal in " + path);
+  impl->db.reset(raw);
+  impl->by_letter.fill(impl->db->DefaultColumnFamily());
+  impl->make_view();
+  for (const Family& family : kFamilies) {
+    const auto at = std::find(names.begin(), names.end(), family.name);
+    if (at == names.end()) continue;  // of an earlier version: everything is in the default one
+    const std::string from(1, family.letter);
+    bool left_behind = false;
+    HF_TRY_VOID(impl->scan(from, std::string(1, static_cast<char>(family.letter + 1)),
+                           Direction::ascending, [&](std::string_view, std::string_view) {
+                             left_behind = true;
+                             return false;
+                           }));
+    if (left_behind) {
+      return fail(ErrorKind::invalid,
+                  "the journal in " + path +
+                      " is being moved to a newer form: start `holdfast serve` on it once");
+    }
+    impl->by_letter[static_cast<unsigned char>(family.letter)] =
+        impl->handles[static_cast<std::size_t>(at - names.begin())];
+  }
+  return std::unique_ptr<Database>(new Database(std::move(impl)));
+}
+
 const KvView& Database::view() const {
   return impl_->view;
 }
@@ -351,19 +436,13 @@ void Database::declare_broken(std::string why) {
   impl_->watch->declare(std::move(why));
 }
 
-void Database::put(std::string_view key, std::string value) {
-  impl_->stage(key, std::move(value));
-}
-
-void Database::remove(std::string_view key) {
-  impl_->stage(key, std::nullopt);
+void Database::stage(std::string key, std::optional<std::string> value) {
+  impl_->stage(std::move(key), std::move(value));
 }
 
 Result<void> Database::write() {
   if (auto why = broken()) {
-    impl_->newest.clear();
-    impl_->staged_ops.clear();
-    impl_->staged = 0;
+    impl_->forget_staged();
     return fail(ErrorKind::unavailable, *why);
   }
   return impl_->write();

@@ -27,16 +27,23 @@ class Database {
   // has the files, null: the machine's. ErrorKind::unavailable when another process has it open.
   static Result<std::unique_ptr<Database>> open(const std::string& path, std::uint64_t write_buffer,
                                                 rocksdb::Env* env);
+  // The same to read alone: nothing in the directory is changed, and nothing can be put. What the
+  // logs hold is read into memory. Whoever calls this has seen to it that nobody writes meanwhile.
+  // ErrorKind::invalid for a database that a version before the families wrote in part.
+  static Result<std::unique_ptr<Database>> open_to_read(const std::string& path);
   ~Database();
 
-  // What is stored, with what has been put since the last write() on top.
+  // What is stored, with what has been staged since the last write() on top.
   [[nodiscard]] const KvView& view() const;
-  void put(std::string_view key, std::string value);
-  void remove(std::string_view key);
+  // True where memory alone shows that no write() has brought this key. Any thread, while others
+  // read and write.
+  [[nodiscard]] bool surely_lacks(std::string_view key) const;
+  // To be put, or without a value removed, by the next write().
+  void stage(std::string key, std::optional<std::string> value);
   [[nodiscard]] std::uint64_t staged_bytes() const;
 
-  // One atomic write of what was put. After an error the database is broken: it may or may not be
-  // there.
+  // One atomic write of what was staged. After an error the database is broken: it may or may not
+  // be there.
   Result<void> write();
   // All that was written when this was called survives power loss when it returns; an error is as
   // one of write(). Any thread, while others read and write.

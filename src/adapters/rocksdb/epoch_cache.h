@@ -3,42 +3,50 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <optional>
-#include <string>
-#include <unordered_map>
-#include <utility>
+
+#include "base/hash_map.h"
+#include "base/ids.h"
 
 namespace hf::adapters {
 
 class EpochCache {
  public:
-  void remember(std::string head_key, std::uint64_t epoch) {
-    const auto [at, added] = epochs_.insert_or_assign(head_key, epoch);
-    if (!added) return;
-    order_.push_back(std::move(head_key));
+  void remember(const CallId& call, std::uint64_t epoch) {
+    const std::size_t before = epochs_.size();
+    epochs_.insert(call) = epoch;
+    if (epochs_.size() == before) return;
+    order_.push_back(call);
     if (order_.size() > kMax) {
       epochs_.erase(order_.front());
       order_.pop_front();
     }
   }
   // The call's head was taken away.
-  void forget(const std::string& head_key) {
-    const auto found = epochs_.find(head_key);
-    if (found != epochs_.end()) found->second = kGone;
+  void forget(const CallId& call) {
+    if (std::uint64_t* found = epochs_.find(call)) *found = kGone;
   }
   // None: ask the store.
-  [[nodiscard]] std::optional<std::uint64_t> find(const std::string& head_key) const {
-    const auto found = epochs_.find(head_key);
-    if (found == epochs_.end() || found->second == kGone) return std::nullopt;
-    return found->second;
+  [[nodiscard]] std::optional<std::uint64_t> find(const CallId& call) {
+    const std::uint64_t* found = epochs_.find(call);
+    if (found == nullptr || *found == kGone) return std::nullopt;
+    return *found;
   }
 
  private:
   static constexpr std::size_t kMax = 65'536;
   static constexpr std::uint64_t kGone = ~std::uint64_t{0};  // keeps its place in the order
-  std::unordered_map<std::string, std::uint64_t> epochs_;
-  std::deque<std::string> order_;
+  struct Hash {                                              // the random part of an id
+    std::uint64_t operator()(const CallId& call) const {
+      std::uint64_t out = 0;
+      std::memcpy(&out, call.bytes.data() + CallId::kSize - sizeof out, sizeof out);
+      return out;
+    }
+  };
+  HashMap<CallId, std::uint64_t, Hash> epochs_;
+  std::deque<CallId> order_;
 };
 
 }  // namespace hf::adapters

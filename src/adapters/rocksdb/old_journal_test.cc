@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "adapters/rocksdb/journal_reader.h"
 #include "adapters/rocksdb/rocksdb_fixture.h"
 #include "base/bytes.h"
 
@@ -85,6 +86,21 @@ TEST_P(OldJournal, IsOpenedReadAndGoneOnWith) {
     harness.mailbox.run_until([&] { return harness.recorder->commits.count(3) == 1; });
     EXPECT_EQ(harness.recorder->commits.at(3), ports::CommitResult::ok);
   }
+}
+
+TEST_P(OldJournal, IsReadAtRest) {
+  harness.journal().close();
+  std::filesystem::remove_all(harness.options.path + "/db");
+  leave(harness.options.path + "/db");
+  const auto reader = JournalReader::open(harness.options.path, call::Sealer(test_key()));
+  ASSERT_TRUE(reader.ok()) << reader.error().context;
+  ports::CallFilter filter;
+  filter.depth = ports::CallFilter::Depth::whole;
+  const auto page = (*reader)->list(filter);
+  ASSERT_TRUE(page.ok()) << page.error().context;
+  ASSERT_EQ((*page).calls.size(), 1U);
+  EXPECT_EQ(view((*page).calls[0]->request->body), "amount=1200");
+  EXPECT_EQ((*page).timelines[0].size(), 1U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Versions, OldJournal, ::testing::Values("journal-v1", "journal-v2"),

@@ -20,6 +20,7 @@
 #include "adapters/rocksdb/upkeep.h"
 #include "adapters/seal/key_file.h"
 #include "base/check.h"
+#include "base/hash_map.h"
 #include "base/quantity.h"
 #include "call/record.h"
 
@@ -59,11 +60,40 @@ std::uint64_t log_bytes(const std::string& dir) {
   return out;
 }
 
+// The keys of commits that were asked for and not told yet.
+class KeysOnTheWay {
+ public:
+  void asked(const CommitCommand& commit) {
+    std::vector<call::Digest> keys;
+    for (const call::CallWrite& write : commit.batch.calls) {
+      if (write.after->key) keys.push_back(write.after->key->identity);
+    }
+    if (keys.empty()) return;
+    for (const call::Digest& key : keys)
+      ++count_.insert(key);
+    commits_.emplace_back(commit.id, std::move(keys));
+  }
+  // In the order of asking.
+  void told(CommitId commit) {
+    if (commits_.empty() || commits_.front().first != commit) return;
+    for (const call::Digest& key : commits_.front().second) {
+      if (--*count_.find(key) == 0) count_.erase(key);
+    }
+    commits_.pop_front();
+  }
+  [[nodiscard]] bool contain(const call::Digest& key) const { return count_.contains(key); }
+
+ private:
+  HashMap<call::Digest, std::size_t, call::DigestHash> count_;
+  std::deque<std::pair<CommitId, std::vector<call::Digest>>> commits_;
+};
+
 // Where answers go, and whether there is still a journal. Touched on the caller's thread only; the
 // journal going away empties it.
 struct Listener {
   JournalEvents* events = nullptr;
   bool open = false;
+  KeysOnTheWay keys;
 };
 
 struct Maintain {
@@ -92,6 +122,7 @@ class RocksdbJournal::Impl {
   void enqueue(Work work);
   void hand_over();
   void close();
+  [[nodiscard]] bool surely_lacks(const call::Digest& identity) const;
   [[nodiscard]] std::optional<std::string> broken() const;
   [[nodiscard]] JournalMetrics metrics() const;
 
@@ -125,7 +156,7 @@ class RocksdbJournal::Impl {
   [[nodiscard]] std::chrono::nanoseconds until_push() const;
   void wait_for_sync();
   CommitResult stage(const CommitCommand& commit);
-  void apply(const std::vector<call::KvOp>& ops);
+  void apply(std::vector<call::KvOp> ops);
   Result<void> write();
   Result<void> sync();
   void answer(std::vector<Answer> answers, std::optional<CommitResult> instead);
@@ -227,6 +258,7 @@ Result<call::Recovered> RocksdbJournal::Impl::open() {
   epochs_ = {};
   told_.reset();
   listener_->open = true;
+  listener_->keys = {};
   thread_ = std::thread([this] { run(); });
   return recovered;
 }
@@ -262,6 +294,9 @@ void RocksdbJournal::Impl::close() {
 // cost more than what it does.
 void RocksdbJournal::Impl::enqueue(Work work) {
   HF_CHECK_MSG(thread_.joinable(), "the journal is not open");
+  if (const auto* command = std::get_if<Command>(&work)) {
+    if (const auto* commit = std::get_if<CommitCommand>(command)) listener_->keys.asked(*commit);
+  }
   asked_.push_back(std::move(work));
   if (asked_.size() > 1) return;
   post_([this, listener = listener_] {
@@ -282,6 +317,11 @@ void RocksdbJournal::Impl::hand_over() {
   asked_.clear();
   const bool many = before < kStageDuringSync && queue_.size() >= kStageDuringSync;
   if (!commits_only || !syncing_ || many) wake_.notify_one();
+}
+
+bool RocksdbJournal::Impl::surely_lacks(const call::Digest& identity) const {
+  if (!database_ || listener_->keys.contain(identity)) return false;
+  return database_->surely_lacks(call::key_key(identity));
 }
 
 // --- the journal thread ---
@@ -429,31 +469,32 @@ void RocksdbJournal::Impl::wait_for_sync() {
 
 CommitResult RocksdbJournal::Impl::stage(const CommitCommand& commit) {
   if (database_->broken()) return CommitResult::failed;
-  const call::KvOps ops = codec_.encode(commit.batch, now_(), options_.policy);
-  const auto met = holds(database_->view(), ops,
-                         [this](std::string_view key) { return epochs_.find(std::string(key)); });
+  call::KvOps ops = codec_.encode(commit.batch, now_(), options_.policy);
+  const auto met = holds(database_->view(), ops, [this](std::string_view key) {
+    const auto id = call::call_of_key(key);
+    return id.ok() ? epochs_.find(id.value()) : std::nullopt;
+  });
   if (!met.ok()) {
     database_->declare_broken(met.error().context);
     return CommitResult::failed;
   }
   if (!met.value()) return CommitResult::conflict;
-  apply(ops.ops);
+  apply(std::move(ops.ops));
   for (const call::CallWrite& write : commit.batch.calls) {
-    epochs_.remember(call::call_key(call::Prefix::call_head, write.after->id), write.after->epoch);
+    epochs_.remember(write.after->id, write.after->epoch);
   }
   newest_ = std::max(newest_.value_or(ops.newest), ops.newest);
   return CommitResult::ok;
 }
 
-void RocksdbJournal::Impl::apply(const std::vector<call::KvOp>& ops) {
-  for (const call::KvOp& op : ops) {
-    if (op.value) {
-      if (op.key.front() == static_cast<char>(call::Prefix::due)) fronts_.put(op.key);
-      database_->put(op.key, *op.value);
-      continue;
+void RocksdbJournal::Impl::apply(std::vector<call::KvOp> ops) {
+  for (call::KvOp& op : ops) {
+    const char kind = op.key.front();
+    if (op.value && kind == static_cast<char>(call::Prefix::due)) fronts_.put(op.key);
+    if (!op.value && kind == static_cast<char>(call::Prefix::call_head)) {
+      if (const auto id = call::call_of_key(op.key); id.ok()) epochs_.forget(id.value());
     }
-    database_->remove(op.key);
-    if (op.key.front() == static_cast<char>(call::Prefix::call_head)) epochs_.forget(op.key);
+    database_->stage(std::move(op.key), std::move(op.value));
   }
 }
 
@@ -499,8 +540,10 @@ void RocksdbJournal::Impl::answer(std::vector<Answer> answers,
       metrics.commits += result == CommitResult::ok ? 1 : 0;
       metrics.conflicts += result == CommitResult::conflict ? 1 : 0;
       metrics.failures += result == CommitResult::failed || result == CommitResult::unknown ? 1 : 0;
-      tells.push_back(
-          [id = *one.commit, result](JournalEvents& events) { events.on_commit(id, result); });
+      tells.push_back([listener = listener_, id = *one.commit, result](JournalEvents& events) {
+        listener->keys.told(id);
+        events.on_commit(id, result);
+      });
     }
   });
   post(std::move(tells));
@@ -573,6 +616,9 @@ void RocksdbJournal::attach(JournalEvents& events) {
 }
 void RocksdbJournal::close() {
   impl_->close();
+}
+bool RocksdbJournal::surely_lacks(const call::Digest& identity) const {
+  return impl_->surely_lacks(identity);
 }
 std::optional<std::string> RocksdbJournal::broken() const {
   return impl_->broken();

@@ -82,6 +82,7 @@ class RocksdbJournal final : public CommandJournal {
   void attach(ports::JournalEvents& events) override;
   // May be opened again afterwards.
   void close() override;
+  [[nodiscard]] bool surely_lacks(const call::Digest& identity) const override;
 
   // One turn of retention and of the checks of size and disk, out of turn; `done` is posted.
   void maintain(std::function<void()> done);

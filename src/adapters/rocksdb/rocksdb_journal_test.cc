@@ -76,6 +76,18 @@ TEST_F(RocksdbJournalTest, OnlyOneProcessAtATime) {
   EXPECT_THAT(refused.error().context, HasSubstr("another holdfast is using this journal"));
 }
 
+TEST_F(RocksdbJournalTest, LacksKeysThatNobodyBrought) {
+  const auto lacks = [&](std::uint64_t n) {
+    return harness.journal().surely_lacks(sample_call(n, now()).key->identity);
+  };
+  EXPECT_TRUE(lacks(1));
+  EXPECT_EQ(create_call(1), CommitResult::ok);
+  EXPECT_FALSE(lacks(1));
+  EXPECT_TRUE(lacks(2));
+  harness.journal().commit(CommitId{2}, one(create(sample_call(2, now()), now())));
+  EXPECT_FALSE(lacks(2)) << "it is on its way";
+}
+
 TEST_F(RocksdbJournalTest, AnotherKeyIsRefusedClearly) {
   EXPECT_EQ(create_call(1), CommitResult::ok);
   harness.journal().close();

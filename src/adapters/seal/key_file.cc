@@ -171,6 +171,12 @@ Result<void> make_private_dir(const std::string& path) {
   return {};
 }
 
+Result<SealKey> load_seal_key(const std::string& path) {
+  HF_TRY(const auto text, read_secret(path));
+  if (text) return parse_seal_key(*text, path);
+  return fail(ErrorKind::not_found, path + " is not there");
+}
+
 Result<SealKey> load_or_make_seal_key(const std::string& path, const std::string& data_dir) {
   HF_TRY(const auto text, read_secret(path));
   if (text) return parse_seal_key(*text, path);

@@ -21,6 +21,10 @@ struct SealKey {
 // `data_dir` has data (a new key could not open it).
 Result<SealKey> load_or_make_seal_key(const std::string& path, const std::string& data_dir);
 
+// Reads the key file, and never makes one. ErrorKind::not_found when there is none, invalid as
+// above.
+Result<SealKey> load_seal_key(const std::string& path);
+
 // Reads the token of the admin API, or makes one: "hf_" and 52 characters (256 random bits).
 Result<std::string> load_or_make_admin_token(const std::string& path);
 
