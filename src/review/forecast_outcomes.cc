@@ -55,8 +55,12 @@ std::vector<End> ends_of(const call::UpstreamSettings& upstream, const Idempoten
     add_status(out, 500, {{rules.replay_marker, "true"}},
                fmt::format("500 with {}: true", rules.replay_marker));
   }
-  for (ClassifiedAnswer& answer : classified_answers(upstream.classify))
-    out.push_back({std::move(answer.name), std::move(answer.act), false, false});
+  for (ClassifiedAnswer& answer : classified_answers(upstream.classify)) {
+    // A rule about a status alone has been met above.
+    const bool met = std::any_of(out.begin(), out.end(),
+                                 [&](const End& end) { return end.name == answer.name; });
+    if (!met) out.push_back({std::move(answer.name), std::move(answer.act), false, false});
+  }
   out.push_back({"bytes that are no HTTP", gibberish(), false, false});
   out.push_back({"connection lost", answer_lost(true), false, false});
   out.push_back({"no answer in time", silence(upstream.timeouts.head), false, false});
