@@ -46,6 +46,22 @@ std::string_view to_string(Mode mode) {
   return "?";
 }
 
+std::string_view to_string(Meaning meaning) {
+  switch (meaning) {
+    case Meaning::refused:
+      return "refused";
+    case Meaning::in_progress:
+      return "in_progress";
+    case Meaning::credentials:
+      return "credentials";
+    case Meaning::unresolved:
+      return "unresolved";
+    case Meaning::error:
+      return "error";
+  }
+  return "?";
+}
+
 std::string_view to_string(OnSuspect action) {
   switch (action) {
     case OnSuspect::off:

@@ -56,6 +56,42 @@ struct Lookup {
   bool operator==(const Lookup&) const = default;
 };
 
+// What an answer means where its status alone does not tell: the rows of DESIGN section 4 that a
+// declaration may put an answer into. A closed list.
+enum class Meaning : std::uint8_t {
+  refused,      // the upstream promises that it did nothing
+  in_progress,  // mode key: an earlier request with this key still runs
+  credentials,  // what a 401 says: the credential is at fault
+  unresolved,   // what a 500 says: it may have taken effect, and may not
+  error,        // an end that is no success: it tells nothing of earlier attempts
+};
+
+// One condition on an answer.
+struct AnswerTest {
+  enum class Kind : std::uint8_t {
+    equals,   // the value is one of `values`
+    ends,     // ... or ends with one of them
+    present,  // it is there, and not null
+    absent,   // it is not there, or null
+  } kind = Kind::equals;
+  std::string where;  // a field's name, a JSON pointer, a form field
+  std::vector<std::string> values;
+  bool operator==(const AnswerTest&) const = default;
+};
+
+// A rule of `classify` (call/classify.h): all that it says must hold of an answer.
+struct AnswerRule {
+  std::vector<int> status;  // empty: any
+  std::vector<AnswerTest> headers;
+  std::vector<AnswerTest> json;
+  std::vector<AnswerTest> form;
+  std::vector<std::string> contains;  // the body has one of these; empty: whatever it has
+  Meaning means = Meaning::error;
+  std::string pause_until;        // refused: a field that tells when, if there is no Retry-After
+  std::optional<Duration> pause;  // ... and how long where that is not there either
+  bool operator==(const AnswerRule&) const = default;
+};
+
 struct Timeouts {
   Duration connect = Duration::seconds(3);  // DNS, TCP and TLS together
   Duration head = Duration::seconds(30);    // last request byte to the final status line
@@ -141,8 +177,9 @@ struct UpstreamSettings {
   std::optional<Proxy> proxy;  // who then looks the URLs' names up; not with `public_only`
   std::string preset;          // empty: none
   Idempotency idempotency;
-  std::optional<Lookup> lookup;  // mode verify needs one; mode key may have one
-  bool public_only = false;      // private, loopback and link-local addresses are not dialled
+  std::optional<Lookup> lookup;      // mode verify needs one; mode key may have one
+  std::vector<AnswerRule> classify;  // the first that fits speaks; none: the status does
+  bool public_only = false;          // private, loopback and link-local addresses are not dialled
   // Requests are signed by each of these (Standard Webhooks), at send time. As in `inject`, a value
   // may hold ${file:...} and ${env:...}; it is never printed or journaled.
   std::vector<std::string> signing;
@@ -349,6 +386,7 @@ struct Settings {
 
 std::string_view to_string(TlsVersion version);
 std::string_view to_string(Mode mode);
+std::string_view to_string(Meaning meaning);
 std::string_view to_string(Hold hold);
 std::string_view to_string(OnSuspect action);
 std::string_view to_string(Derive part);

@@ -227,6 +227,41 @@ void print_review(Lines in, const std::vector<call::Accepted>& accepted) {
     lines.put(one.rule, scalar(one.reason));
 }
 
+std::string quoted_texts(const std::vector<std::string>& values) {
+  return list(values, [](const std::string& value) { return scalar(value); });
+}
+
+void print_tests(Lines in, std::string_view key, const std::vector<call::AnswerTest>& tests) {
+  using Kind = call::AnswerTest::Kind;
+  if (tests.empty()) return;
+  in.open(key);
+  Lines lines = in.deeper();
+  for (const auto& test : tests) {
+    const bool values = test.kind == Kind::equals || test.kind == Kind::ends;
+    const std::string list = values ? quoted_texts(test.values) : std::string();
+    lines.put(scalar(test.where), test.kind == Kind::equals    ? list
+                                  : test.kind == Kind::ends    ? fmt::format("{{ ends: {} }}", list)
+                                  : test.kind == Kind::present ? "{ exists: true }"
+                                                               : "{ exists: false }");
+  }
+}
+
+void print_classify(Lines in, const std::vector<call::AnswerRule>& rules) {
+  if (rules.empty()) return;
+  in.open("classify");
+  for (const auto& rule : rules) {
+    in.deeper().put("- means", to_string(rule.means));
+    Lines lines = in.deeper().deeper();
+    if (!rule.status.empty()) lines.put("status", statuses(rule.status));
+    print_tests(lines, "headers", rule.headers);
+    print_tests(lines, "json", rule.json);
+    print_tests(lines, "form", rule.form);
+    if (!rule.contains.empty()) lines.put("contains", quoted_texts(rule.contains));
+    lines.put_text("pause_until", rule.pause_until);
+    if (rule.pause) lines.put("pause", format_duration(*rule.pause));
+  }
+}
+
 void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
   const auto url = [](const call::Url& one) { return scalar(format_url(one)); };
   if (upstream.urls.size() == 1) {
@@ -240,6 +275,7 @@ void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
   in.put_text("preset", upstream.preset);
   in.open("idempotency");
   print_idempotency(in.deeper(), upstream);
+  print_classify(in, upstream.classify);
   print_inject(in, "inject", upstream.inject);
   if (upstream.credentials_stored) in.put("credentials", "stored");
   in.put_text("account", upstream.account);

@@ -5,6 +5,7 @@
 #include "base/fields.h"
 #include "config/address.h"
 #include "config/draft.h"
+#include "config/read_classify.h"
 #include "config/read_lookup.h"
 #include "config/read_reach.h"
 #include "config/section.h"
@@ -201,6 +202,7 @@ void read_preset(Section& in, UpstreamDraft& out) {
   }
   out.settings.preset = name;
   out.settings.idempotency = out.preset->idempotency;
+  out.settings.classify = out.preset->classify;
   out.settings.timeouts = out.preset->timeouts;
 }
 
@@ -222,6 +224,7 @@ UpstreamDraft read_upstream(const Node::Key& name, const Node& node, Findings& f
   read_upstream_tls(in, settings.tls);
   read_upstream_proxy(in, settings.proxy);
   read_idempotency(in.section("idempotency"), settings);
+  read_classify(in, settings);
   read_inject(in, "inject", settings);
   in.word<bool>("credentials", settings.credentials_stored, {{"stored", true}});
   in.text("account", settings.account);

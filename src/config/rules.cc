@@ -58,6 +58,9 @@ constexpr RuleRow kRows[] = {
      "`absent_status`."},
     {Rule::mode_mismatch, "mode-mismatch", kError,
      "A setting that only means something with another `mode`."},
+    {Rule::classify_proof, "classify-proof", kError,
+     "A `classify` rule that says more than its conditions can show: a status alone is no "
+     "promise."},
     {Rule::status_conflict, "status-conflict", kError,
      "One status stands in two of `refused`, `in_progress` and `settles`."},
     {Rule::credentials_both, "credentials-both", kError,

@@ -39,6 +39,7 @@ enum class Rule {
   lookup_missing,
   lookup_absence,
   mode_mismatch,
+  classify_proof,
   status_conflict,
   credentials_both,
   inject_field,

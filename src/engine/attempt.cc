@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/planted.h"
+#include "call/classify.h"
 #include "call/lifetime.h"
 #include "engine/core.h"
 #include "policy/retry_after.h"
@@ -13,6 +14,19 @@ namespace {
 // On a redirect or a 202 the field tells of something else (RFC 9110 section 10.2.3).
 bool carries_retry_after(int status) {
   return status >= 400;
+}
+
+// Retry-After, else what the rule knows of such refusals; null: none.
+std::optional<Duration> asked_pause(const call::AnswerHead& head, const call::AnswerRule* rule,
+                                    WallTime now) {
+  if (const Field* field = find_field(head.fields, "Retry-After")) {
+    if (const auto asked = policy::parse_retry_after(field->value, now)) return asked;
+  }
+  if (rule == nullptr) return std::nullopt;
+  if (const Field* field = find_field(head.fields, rule->pause_until)) {
+    if (const auto asked = policy::parse_rate_reset(field->value, now)) return asked;
+  }
+  return rule->pause;
 }
 
 }  // namespace
@@ -239,6 +253,13 @@ bool Core::can_try_again_live(const Active& active, bool replayable) const {
          now_.mono < active.patience_until;
 }
 
+call::Decision Core::decide_now(const Active& active, const call::AttemptOutcome& outcome,
+                                const call::AnswerRule* rule) {
+  return call::decide(
+      outcome, {&active.call->idempotency, active.call->safe, active.lane == policy::Lane::held,
+                active.call->unresolved, active.route->head_is_proof, rule});
+}
+
 // The head of an answer is there and its body waits: forward it, or look at it before another try.
 void Core::on(AnswerHeadSeen&& event) {
   const auto found = attempts_.find(event.attempt);
@@ -252,9 +273,12 @@ void Core::on(AnswerHeadSeen&& event) {
   call::AttemptOutcome seen;
   seen.evidence = call::Evidence::answer_complete;
   seen.head = event.head;
-  const call::Decision decision = call::decide(
-      seen, {&active.call->idempotency, active.call->safe, active.lane == policy::Lane::held,
-             active.call->unresolved, active.route->head_is_proof});
+  const auto& classes = active.upstream->classify;
+  if (!event.overflow && call::wants_body(classes, seen.head)) {
+    act(CaptureAnswer{event.attempt, call::kClassifiedBodyMax}, active.journaled);
+    return;
+  }
+  const call::Decision decision = decide_now(active, seen, call::classify(classes, seen));
   const bool once_more = decision.ruling == call::Ruling::again ||
                          decision.ruling == call::Ruling::again_not_before ||
                          decision.ruling == call::Ruling::again_later;
@@ -304,7 +328,7 @@ void Core::on(AttemptEnded&& event) {
   active.attempt.reset();
   if (active.looking_up) {
     feed_policies(active, event.outcome, call::row_of(event.outcome, {}, false));
-    pause_from(active, event.outcome);
+    pause_from(active, event.outcome, nullptr);
     if (active.abandoned) {
       drop(id);
     } else {
@@ -314,14 +338,12 @@ void Core::on(AttemptEnded&& event) {
     return;
   }
   active.replayable = event.body_replayable;
-  const call::Decision decision =
-      call::decide(event.outcome,
-                   {&active.call->idempotency, active.call->safe, active.lane == policy::Lane::held,
-                    active.call->unresolved, active.route->head_is_proof});
+  const call::AnswerRule* rule = call::classify(active.upstream->classify, event.outcome);
+  const call::Decision decision = decide_now(active, event.outcome, rule);
   upstream.stats.attempts_by_row[static_cast<std::size_t>(decision.row)] += 1;
   feed_policies(active, event.outcome, decision.row);
   // What the upstream asks for holds whether or not somebody still waits for its answer.
-  const auto paused = pause_from(active, event.outcome);
+  const auto paused = pause_from(active, event.outcome, rule);
   if (active.abandoned) {
     HF_PROBE("its-client-left-during-the-attempt");
     drop(id);
@@ -400,16 +422,15 @@ void Core::feed_policies(Active& active, const call::AttemptOutcome& outcome, ca
   active.probe = false;
 }
 
-// A 429 or a Retry-After pauses its limit key (DESIGN section 4, Pauses).
-std::optional<WallTime> Core::pause_from(Active& active, const call::AttemptOutcome& outcome) {
+// A 429, a Retry-After or a classified refusal pauses its limit key (DESIGN section 4, Pauses).
+std::optional<WallTime> Core::pause_from(Active& active, const call::AttemptOutcome& outcome,
+                                         const call::AnswerRule* rule) {
   if (outcome.evidence < call::Evidence::answer_begun) return std::nullopt;
   const int status = outcome.head.status;
-  if (!carries_retry_after(status)) return std::nullopt;
-  std::optional<Duration> asked;
-  if (const Field* field = find_field(outcome.head.fields, "Retry-After")) {
-    asked = policy::parse_retry_after(field->value, now_.wall);
-  }
-  if (!asked && status == 429) asked = Duration::seconds(1);
+  const bool refused = rule != nullptr && rule->means == call::Meaning::refused;
+  if (!refused && !carries_retry_after(status)) return std::nullopt;
+  std::optional<Duration> asked = asked_pause(outcome.head, refused ? rule : nullptr, now_.wall);
+  if (!asked && (refused || status == 429)) asked = Duration::seconds(1);
   if (!asked || asked->ns <= 0) return std::nullopt;
   const Duration pause = policy::clamp_pause(*asked, active.upstream->max_pause);
   if (pause < *asked) HF_PROBE("pause-clamped");

@@ -311,7 +311,11 @@ class Core {
                   const call::Decision& decision);
   void take_evidence(Active& active, call::AttemptOutcome& outcome);
   void feed_policies(Active& active, const call::AttemptOutcome& outcome, call::Row row);
-  std::optional<WallTime> pause_from(Active& active, const call::AttemptOutcome& outcome);
+  // `rule`: what `classify` says of the answer, if anything.
+  std::optional<WallTime> pause_from(Active& active, const call::AttemptOutcome& outcome,
+                                     const call::AnswerRule* rule);
+  static call::Decision decide_now(const Active& active, const call::AttemptOutcome& outcome,
+                                   const call::AnswerRule* rule);
   bool can_try_again_live(const Active& active, bool replayable) const;
 
   // addresses.cc
