@@ -4,8 +4,9 @@
 import { createServer } from 'node:http'
 import { SECRET } from './aws.mjs'
 import { atEnd, call } from './rig.mjs'
-import { Anthropic, Octokit, OpenAI, PublishCommand, SendGrid, SendMessageCommand, Slack,
-  SlackLogLevel, SNSClient, SQSClient, Stripe, axios, got, stripeMock, twilio } from './sdks.mjs'
+import { Octokit, PublishCommand, SendGrid, SendMessageCommand, Slack, SlackLogLevel, SNSClient,
+  SQSClient, axios, got, stripeMock, twilio } from './provider_sdks.mjs'
+import { Anthropic, OpenAI, Stripe } from './sdks.mjs'
 
 // Everything that two orders must not share is made of the order's name.
 const stripe = settings => async (base, order) => {
