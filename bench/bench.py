@@ -213,14 +213,14 @@ def until_quiet(pid, seconds=60):
         time.sleep(0.1)
 
 
-def measure_held(server, health, seconds, turn):
+def measure_held(server, health, seconds, turn, port=None):
     """Acknowledged after sync, delivered, answer recorded: until the last one is, and then until
     the database has put its tables together."""
     answered = "holdfast_upstream_answered_total"
     before, cpu = metric(health, answered), cpu_seconds(server.pid)
     wrote = proc_field(server.pid, "io", "write_bytes")
     begun = time.monotonic()
-    result = wrk(server.port, seconds, 64, keyed=True, run=turn)
+    result = wrk(port or server.port, seconds, 64, keyed=True, run=turn)
     # wrk cuts its last requests off: those may have been taken without being counted.
     goal = result["requests"]
     end = time.monotonic() + 120
@@ -265,17 +265,42 @@ def idle_memory(server, clients):
     return {"clients": clients, "rss_mib": after / 1024, "grown_mib": (after - before) / 1024}
 
 
+def steady(server, clients, rate, seconds, run):
+    """p50 and p99 in ms of many clients at one total rate, each from when it was due."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(limit[0], min(clients + 200, limit[1])),
+                                                limit[1]))
+    out = subprocess.run([str(ROOT / "build/release/holdfast-steady-load"), "--port",
+                          str(server.port), "--clients", str(clients), "--rate", str(rate),
+                          "--seconds", str(seconds), "--run", f"{run}-{clients}"],
+                         capture_output=True, text=True, timeout=seconds + 60)
+    found = re.search(r"^RESULT (.*)$", out.stdout, re.M)
+    if not found:
+        sys.exit(f"bench: the steady load failed\n{out.stdout}{out.stderr}")
+    row = {k: int(v) for k, v in (pair.split("=") for pair in found.group(1).split())}
+    return {"p50_ms": row["p50_us"] / 1000, "p99_ms": row["p99_us"] / 1000,
+            "errors": row["errors"]}
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__,
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--seconds", type=int, default=3, help="of each measurement")
     args.add_argument("--rounds", type=int, default=5, help="interleaved; medians are shown")
-    args.add_argument("--clients", type=int, default=10000, help="idle ones")
+    args.add_argument("--clients", type=int, default=10000, help="idle ones, and active ones")
+    args.add_argument("--rate", type=int, default=2000, help="a second, of all active ones")
+    args.add_argument("--pending", type=int, metavar="N",
+                      help="instead: durable calls while N held ones wait")
+    args.add_argument("--micro", action="store_true", help="instead: the pieces of a call's path")
     args.add_argument("--json", help="write the figures to this file")
     args = args.parse_args()
+    if args.micro:
+        os.execv(ROOT / "build/release/holdfast-micro", ["holdfast-micro"])
     for tool in ("wrk", "haproxy", "nginx"):
         if not shutil.which(tool):
             sys.exit(f"bench: {tool} is not installed; `./x bench` installs it")
+    if args.pending:
+        return pending.run(args)
     directory = tempfile.mkdtemp(prefix="holdfast-bench-")
     running = []
 
@@ -315,6 +340,13 @@ def main():
                 samples[process.name].append(measure_held(process, told, args.seconds, turn))
             print(f"round {turn + 1} of {args.rounds}", file=sys.stderr, flush=True)
         figures = {name: summary(rows) for name, rows in samples.items()}
+        active = {}
+        for kind, process in (("past", passing[-1]), ("held", held)):
+            rows = {clients: [] for clients in (100, args.clients)}
+            for turn in range(args.rounds):
+                for clients in rows:
+                    rows[clients].append(steady(process, clients, args.rate, 5, turn))
+            active[kind] = {clients: summary(each) for clients, each in rows.items()}
         idle = idle_memory(passing[-1], args.clients)
     finally:
         for process in running:
@@ -333,9 +365,16 @@ def main():
           f"{mine['cpu_us'] / least['cpu_us']:.2f} times its CPU, {mine['bytes']:.0f} bytes")
     print(f"{idle['clients']} idle clients: {idle['rss_mib']:.0f} MiB resident "
           f"({idle['grown_mib']:.0f} MiB more than before)")
+    for kind, rows in active.items():
+        few, many = rows[100], rows[args.clients]
+        print(f"{args.rate} calls/s {kind}, p99: 100 clients {few['p99_ms']:.2f} ms, "
+              f"{args.clients} clients {many['p99_ms']:.2f} ms "
+              f"({many['p99_ms'] / few['p99_ms']:.2f} times)")
     if args.json:
-        pathlib.Path(args.json).write_text(json.dumps({"figures": figures, "idle": idle}, indent=1))
+        pathlib.Path(args.json).write_text(
+            json.dumps({"figures": figures, "idle": idle, "active": active}, indent=1))
 
 
 if __name__ == "__main__":
+    import pending  # which takes its parts from here
     main()

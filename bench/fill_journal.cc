@@ -7,6 +7,8 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <deque>
+#include <functional>
 #include <mutex>
 
 #include "adapters/rocksdb/rocksdb_journal.h"
@@ -30,14 +32,37 @@ struct Options {
   std::size_t body = 0;  // bytes of each request's
 };
 
-// Counts what was committed; the journal thread posts straight to it.
+// The caller's loop: what the journal tells is run on the thread that asks.
+class Loop {
+ public:
+  void post(std::function<void()> task) {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+    arrived_.notify_one();
+  }
+  void run_until(const std::function<bool()>& done) {
+    while (!done()) {
+      std::unique_lock lock(mutex_);
+      arrived_.wait(lock, [this] { return !tasks_.empty(); });
+      const std::function<void()> task = std::move(tasks_.front());
+      tasks_.pop_front();
+      lock.unlock();
+      task();
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<std::function<void()>> tasks_;
+};
+
+// Counts what was committed.
 class Progress final : public ports::JournalEvents {
  public:
   void on_commit(CommitId, ports::CommitResult result) override {
-    const std::lock_guard lock(mutex_);
     HF_CHECK(result == ports::CommitResult::ok);
     ++done_;
-    arrived_.notify_one();
   }
   void on_key(ports::ReadId, Result<ports::KeyFound>) override {}
   void on_call(ports::ReadId, Result<std::shared_ptr<const call::Call>>) override {}
@@ -48,14 +73,9 @@ class Progress final : public ports::JournalEvents {
   void on_detail(ports::ReadId, Result<ports::CallDetail>) override {}
   void on_likeness(ports::ReadId, Result<ports::LikenessPage>) override {}
   void on_health(ports::JournalHealth) override {}
-  void wait_for(std::uint64_t commits) {
-    std::unique_lock lock(mutex_);
-    arrived_.wait(lock, [&] { return done_ >= commits; });
-  }
+  [[nodiscard]] std::uint64_t done() const { return done_; }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable arrived_;
   std::uint64_t done_ = 0;
 };
 
@@ -159,8 +179,9 @@ Result<void> fill(const Options& options) {
   adapters::RocksdbOptions settings;
   settings.path = options.path;
   settings.max_bytes = std::uint64_t{100} << 30;
+  Loop loop;
   adapters::RocksdbJournal journal(
-      settings, sealer, [](const std::function<void()>& task) { task(); },
+      settings, sealer, [&loop](std::function<void()> task) { loop.post(std::move(task)); },
       [&clock] { return clock.read(); });
   HF_TRY_VOID(journal.open());
   Progress progress;
@@ -173,9 +194,9 @@ Result<void> fill(const Options& options) {
     for (std::uint64_t i = 0; i < kBatch && n < options.calls; ++i, ++n)
       batch.calls.push_back(made(n, options, now, hasher, prng));
     journal.commit(CommitId{++commits}, std::move(batch));
-    if (commits > 4) progress.wait_for(commits - 4);
+    loop.run_until([&] { return progress.done() + 4 >= commits; });
   }
-  progress.wait_for(commits);
+  loop.run_until([&] { return progress.done() == commits; });
   journal.close();
   return {};
 }

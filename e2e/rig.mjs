@@ -45,8 +45,9 @@ export async function until(what, condition, within = 20_000) {
 // sleep: the time between two looks at a condition, or a quiet spell that is itself the test
 export const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
 
-function run(t, args, env = {}, cwd = undefined) {
-  const child = spawn(HOLDFAST, args, {
+function run(t, args, { env = {}, cwd = undefined, under = [] } = {}) {
+  const [program, ...rest] = [...under, HOLDFAST, ...args]
+  const child = spawn(program, rest, {
     cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
   })
   const self = { child, out: '', err: '' }
@@ -98,7 +99,8 @@ export async function settled(sandbox, query = '', quiet = 1500) {
 
 // `holdfast serve` with what `config` adds to listeners and journal (YAML, from its first column).
 // options: { data: the journal's folder (a fresh one), env,
-//            admin, health: true, or a port: listen there too }
+//            admin, health: true, or a port: listen there too,
+//            under: a command that runs the one behind it in a place of its own }
 export async function startHoldfast(t, config, options = {}) {
   const data = options.data ?? join(folder(t), 'data')
   const file = join(folder(t), 'holdfast.yaml')
@@ -111,7 +113,7 @@ export async function startHoldfast(t, config, options = {}) {
 ${listeners}journal: { path: "${data}"${
   options.journal ? `, ${options.journal}` : ''} }
 ${config}`)
-  const self = run(t, ['serve', '-c', file], options.env)
+  const self = run(t, ['serve', '-c', file], options)
   self.data = data
   self.config = file
   self.url = await heard(self, /holdfast listening on (\S+)/)
@@ -159,7 +161,7 @@ export const start = (t, args) => run(t, args)
 
 // Runs a subcommand to its end; options: { cwd }.
 export async function command(t, args, { cwd } = {}) {
-  const self = run(t, args, {}, cwd)
+  const self = run(t, args, { cwd })
   const how = await self.ended
   return { ...how, out: self.out, err: self.err }
 }

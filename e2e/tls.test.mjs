@@ -1,22 +1,11 @@
 // TLS on the listener and to the upstream: the names are checked, a wrong one is refused before a
 // byte of the request is sent.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import https from 'node:https'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { atEnd, folder, startHoldfast } from './rig.mjs'
-
-function certificate(t, name) {
-  const dir = folder(t)
-  const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')]
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
-    'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', `/CN=${name}`,
-    '-addext', `subjectAltName=DNS:${name},IP:127.0.0.1`, '-keyout', key, '-out', cert],
-  { stdio: 'ignore' })
-  return { key, cert }
-}
+import { selfSigned } from './certificates.mjs'
+import { atEnd, startHoldfast } from './rig.mjs'
 
 function startTls(t, { key, cert }) {
   const seen = []
@@ -47,8 +36,8 @@ routes:
 `
 
 test('TLS on both sides', async t => {
-  const own = certificate(t, 'localhost')
-  const theirs = certificate(t, 'localhost')
+  const own = selfSigned(t, 'localhost')
+  const theirs = selfSigned(t, 'localhost')
   const upstream = await startTls(t, theirs)
   const proxy = await startHoldfast(t,
     config(`https://localhost:${upstream.port}`, theirs.cert, own))
@@ -61,9 +50,9 @@ test('TLS on both sides', async t => {
 })
 
 test('an upstream with another name, or an unknown issuer, gets nothing', async t => {
-  const own = certificate(t, 'localhost')
-  const stranger = certificate(t, 'stranger.test')
-  const upstream = await startTls(t, certificate(t, 'localhost'))
+  const own = selfSigned(t, 'localhost')
+  const stranger = selfSigned(t, 'stranger.test')
+  const upstream = await startTls(t, selfSigned(t, 'localhost'))
   const wrong = await startTls(t, stranger)
   for (const [url, ca] of [[`https://localhost:${upstream.port}`, own.cert],
     [`https://localhost:${wrong.port}`, stranger.cert]]) {

@@ -14,9 +14,15 @@ import { atEnd } from './rig.mjs'
 //   idleClose  closes a connection this long after its last answer, in milliseconds (0: never)
 //   hint       whether a truthful Keep-Alive field says so
 //   answer     ({ order, n }) => the JSON of a good answer
+//   serve      (call, headers) => { status, body, fields, effect }: a provider of its own, which
+//              is not asked where the fault comes before the effect; keys are its own business then
+//   orderOf    (request, body) => which order a request is about
 //   port       to come back on a port that it had before
+//   host       a loopback address (127.0.0.1)
 export async function startUpstream(t, options = {}) {
-  const { keys = true, delay = 0, idleClose = 0, hint = false } = options
+  const {
+    keys = !options.serve, delay = 0, idleClose = 0, hint = false, host = '127.0.0.1',
+  } = options
   const state = { requests: [], effects: [], connections: 0, fault: options.fault }
   const stored = new Map()
   const timers = new Set()
@@ -40,13 +46,17 @@ export async function startUpstream(t, options = {}) {
     return response.end(text)
   }
 
-  function apply(call) {
-    state.effects.push({ order: call.order, key: call.key, path: call.path, body: call.body,
-      at: Date.now() })
-    return good(call)
+  async function apply(call, headers) {
+    const done = options.serve ? await options.serve(call, headers)
+      : { status: 200, body: good(call), effect: true }
+    if (done.effect) {
+      state.effects.push({ order: call.order, key: call.key, path: call.path, body: call.body,
+        at: Date.now() })
+    }
+    return done
   }
 
-  function answer(call, fault, request, response) {
+  async function answer(call, fault, request, response) {
     const id = call.key && keys ? call.key : undefined
     const known = id && stored.get(id)
     if (known === 'busy') {
@@ -61,8 +71,8 @@ export async function startUpstream(t, options = {}) {
       return send(response, fault.status, fault.body ?? { error: { type: 'api_error',
         message: 'as planned' } }, fault.fields)
     }
-    const finish = replayed => {
-      const result = replayed ? known.result : apply(call)
+    const finish = async replayed => {
+      const result = replayed ? known.result : await apply(call, request.headers)
       if (id) stored.set(id, { body: call.body, result })
       if (fault === 'reset_after' || fault?.late) return request.socket.resetAndDestroy()
       if (fault === 'hang') return undefined
@@ -72,14 +82,15 @@ export async function startUpstream(t, options = {}) {
         response.write('{"id": ')
         return later(20, () => request.socket.destroy())
       }
-      return send(response, 200, result, replayed ? { 'idempotent-replayed': 'true' } : {})
+      return send(response, result.status, result.body,
+        { ...result.fields, ...(replayed && { 'idempotent-replayed': 'true' }) })
     }
     if (known) return finish(true)
     if (id) stored.set(id, 'busy')
     if (fault?.late) {
       request.socket.resetAndDestroy()
-      return later(fault.late, () => {
-        stored.set(id, { body: call.body, result: apply(call) })
+      return later(fault.late, async () => {
+        stored.set(id, { body: call.body, result: await apply(call, request.headers) })
       })
     }
     return delay > 0 ? later(delay, () => finish(false)) : finish(false)
@@ -94,14 +105,14 @@ export async function startUpstream(t, options = {}) {
       return  // the body never came whole: nothing happens
     }
     const body = Buffer.concat(chunks).toString()
-    const order = orderOf(request, body)
+    const order = (options.orderOf ?? orderOf)(request, body)
     const seen = (seenOf.get(order) ?? 0) + 1
     seenOf.set(order, seen)
     const call = { n: state.requests.length + 1, seen, order, body, method: request.method,
       path: request.url, key: request.headers['idempotency-key'] }
     state.requests.push({ ...call, headers: request.headers })
-    answer(call, state.fault?.(call), request, response)
     if (idleClose > 0) response.once('finish', () => { closeIdle(request.socket) })
+    await answer(call, state.fault?.(call), request, response)
   })
   const idle = new Map()
   const closeIdle = socket => {
@@ -123,10 +134,10 @@ export async function startUpstream(t, options = {}) {
 
   const listen = port => new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => resolve(server.address().port))
+    server.listen(port, host, () => resolve(server.address().port))
   })
   state.port = await listen(options.port ?? 0)
-  state.url = `http://127.0.0.1:${state.port}`
+  state.url = `http://${host}:${state.port}`
   state.of = order => state.effects.filter(e => e.order === order)
   // Refuses connections and resets the open ones, until up().
   state.down = () => new Promise(resolve => {

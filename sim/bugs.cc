@@ -72,6 +72,9 @@ const std::vector<PlantedBug> kBugs = {
     {"go-to-another-store",
      "a call in doubt is sent again to another authority, which does not know its key",
      {"never-doubled", "send-again"}},
+    {"leave-an-ejected-authority",
+     "a call in doubt goes where calls are answered when its authority is left out",
+     {"never-doubled", "send-again"}},
     {"resend-another-byte", "copies of one call differ in a field", {"send-again"}},
     {"send-the-repeat-instead",
      "a resumed call is sent with the fields of the request that came again",
@@ -160,6 +163,13 @@ const std::vector<PlantedBug> kBugs = {
     {"lose-the-probe",
      "a probe that was refused leaves the breaker half open for ever",
      {"convergence", "patience"}},
+    // several addresses
+    {"send-to-the-ejected", "an address that is left out gets calls like any other", {"ejected"}},
+    {"a-crowd-of-probes",
+     "whoever is free goes to an address that waits for one probe",
+     {"ejected"}},
+    {"no-way-back", "an address that is left out never gets its probe", {"shut-out"}},
+    {"leave-nobody", "all addresses may be left out at once", {"check"}},
     // coming to rest, telling people
     {"forget-a-due-call",
      "a held call that leaves memory is not looked for again",

@@ -11,7 +11,7 @@ SimUpstream::Question SimUpstream::question_of(const ports::AttemptSpec& spec) {
   Question question;
   constexpr std::string_view kByKey = "/find?key=";
   if (target.starts_with(kByKey)) {
-    question.key = {spec.upstream->urls[spec.url].authority(), target.substr(kByKey.size())};
+    question.key = {store_of(spec), target.substr(kByKey.size())};
   } else {
     question.order = target.substr(target.rfind('/') + 1);
   }
@@ -41,7 +41,7 @@ std::string SimUpstream::found_of(const Question& question) {
 }
 
 void SimUpstream::arrive_lookup(const Arrived& request, const Question& question) {
-  if (lookup_failed(request)) return;
+  if (met_by_illness(request) || lookup_failed(request)) return;
   const std::string found = found_of(question);
   const bool slow = hit(faults_.lookup_slow);
   // It tells of the moment at which it was asked, however long the answer takes.

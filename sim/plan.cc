@@ -66,6 +66,8 @@ void draw_full(Prng prng, FaultPlan& plan) {
   plan.upstream.forgets = prng.chance(1, 8) ? static_cast<int>(prng.between(1, 50)) : 0;
   plan.upstream.large_errors = draw_permille(prng, 100);
   plan.poison = prng.chance(1, 3) ? static_cast<int>(prng.between(2, 6)) : 0;
+  Prng ill = prng.fork("ill");
+  plan.upstream.ill = draw_permille(ill, 900);
 }
 
 }  // namespace
@@ -202,6 +204,7 @@ const std::map<std::string, LeaveOut>& leave_outs() {
        }},
       {"wire", [](FaultPlan& plan) { plan.upstream = without_wire(plan.upstream); }},
       {"poison", [](FaultPlan& plan) { plan.poison = 0; }},
+      {"illness", [](FaultPlan& plan) { plan.upstream.ill = 0; }},
       {"unauthorized", [](FaultPlan& plan) { plan.unauthorized = false; }},
       {"lines", [](FaultPlan& plan) { plan.line_permille = 0; }},
       {"times", [](FaultPlan& plan) { plan.timed_permille = 0; }},
@@ -239,7 +242,7 @@ std::string FaultPlan::text() const {
              "lookup_lags={} "
              "lines={} "
              "timed={} wall_steps={} drift_ppm={} reloads={} misrouted={} forgets={} "
-             "large_errors={} "
+             "large_errors={} ill={} "
              "poison={}",
              up.refuse_connect, up.reset_before, up.reset_after, up.late_apply, up.hang, up.cut,
              up.error_before, up.error_after, up.stored_error, up.too_many, up.busy_keys,
@@ -248,7 +251,7 @@ std::string FaultPlan::text() const {
              client_gone_permille, duplicate_permille, nosy_permille, operator_permille,
              up.listed_failed, up.listed_pending, up.latest, up.lookup_fails, up.lookup_slow,
              up.lookup_lags, line_permille, timed_permille, wall_steps, drift_ppm, reload_permille,
-             up.misrouted, up.forgets, up.large_errors, poison) +
+             up.misrouted, up.forgets, up.large_errors, up.ill, poison) +
          " " + text_of_wire(up) + " journal: " + journal.text();
 }
 
@@ -287,6 +290,26 @@ void draw_limits(Prng prng, call::Settings& settings) {
       brisk->max_pause = longest;
       upstream = brisk;
     }
+  }
+}
+
+// Of every second upstream there are several addresses, some with one memory of keys, and who fails
+// is left out for so short that it comes back within the world's troubles.
+void draw_addresses(Prng prng, call::Settings& settings) {
+  for (auto& [name, upstream] : settings.upstreams) {
+    if (name == kCalm) continue;
+    auto wide = std::make_shared<call::UpstreamSettings>(*upstream);
+    if (prng.chance(1, 2)) {
+      const auto more = prng.between(1, 2);
+      for (std::int64_t i = 0; i < more; ++i)
+        wide->urls.push_back({false, fmt::format("too{}-{}.test", i, name), 80, ""});
+    }
+    wide->one_key_store = prng.chance(1, 5);
+    wide->ejection.consecutive = static_cast<int>(prng.between(2, 5));
+    wide->ejection.out.low = Duration::millis(prng.between(500, 5000));
+    wide->ejection.out.high = wide->ejection.out.low * prng.between(1, 4);
+    wide->ejection.most_permille = prng.chance(1, 5) ? 0 : prng.chance(1, 2) ? 500 : 1000;
+    upstream = wide;
   }
 }
 
@@ -357,6 +380,7 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
     settings->upstreams.emplace(calm->name, std::move(calm));
     route("/calm/", std::string(kCalm), call::Hold::never)->key.from = business;
     draw_limits(prng.fork("limits"), *settings);
+    draw_addresses(prng.fork("addresses"), *settings);
   }
   draw_callbacks(prng.fork("callbacks"), *settings);
   return settings;

@@ -6,7 +6,8 @@ namespace hf::sim {
 
 SimUpstream::SimUpstream(Schedule& schedule, Prng prng, UpstreamFaults faults, Watch watch)
     : schedule_(schedule),
-      prng_(std::move(prng)),
+      prng_(prng),
+      ill_prng_(prng.fork("ill")),
       faults_(faults),
       watch_(std::move(watch)),
       wire_(schedule, *this, {.reuses = faults.connections, .timers = faults.connections}) {}
@@ -122,7 +123,7 @@ bool SimUpstream::answered_at_the_door(const Arrived& request) {
 }
 
 void SimUpstream::arrive(const Arrived& request) {
-  if (answered_at_the_door(request) || answered_by_key(request)) return;
+  if (met_by_illness(request) || answered_at_the_door(request) || answered_by_key(request)) return;
   if (hit(faults_.rejects)) {
     if (!request.key.second.empty()) {
       memory_of(request) = {false, 400, "not like this", schedule_.now()};

@@ -1,8 +1,8 @@
 // The simulated way out and what stands there: upstreams with a ledger of real effects. They keep
 // going when Holdfast dies, as real ones do, and apply late, lose answers, refuse and fail. Each
-// address has its own memory of keys, and forgets a key exactly at the end of its lifetime. They
-// can be asked what became of an order or a key, and answer late, with what was true a while ago,
-// or with nonsense.
+// address has its own memory of keys unless they share one, and forgets a key exactly at the end of
+// its lifetime. They can be asked what became of an order or a key, and answer late, with what was
+// true a while ago, or with nonsense.
 #pragma once
 
 #include <functional>
@@ -55,6 +55,7 @@ struct UpstreamFaults {
   int misrouted = 0;          // 404 of a balancer in front that has lost its way, without effect
   int large_errors = 0;       // of 5xx: with a body larger than what is kept of an answer
   int forgets = 0;            // a key that it has an answer for: what it never should
+  int ill = 0;                // of spells: one of several addresses fails whatever is sent to it
 
   // Of the wire; drawn by draw_wire_faults (plan.h).
   bool connections = false;  // they are kept, reused, closed when idle; making one takes time
@@ -126,6 +127,8 @@ class SimUpstream final : public ports::Upstream, private SimPeer {
 
  private:
   using StoreKey = std::pair<std::string, std::string>;  // address, key
+  // What an address does to everything, for a spell, while the upstream's others are well.
+  enum class Illness : std::uint8_t { none, refuses, resets, errors };
   struct Stored {
     bool running = false;
     int status = 0;
@@ -138,6 +141,7 @@ class SimUpstream final : public ports::Upstream, private SimPeer {
     std::string order;
     StoreKey key;  // second empty: none is honoured
     bool safe = false;
+    Illness illness = Illness::none;
     Duration lifetime = Duration::max();
     Duration patience;            // of its sender, for the head of an answer
     bool whole_if_ready = false;  // its sender takes small answers at once
@@ -154,6 +158,9 @@ class SimUpstream final : public ports::Upstream, private SimPeer {
   void pass_by_connection(const ports::AttemptSpec& spec, Passage& passage);
   void on_request(const Arrival& arrival) override;
   std::shared_ptr<void> begin(const std::string& order);
+  [[nodiscard]] Illness illness_of(const ports::AttemptSpec& spec) const;
+  [[nodiscard]] static std::string store_of(const ports::AttemptSpec& spec);
+  bool met_by_illness(const Arrived& request);
   [[nodiscard]] Arrived arrived(const Arrival& arrival);
   void answer(const Arrived& request, int status, std::string body, Fields fields, bool cut);
   void spoil(PeerAct& act);
@@ -189,6 +196,7 @@ class SimUpstream final : public ports::Upstream, private SimPeer {
 
   Schedule& schedule_;
   Prng prng_;
+  Prng ill_prng_;
   UpstreamFaults faults_;
   Watch watch_;
   SimWire wire_;

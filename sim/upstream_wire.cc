@@ -39,6 +39,39 @@ std::shared_ptr<void> SimUpstream::begin(const std::string& order) {
   return token;
 }
 
+// Who remembers the keys that are sent there.
+std::string SimUpstream::store_of(const ports::AttemptSpec& spec) {
+  return spec.upstream->one_key_store ? spec.upstream->name
+                                      : spec.upstream->urls[spec.url].authority();
+}
+
+// In each spell at most one address of an upstream is ill: whoever asks elsewhere is answered.
+SimUpstream::Illness SimUpstream::illness_of(const ports::AttemptSpec& spec) const {
+  constexpr Duration kSpell = Duration::seconds(20);
+  const std::size_t count = spec.upstream->urls.size();
+  if (faults_.ill == 0 || count < 2) return Illness::none;
+  Prng spell = ill_prng_.fork(spec.upstream->name +
+                              std::to_string((schedule_.now() - Instant{}).ns / kSpell.ns));
+  const bool someone = spell.chance(static_cast<std::uint64_t>(faults_.ill), 1000);
+  const auto who = spell.below(count);
+  constexpr Illness kKinds[] = {Illness::refuses, Illness::refuses, Illness::resets,
+                                Illness::errors};
+  const Illness kind = kKinds[spell.below(4)];
+  return someone && who == spec.url ? kind : Illness::none;
+}
+
+// Nothing takes effect.
+bool SimUpstream::met_by_illness(const Arrived& request) {
+  if (request.illness == Illness::resets) {
+    die_later(request.exchange, Duration::micros(500));
+  } else if (request.illness == Illness::errors) {
+    answer(request, 500, "ill", {}, false);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 Passage SimUpstream::pass(const ports::AttemptSpec& spec) {
   Passage passage;
   const bool order = !is_lookup(spec) && !is_callback(spec);
@@ -49,7 +82,8 @@ Passage SimUpstream::pass(const ports::AttemptSpec& spec) {
     watch_(spec, name);
   }
   const bool calm = spec.upstream->name == kCalm;
-  if (!calm && (down_ || hit(faults_.refuse_connect))) {
+  const bool refuses = illness_of(spec) == Illness::refuses;
+  if (!calm && (down_ || refuses || hit(faults_.refuse_connect))) {
     passage.door = Passage::Door::refuses;
     passage.dial = Duration::micros(200);
     return passage;
@@ -89,9 +123,10 @@ SimUpstream::Arrived SimUpstream::arrived(const Arrival& arrival) {
   request.patience = spec.upstream->timeouts.head;
   request.whole_if_ready = spec.whole_if_ready;
   request.token = arrival.token;
+  request.illness = illness_of(spec);
   if (is_lookup(spec) || is_callback(spec)) return request;
   const call::Idempotency& rules = spec.upstream->idempotency;
-  request.key.first = spec.upstream->urls[spec.url].authority();
+  request.key.first = store_of(spec);
   const Field* field = find_field(spec.request->fields, rules.header);
   if (rules.mode == call::Mode::key && !keys_ignored_ && !request.safe && field != nullptr) {
     request.key.second = field->value;

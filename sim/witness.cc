@@ -101,6 +101,9 @@ void Witness::start(ports::AttemptSpec spec) {
   under_way.owner = owner;
   under_way.max_pause = spec.upstream->max_pause;
   under_way.upstream = spec.upstream->name;
+  under_way.authority = spec.upstream->urls[spec.url].authority();
+  under_way.begun = world_.true_now();
+  under_way.settings = spec.upstream;
   under_way.refused = spec.upstream->idempotency.refused;
   const std::string& target = spec.request->target;
   if (spec.request->method == "GET" && target.starts_with("/find")) {
@@ -115,6 +118,9 @@ void Witness::start(ports::AttemptSpec spec) {
     lookups_.push_back(std::move(seen));
   }
   under_way_[spec.id] = std::move(under_way);
+  if (spec.upstream->urls.size() > 1) {
+    upstreams_[spec.upstream->name].places[spec.upstream->urls[spec.url].authority()].running += 1;
+  }
   below_.start(std::move(spec));
 }
 
@@ -134,6 +140,7 @@ void Witness::arrived(const ports::AttemptSpec& spec, const std::string& order) 
   fresh.at = world_.now();
   fresh.true_at = world_.true_now();
   judge_again(spec, order, fresh);
+  judge_address(spec, order, fresh);
   auto& all = copies_[order];
   judge_lane(spec);
   if (const auto found = under_way_.find(spec.id); found != under_way_.end()) {
@@ -159,6 +166,7 @@ void Witness::on_attempt_done(AttemptId id, call::AttemptOutcome outcome) {
     const bool complete = outcome.evidence == Evidence::answer_complete;
     if (complete && outcome.head.status < 500) upstream.successes.push_back(world_.now().mono);
     note_pause(over, outcome);
+    note_health(over, outcome);
     if (over.lookup) {
       LookupSeen& seen = lookups_[*over.lookup];
       if (complete && outcome.head.status == 200) {

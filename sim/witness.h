@@ -110,6 +110,10 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
   };
   struct UnderWay {
     std::string upstream;
+    std::string authority;
+    Instant begun;
+    bool probe = false;  // it went to an address that was out, and need not have
+    std::shared_ptr<const call::UpstreamSettings> settings;
     std::string owner;
     std::string order;  // empty: none of ours
     std::size_t copy = 0;
@@ -118,12 +122,26 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
     Duration max_pause;
     bool held = false;  // its call is held: it has the share of held attempts
   };
+  // How an address has done in this life, as far as Holdfast was told.
+  struct Place {
+    int streak = 0;  // failures in a row
+    bool out = false;
+    Instant out_at;
+    std::optional<Instant> in_since;  // it came back
+    Instant last_failure;
+    int running = 0;          // attempts under way
+    int probes = 0;           // of them: free ones that began since it is out and failed last
+    int passed_by = 0;        // free ones that went elsewhere although it waited for its probe
+    bool unknowable = false;  // Holdfast may have counted otherwise: decided early, left late
+  };
   struct Upstream {  // in this life
     int running = 0;
     int running_held = 0;
     std::vector<Instant> starts;
     std::vector<Instant> again;  // second and later copies
     std::vector<Instant> successes;
+    std::map<std::string, Place> places;
+    std::optional<Instant> panicked;  // when more of them failed last than may be left out
   };
 
   void judge_again(const ports::AttemptSpec& spec, const std::string& order, const Copy& fresh);
@@ -138,6 +156,17 @@ class Witness final : public ports::Upstream, public ports::UpstreamEvents {
   void judge_pause(const std::string& upstream, const std::string& owner);
   void note_pause(const UnderWay& over, const call::AttemptOutcome& outcome);
   void judge_budget(const ports::AttemptSpec& spec, bool again);
+
+  // witness_addresses.cc
+  void judge_address(const ports::AttemptSpec& spec, const std::string& order, const Copy& fresh);
+  void judge_probe(const call::UpstreamSettings& settings, const std::string& order, Place& place,
+                   UnderWay& under_way);
+  void judge_passing_by(const call::UpstreamSettings& settings, const std::string& authority,
+                        Place& place);
+  void note_result(Upstream& upstream, const UnderWay& over, const call::AttemptOutcome& outcome);
+  void note_health(const UnderWay& over, const call::AttemptOutcome& outcome);
+  [[nodiscard]] static bool may_panic(const Upstream& upstream,
+                                      const call::UpstreamSettings& settings);
 
   ports::Upstream& below_;
   World world_;

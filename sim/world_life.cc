@@ -36,8 +36,9 @@ World::Shell::Shell(World& world, std::uint64_t life)
       world.violation("unknown-has-a-cause: " + note.call->text());
     }
     if (world.trace_) {
-      world.trace(fmt::format("note {} {} {} attempts={}", note.what,
-                              note.call ? note.call->text() : "-", note.rule, note.attempts));
+      world.trace(fmt::format("note {} {} {} attempts={} {}", note.what,
+                              note.call ? note.call->text() : "-", note.rule, note.attempts,
+                              note.detail));
     }
   };
   hooks.on_broken = [&world, life](std::string why) {

@@ -69,7 +69,8 @@ void World::make_upstream() {
       schedule_, prng_.fork("upstream"), plan_.upstream,
       [this](const ports::AttemptSpec& spec, const std::string& body) {
         if (trace_) {
-          trace(fmt::format("attempt {} {} '{}' {}", raw(spec.id), spec.url, body,
+          trace(fmt::format("attempt {} at {} '{}' {}", raw(spec.id),
+                            spec.upstream->urls[spec.url].authority(), body,
                             handling_ ? handling_->text() : "-"));
         }
         digest(spec.request->target + body);

@@ -55,12 +55,13 @@ BEAST_ORACLE = "src/http1/beast_oracle.h"
 MAC = "src/call/mac.cc"
 # What `./x bench` measures us against is made of the libraries themselves.
 BARE_LOOP = "bench/bare_loop.cc"
+STEADY_LOAD = "bench/steady_load.cc"
 # A library may be named only below these paths.
 HOMES = [
     (r"rocksdb/.*", ("src/adapters/rocksdb/", BARE_LOOP)),
     (r"libpq.*|postgresql/.*", ("src/adapters/postgres/",)),
     (r"boost/(?:asio|beast)\b.*", ("src/adapters/", "src/sandbox/", "src/app/",
-                                      BEAST_ORACLE, BARE_LOOP)),
+                                      BEAST_ORACLE, BARE_LOOP, STEADY_LOAD)),
     (r"openssl/.*", ("src/adapters/", "src/sandbox/", "src/app/", MAC)),
     (r"sodium\.h|sodium/.*", ("src/call/", "src/adapters/")),
     (r"yaml-cpp/.*", ("src/config/", "src/app/")),

@@ -70,6 +70,34 @@ TEST(CallsView, Upstreams) {
       object_of(R"({"upstreams":[{"name":"stripe","breaker":"open","in_flight":3,"queue":4}]})"),
       {kNow, false});
   EXPECT_NE(text.find("stripe    open     3          4"), std::string::npos) << text;
+  EXPECT_EQ(text.find("ADDRESS"), std::string::npos);
+}
+
+TEST(CallsView, WhichAddressIsLeftOutAndWhy) {
+  const auto text = show_upstreams(
+      object_of(R"({"upstreams":[{"name":"bank","breaker":"closed","addresses":[)"
+                R"({"url":"a.test","address":null,"state":"out","last_failure":"connect_refused",)"
+                R"("failures_in_a_row":5,"back_at":"2026-09-21T14:13:29.000Z","in_flight":0,)"
+                R"("attempts":9,"failures":5,"ejections":1},)"
+                R"({"url":"b.test","address":"192.0.2.1:443","state":"in"}]}]})"),
+      {kNow, false});
+  EXPECT_NE(
+      text.find("\nbank      a.test                 out    connect_refused  5         in 9s  0"),
+      std::string::npos)
+      << text;
+  EXPECT_NE(text.find("\nbank      b.test  192.0.2.1:443  in\n"), std::string::npos) << text;
+}
+
+TEST(CallsView, TheProxyOnTheWay) {
+  const auto text = show_upstreams(
+      object_of(
+          R"({"upstreams":[{"name":"bank","proxy":{"address":"proxy.test:3128",)"
+          R"("connections":{"opened":3,"proxy_refused":2}}},{"name":"direct","proxy":null}]})"),
+      {kNow, false});
+  EXPECT_NE(text.find("\nUPSTREAM  PROXY            CONNECTIONS\n"
+                      "bank      proxy.test:3128  3 opened, 2 proxy_refused\n"),
+            std::string::npos)
+      << text;
 }
 
 TEST_F(CallsCommand, ListAsksWithTheTokenAndItsFilters) {

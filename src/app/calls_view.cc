@@ -210,6 +210,59 @@ std::string show_blocked(const json::object& answer, const ViewOptions& options)
   return out;
 }
 
+namespace {
+
+// Nothing where every upstream has one.
+std::string show_addresses(const json::array& upstreams, const ViewOptions& options) {
+  Table table({"UPSTREAM", "URL", "ADDRESS", "STATE", "LAST FAILURE", "IN A ROW", "BACK",
+               "IN FLIGHT", "ATTEMPTS", "FAILURES", "EJECTIONS"});
+  bool any = false;
+  for (const json::value& value : upstreams) {
+    const json::object* upstream = value.if_object();
+    const json::array* addresses = upstream == nullptr ? nullptr : list_of(*upstream, "addresses");
+    if (addresses == nullptr) continue;
+    for (const json::value& entry : *addresses) {
+      const json::object* one = entry.if_object();
+      if (one == nullptr) continue;
+      any = true;
+      table.add({text_of(*upstream, "name"), text_of(*one, "url"), text_of(*one, "address"),
+                 text_of(*one, "state"), text_of(*one, "last_failure"),
+                 text_of(*one, "failures_in_a_row"), when(*one, "back_at", options),
+                 text_of(*one, "in_flight"), text_of(*one, "attempts"), text_of(*one, "failures"),
+                 text_of(*one, "ejections")});
+    }
+  }
+  return any ? "\n" + table.text(false, 0) : std::string();
+}
+
+// "3 opened, 2 proxy_refused".
+std::string connections_of(const json::object& proxy) {
+  const json::object* connections = object_of(proxy, "connections");
+  std::string out;
+  if (connections == nullptr) return out;
+  for (const auto& entry : *connections) {
+    const std::string result = safe({entry.key().data(), entry.key().size()});
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", text_of(*connections, result), result);
+  }
+  return out;
+}
+
+// Nothing where none has one.
+std::string show_proxies(const json::array& upstreams) {
+  Table table({"UPSTREAM", "PROXY", "CONNECTIONS"});
+  bool any = false;
+  for (const json::value& value : upstreams) {
+    const json::object* upstream = value.if_object();
+    const json::object* proxy = upstream == nullptr ? nullptr : object_of(*upstream, "proxy");
+    if (proxy == nullptr) continue;
+    any = true;
+    table.add({text_of(*upstream, "name"), text_of(*proxy, "address"), connections_of(*proxy)});
+  }
+  return any ? "\n" + table.text(false, 0) : std::string();
+}
+
+}  // namespace
+
 std::string show_upstreams(const json::object& answer, const ViewOptions& options) {
   const json::array* upstreams = list_of(answer, "upstreams");
   if (upstreams == nullptr || upstreams->empty()) return "no upstreams\n";
@@ -224,7 +277,7 @@ std::string show_upstreams(const json::object& answer, const ViewOptions& option
                text_of(*one, "retries"), text_of(*one, "became_unknown"), text_of(*one, "died"),
                when(*one, "paused_until", options)});
   }
-  return table.text(false, 0);
+  return table.text(false, 0) + show_proxies(*upstreams) + show_addresses(*upstreams, options);
 }
 
 }  // namespace hf::app

@@ -65,8 +65,15 @@ control::ServerFacts facts_of(const adapters::ServerCounters& counters, std::uin
   return facts;
 }
 
-control::OutgoingFacts facts_of(const adapters::UpstreamCounters& counters) {
+control::OutgoingFacts facts_of(const adapters::HttpUpstream& upstream) {
+  const adapters::UpstreamCounters counters = upstream.counters();
   control::OutgoingFacts facts;
+  for (const auto& one : upstream.certificates())
+    facts.certificates.push_back({one.upstream, one.certificate.not_after});
+  for (auto& one : upstream.addresses())
+    facts.addresses.push_back({one.upstream, one.url, std::move(one.facts)});
+  for (auto& one : upstream.proxies())
+    facts.proxies.push_back({one.upstream, one.proxy, std::move(one.results)});
   facts.active = counters.active;
   facts.idle = counters.idle;
   facts.connected = counters.connected;
@@ -130,7 +137,7 @@ class ControlWiring::Impl {
     control::Facts facts = condition();
     facts.process = process_facts();
     facts.server = facts_of(parts_.server->counters(), settings_->buffers);
-    facts.outgoing = facts_of(parts_.upstream->counters());
+    facts.outgoing = facts_of(*parts_.upstream);
     facts.alerts = facts_of(alerts_.alerts());
     if (parts_.observing != nullptr) facts.observed = parts_.observing->counts();
     return facts;

@@ -8,8 +8,10 @@
 #include <map>
 #include <utility>
 
+#include "adapters/system/clock.h"
 #include "app/logging.h"
 #include "app/shell.h"
+#include "app/tls_checks.h"
 #include "config/load.h"
 #include "config/print.h"
 
@@ -110,7 +112,8 @@ int serve(const ServeOptions& options) {
 }
 
 int check(const CheckOptions& options) {
-  const config::Loaded loaded = config::load_file(options.config);
+  config::Loaded loaded = config::load_file(options.config);
+  judge_files(loaded, options.config, adapters::SystemClock().read().wall);
   print_findings(loaded.findings);
   bool warned = false;
   for (const config::Finding& finding : loaded.findings) {

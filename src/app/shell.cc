@@ -14,6 +14,7 @@
 #include <set>
 #include <utility>
 
+#include "adapters/http/proxy_tunnel.h"
 #include "adapters/http/server.h"
 #include "adapters/http/upstream.h"
 #include "adapters/http/upstream_secret.h"
@@ -25,6 +26,7 @@
 #include "app/heartbeat.h"
 #include "app/logging.h"
 #include "app/observing.h"
+#include "app/tls_checks.h"
 #include "call/intake.h"
 #include "call/webhook.h"
 #include "runtime/driver.h"
@@ -77,6 +79,7 @@ class Shell::Impl {
   call::WebhookDoor make_door();
   call::Intake make_intake();
   void connect();
+  Result<void> make_upstream();
   const adapters::PassedSocket* passed(const std::string& address) const {
     return adapters::passed_at(surroundings_.sockets, address);
   }
@@ -132,6 +135,28 @@ Result<call::Recovered> Shell::Impl::open_journal(const call::Sealer& sealer) {
   return journal_->open();
 }
 
+// A file that cannot be used stops the start, not every attempt.
+Result<void> Shell::Impl::make_upstream() {
+  adapters::UpstreamOptions options;
+  options.seed = adapters::random_u64();
+  options.log = [](const adapters::LogLine& line) { the_log().write(line); };
+  upstream_ = std::make_unique<adapters::HttpUpstream>(io_, std::move(options));
+  for (const auto& [name, upstream] : settings_->upstreams)
+    HF_TRY_VOID(upstream_->prepare(*upstream));
+  const WallTime now = clock_.read().wall;
+  for (const auto& [upstream, certificate] : upstream_->certificates()) {
+    const auto trouble = certificate_trouble(certificate, now);
+    if (!trouble) continue;
+    adapters::LogLine line;
+    line.level = adapters::LogLevel::warning;
+    line.what = "certificate_expires";
+    line.upstream = upstream;
+    line.detail = trouble->text;
+    the_log().write(line);
+  }
+  return {};
+}
+
 Result<void> Shell::Impl::start() {
   const call::JournalSettings& journal = settings_->journal;
   call::Recovered recovered;
@@ -165,7 +190,7 @@ Result<void> Shell::Impl::start() {
     sealer_ = sealer;
   }
   hasher_.emplace(sealer->hash_secret());
-  upstream_ = std::make_unique<adapters::HttpUpstream>(io_, adapters::UpstreamOptions{});
+  HF_TRY_VOID(make_upstream());
   adapters::ServerOptions limits;
   limits.buffers = settings_->buffers;
   limits.connections_max = settings_->connections_max;
@@ -247,8 +272,8 @@ call::WebhookDoor Shell::Impl::make_door() {
   return door;
 }
 
-// Signing secrets that cannot be had now: callbacks wait for them, webhooks are refused. Better
-// said at the start than found out by the first of them.
+// Secrets that cannot be had now: callbacks and what goes through a proxy wait for them, webhooks
+// are refused. Better said at the start than found out by the first of them.
 void Shell::Impl::tell_of_secrets() {
   const auto look = [](const std::vector<std::string>& secrets, const std::string& where,
                        bool standard) {
@@ -261,6 +286,14 @@ void Shell::Impl::tell_of_secrets() {
     }
   };
   look(settings_->callbacks.secrets, "callbacks.secrets", true);
+  for (const auto& [name, upstream] : settings_->upstreams) {
+    if (!upstream->proxy) continue;
+    auto read = adapters::proxy_credentials(
+        *upstream->proxy, [](const std::string& value) { return adapters::resolve_secret(value); });
+    if (read.ok()) continue;
+    log_event(adapters::LogLevel::error, "secret_unavailable",
+              fmt::format("upstreams.{}.proxy: {}", name, read.error().context));
+  }
   for (const auto& route : settings_->routes) {
     if (!route->webhook) continue;
     look(route->webhook->secrets, "route " + route->path + ": webhook.secrets",

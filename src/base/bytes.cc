@@ -112,9 +112,12 @@ void put_u64_ordered(std::string& out, std::uint64_t value) {
 }
 
 void put_varint(std::string& out, std::uint64_t value) {
+  std::array<char, 10> bytes;
+  std::size_t size = 0;
   for (; value >= 0x80; value >>= 7)
-    out.push_back(static_cast<char>(value | 0x80));
-  out.push_back(static_cast<char>(value));
+    bytes[size++] = static_cast<char>(value | 0x80);
+  bytes[size++] = static_cast<char>(value);
+  out.append(bytes.data(), size);
 }
 
 void put_string(std::string& out, std::string_view value) {

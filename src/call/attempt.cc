@@ -70,6 +70,14 @@ std::string_view to_string(Cause cause) {
       return "no_address";
     case Cause::address_refused:
       return "address_refused";
+    case Cause::proxy_unreachable:
+      return "proxy_unreachable";
+    case Cause::proxy_refused:
+      return "proxy_refused";
+    case Cause::proxy_credentials:
+      return "proxy_credentials";
+    case Cause::proxy_failed:
+      return "proxy_failed";
   }
   return "?";
 }

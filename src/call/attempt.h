@@ -51,7 +51,13 @@ enum class Cause : std::uint8_t {
   client_body = 13,     // the client's streamed body broke off
   no_address = 14,
   address_refused = 15,  // a private address, where only public ones are allowed
+  // Of the proxy on the way to the upstream. None of the request has left by then.
+  proxy_unreachable = 16,  // no connection to it
+  proxy_refused = 17,      // it answered CONNECT, and not with a 2xx
+  proxy_credentials = 18,  // with a 407
+  proxy_failed = 19,       // it broke off, said nothing in time, or nothing that can be trusted
 };
+inline constexpr Cause kLastCause = Cause::proxy_failed;
 
 // Where the time of an attempt went. A phase that did not happen is 0.
 struct Phases {

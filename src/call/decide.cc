@@ -45,8 +45,11 @@ bool advised_against(const AttemptOutcome& outcome, const Idempotency& idempoten
 }
 
 // Whether a complete answer under the same key also tells what became of earlier attempts.
-bool settles_earlier(const AttemptOutcome& outcome, const Idempotency& idempotency) {
+bool settles_earlier(const AttemptOutcome& outcome, const Evidently& known) {
+  const Idempotency& idempotency = *known.idempotency;
   const int status = outcome.head.status;
+  // A 200 that says "error" is no 200.
+  if (known.rule != nullptr) return replay_marked(outcome, idempotency);
   if (status >= 200 && (status < 300 || HF_BUG("any-answer-settles-the-earlier"))) return true;
   if (replay_marked(outcome, idempotency)) return true;
   if (!among(idempotency.settles, status)) return false;
@@ -56,6 +59,27 @@ bool settles_earlier(const AttemptOutcome& outcome, const Idempotency& idempoten
   }
   return idempotency.settles_unless_type.empty() ||
          !error_type_is(outcome.body, idempotency.settles_unless_type);
+}
+
+Row whole_or_cut(const AttemptOutcome& outcome) {
+  return outcome.evidence == Evidence::answer_complete ? Row::complete : Row::answer_cut;
+}
+
+// The row that a rule of `classify` puts an answer into.
+Row row_by(const AnswerRule& rule, const AttemptOutcome& outcome, bool held) {
+  switch (rule.means) {
+    case Meaning::refused:
+      return Row::refused;
+    case Meaning::in_progress:
+      return Row::in_progress;
+    case Meaning::credentials:
+      return held ? Row::credentials : whole_or_cut(outcome);
+    case Meaning::unresolved:
+      return Row::retry_status;
+    case Meaning::error:
+      return whole_or_cut(outcome);
+  }
+  return Row::retry_status;
 }
 
 Decision retry_status_under_key(const AttemptOutcome& outcome, const Idempotency& idempotency,
@@ -99,7 +123,7 @@ Decision decide_key(const AttemptOutcome& outcome, Row row, const Evidently& kno
       break;
   }
   if (!known.unresolved_before) return {row, Ruling::final_answer, false, Proof::none, "final"};
-  if (settles_earlier(outcome, idempotency)) {
+  if (settles_earlier(outcome, known)) {
     return {row, Ruling::final_answer, false, Proof::none, "settles-earlier"};
   }
   return retry_status_under_key(outcome, idempotency, row);
@@ -133,11 +157,13 @@ Column column_of(Mode mode, bool safe_method) {
   return mode == Mode::verify ? Column::verify : Column::none;
 }
 
-Row row_of(const AttemptOutcome& outcome, const Idempotency& idempotency, bool held) {
+Row row_of(const AttemptOutcome& outcome, const Idempotency& idempotency, bool held,
+           const AnswerRule* rule) {
   if (outcome.evidence == Evidence::nothing_sent) return Row::nothing_sent;
   if (!has_status(outcome)) {
     return outcome.cause == Cause::invalid_answer ? Row::retry_status : Row::no_status;
   }
+  if (rule != nullptr) return row_by(*rule, outcome, held);
   const int status = outcome.head.status;
   // A refusal is judged by its status line alone: the promise does not depend on the body.
   if (among(idempotency.refused, status)) return Row::refused;
@@ -147,15 +173,17 @@ Row row_of(const AttemptOutcome& outcome, const Idempotency& idempotency, bool h
   const bool credential = status == 401 || status == 403 || status == 407;
   if (held && credential && !HF_BUG("a-refused-credential-is-an-answer")) return Row::credentials;
   if (status == 408 || status >= 500) return Row::retry_status;
-  return outcome.evidence == Evidence::answer_complete ? Row::complete : Row::answer_cut;
+  return whole_or_cut(outcome);
 }
 
-Decision decide(const AttemptOutcome& outcome, const Evidently& known) {
+namespace {
+
+Decision decide_by_table(const AttemptOutcome& outcome, const Evidently& known) {
   const Column column = column_of(known.idempotency->mode, known.safe_method);
-  Row row = row_of(outcome, *known.idempotency, known.held);
+  Row row = row_of(outcome, *known.idempotency, known.held, known.rule);
   if (row == Row::in_progress && (column == Column::safe || column == Column::none)) {
     // Without keys nothing can be in progress under one: an answer like any other.
-    row = outcome.evidence == Evidence::answer_complete ? Row::complete : Row::answer_cut;
+    row = whole_or_cut(outcome);
   }
   const bool before = known.unresolved_before && !HF_BUG("judge-by-the-last-attempt");
   switch (row) {
@@ -179,6 +207,16 @@ Decision decide(const AttemptOutcome& outcome, const Evidently& known) {
       return decide_none(row, known);
   }
   return {};
+}
+
+}  // namespace
+
+Decision decide(const AttemptOutcome& outcome, const Evidently& known) {
+  Decision out = decide_by_table(outcome, known);
+  if (known.rule == nullptr) return out;
+  if (out.row == Row::refused) out.rule = "classified-refusal";
+  if (out.row == Row::complete && out.rule == "final") out.rule = "classified-error";
+  return out;
 }
 
 std::string_view to_string(Row row) {

@@ -44,6 +44,7 @@ struct Evidently {
   bool held = false;  // no client was waiting for this attempt
   bool unresolved_before = false;
   bool head_is_proof = false;
+  const AnswerRule* rule = nullptr;  // what `classify` says of this answer; null: nothing
 };
 
 struct Decision {
@@ -54,7 +55,10 @@ struct Decision {
   std::string_view rule;      // its name, for timeline, log and explain
 };
 
-Row row_of(const AttemptOutcome& outcome, const Idempotency& idempotency, bool held);
+// A rule speaks before the status. It can only choose among the rows: what a row allows in a column
+// stays as it is.
+Row row_of(const AttemptOutcome& outcome, const Idempotency& idempotency, bool held,
+           const AnswerRule* rule = nullptr);
 Decision decide(const AttemptOutcome& outcome, const Evidently& known);
 
 std::string_view to_string(Row row);

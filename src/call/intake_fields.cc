@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "call/classify.h"
 #include "call/routing.h"
 #include "http1/hop.h"
 
@@ -75,6 +76,12 @@ Fields frozen_fields(const RouteSettings& route, const UpstreamSettings& upstrea
   if (!route.host_keep) remove_fields(out, "Host");
   for (const auto& injected : upstream.inject)
     remove_fields(out, injected.name);
+  // What is to be read must not come packed.
+  if (reads_bodies(upstream.classify)) {
+    for (auto& field : out) {
+      if (same_name(field.name, "Accept-Encoding")) field.value = "identity";
+    }
+  }
   return out;
 }
 

@@ -11,7 +11,8 @@ namespace hf::call {
 // The fields that are frozen with the call, in the order and spelling in which they came. Dropped
 // are those of the connection, Holdfast-*, the per-attempt ones, the body's framing and Expect
 // (written anew by whoever sends), Host unless the route keeps it, and every field that the
-// upstream has injected: the client's own credential must not stand beside the injected one.
+// upstream has injected: the client's own credential must not stand beside the injected one. Where
+// `classify` reads bodies, Accept-Encoding says identity.
 Fields frozen_fields(const RouteSettings& route, const UpstreamSettings& upstream,
                      const Fields& fields);
 

@@ -297,7 +297,7 @@ void get_progress(PayloadReader& in, Call& call) {
   call.attempts = in.count();
   call.held_attempts = in.count();
   call.proof = in.choice(Proof::none, Proof::goaway_unprocessed);
-  call.last_cause = in.choice(Cause::none, Cause::address_refused);
+  call.last_cause = in.choice(Cause::none, kLastCause);
   call.last_status = in.count();
   call.crashes = in.count();
   call.verdict = in.choice(Effect::none, Effect::applied);
@@ -398,7 +398,7 @@ TimelineEvent get_event(PayloadReader& in) {
   if (who) out.who = in.choice(Actor::client, Actor::upstream);
   if (evidence) out.evidence = in.choice(Evidence::sent, Evidence::answer_complete);
   if (proof) out.proof = in.choice(Proof::no_byte, Proof::goaway_unprocessed);
-  if (cause) out.cause = in.choice(Cause::dns, Cause::address_refused);
+  if (cause) out.cause = in.choice(Cause::dns, kLastCause);
   if (digest) out.digest = in.digest();
   visit_numbers(out, [&](auto& number) {
     if (bits.next()) get_number(in, number);

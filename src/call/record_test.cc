@@ -337,6 +337,19 @@ TEST(RecordPayload, AHeadHasTheEventsOfItsWrite) {
   EXPECT_EQ(got.detail, event.detail);
 }
 
+TEST(RecordPayload, EveryCauseComesBack) {
+  for (int i = 0; i <= static_cast<int>(kLastCause); ++i) {
+    Call call = full_call();
+    TimelineEvent event = full_event();
+    call.last_cause = event.cause = static_cast<Cause>(i);
+    const auto back = decode_call(call.id, encode_call(call, {event}));
+    ASSERT_TRUE(back.ok()) << i;
+    EXPECT_EQ(back->call.last_cause, call.last_cause);
+    ASSERT_EQ(back->events.size(), 1U);
+    EXPECT_EQ(back->events[0].cause, event.cause);
+  }
+}
+
 TEST(RecordPayload, BodiesStandInsideWhereTheyAreToBe) {
   const Call call = full_call();
   const auto head = decode_call(call.id, encode_call(call, {full_event()}, BodyPlace::inside));

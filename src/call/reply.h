@@ -60,6 +60,8 @@ std::string_view error_type_of(Code code);
 // of the end of an attempt (empty for Cause::none).
 std::string_view proxy_error_of(Code code);
 std::string_view proxy_error_of(Cause cause);
+// What a client is told besides the code's title; empty where that says it all.
+std::string_view detail_of(Cause cause);
 
 // A whole answer, ready for the wire but for framing and hop-by-hop fields.
 struct Reply {

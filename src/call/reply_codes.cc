@@ -135,7 +135,11 @@ std::string_view proxy_error_of(Cause cause) {
     case Cause::connect_timeout:
       return "connection_timeout";
     case Cause::connect_failed:
+    case Cause::proxy_unreachable:
+    case Cause::proxy_refused:
       return "destination_unavailable";
+    case Cause::proxy_credentials:
+      return "proxy_configuration_error";
     case Cause::tls:
       return "tls_protocol_error";
     case Cause::reset:
@@ -146,6 +150,7 @@ std::string_view proxy_error_of(Cause cause) {
     case Cause::idle_timeout:
       return "connection_read_timeout";
     case Cause::invalid_answer:
+    case Cause::proxy_failed:
       return "http_protocol_error";
     case Cause::crash:
       return "proxy_internal_error";
@@ -154,6 +159,22 @@ std::string_view proxy_error_of(Cause cause) {
       return "proxy_internal_response";
   }
   return {};
+}
+
+std::string_view detail_of(Cause cause) {
+  switch (cause) {
+    case Cause::proxy_unreachable:
+      return "The proxy on the way could not be reached; nothing of this attempt was sent.";
+    case Cause::proxy_refused:
+      return "The proxy on the way refused to connect; nothing of this attempt was sent.";
+    case Cause::proxy_credentials:
+      return "The proxy on the way does not take our credentials (407); nothing of this attempt "
+             "was sent.";
+    case Cause::proxy_failed:
+      return "The proxy on the way gave no usable answer; nothing of this attempt was sent.";
+    default:
+      return {};
+  }
 }
 
 }  // namespace hf::call

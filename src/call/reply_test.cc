@@ -185,13 +185,25 @@ TEST(ProxyStatus, EveryCauseHasARegisteredType) {
                                               "connection_read_timeout",
                                               "destination_unavailable",
                                               "destination_ip_prohibited",
+                                              "proxy_configuration_error",
                                               "proxy_internal_error",
                                               "proxy_internal_response"};
-  for (int i = 1; i <= static_cast<int>(Cause::address_refused); ++i) {
+  for (int i = 1; i <= static_cast<int>(kLastCause); ++i) {
     EXPECT_EQ(registered.count(proxy_error_of(static_cast<Cause>(i))), 1U) << i;
   }
   EXPECT_EQ(proxy_error_of(Cause::none), "");
+  EXPECT_EQ(proxy_error_of(Cause::proxy_credentials), "proxy_configuration_error");
   EXPECT_EQ(proxy_error_of(Cause::connect_timeout), "connection_timeout");
+}
+
+TEST(ProblemDetail, WhatAProxyDidIsToldAsItsDoing) {
+  for (int i = static_cast<int>(Cause::proxy_unreachable); i <= static_cast<int>(kLastCause); ++i) {
+    const auto detail = detail_of(static_cast<Cause>(i));
+    EXPECT_TRUE(detail.starts_with("The proxy on the way ")) << i;
+    EXPECT_TRUE(detail.ends_with("nothing of this attempt was sent.")) << i;
+  }
+  EXPECT_EQ(detail_of(Cause::connect_refused), "");
+  EXPECT_EQ(detail_of(Cause::none), "");
 }
 
 TEST(MarkAnswer, DropsForgedFieldsAndAddsOurs) {

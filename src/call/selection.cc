@@ -13,11 +13,27 @@ constexpr std::array kReasons{
     WaitReason::rate,          WaitReason::budget,     WaitReason::order,   WaitReason::credentials,
     WaitReason::set_aside,     WaitReason::not_before, WaitReason::verify};
 constexpr std::array kEffects{Effect::none, Effect::unknown, Effect::pending, Effect::applied};
-constexpr std::array kCauses{
-    Cause::none,           Cause::dns,          Cause::connect_refused, Cause::connect_timeout,
-    Cause::connect_failed, Cause::tls,          Cause::reset,           Cause::closed,
-    Cause::head_timeout,   Cause::idle_timeout, Cause::invalid_answer,  Cause::crash,
-    Cause::cancelled,      Cause::client_body,  Cause::no_address,      Cause::address_refused};
+constexpr std::array kCauses{Cause::none,
+                             Cause::dns,
+                             Cause::connect_refused,
+                             Cause::connect_timeout,
+                             Cause::connect_failed,
+                             Cause::tls,
+                             Cause::reset,
+                             Cause::closed,
+                             Cause::head_timeout,
+                             Cause::idle_timeout,
+                             Cause::invalid_answer,
+                             Cause::crash,
+                             Cause::cancelled,
+                             Cause::client_body,
+                             Cause::no_address,
+                             Cause::address_refused,
+                             Cause::proxy_unreachable,
+                             Cause::proxy_refused,
+                             Cause::proxy_credentials,
+                             Cause::proxy_failed};
+static_assert(kCauses.size() == static_cast<std::size_t>(kLastCause) + 1);
 
 template <typename Values>
 std::string listed(const Values& values) {

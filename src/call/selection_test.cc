@@ -102,6 +102,10 @@ TEST(Selection, WordsReadBack) {
   EXPECT_FALSE(parse_reason("none"));
   EXPECT_EQ(parse_effect("applied"), Effect::applied);
   EXPECT_EQ(parse_cause("head_timeout"), Cause::head_timeout);
+  for (int i = 0; i <= static_cast<int>(kLastCause); ++i) {
+    const auto cause = static_cast<Cause>(i);
+    EXPECT_EQ(parse_cause(to_string(cause)), cause);
+  }
   EXPECT_FALSE(parse_cause("tired"));
   EXPECT_EQ(known_effects(), "none, unknown, pending, applied");
   EXPECT_EQ(known_states(),

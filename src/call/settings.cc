@@ -13,6 +13,11 @@ std::string Url::authority() const {
   return own_port ? name : fmt::format("{}:{}", name, port);
 }
 
+std::string Proxy::authority() const {
+  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
+                                             : fmt::format("[{}]:{}", host, port);
+}
+
 bool Settings::needs_journal() const {
   return std::any_of(routes.begin(), routes.end(), [&](const auto& route) {
     if (route->mode == RouteMode::observe) return false;
@@ -29,6 +34,10 @@ bool Settings::observes() const {
                      [](const auto& route) { return route->mode == RouteMode::observe; });
 }
 
+std::string_view to_string(TlsVersion version) {
+  return version == TlsVersion::tls12 ? "1.2" : "1.3";
+}
+
 std::string_view to_string(Mode mode) {
   switch (mode) {
     case Mode::none:
@@ -39,6 +48,22 @@ std::string_view to_string(Mode mode) {
       return "verify";
     case Mode::repeatable:
       return "repeatable";
+  }
+  return "?";
+}
+
+std::string_view to_string(Meaning meaning) {
+  switch (meaning) {
+    case Meaning::refused:
+      return "refused";
+    case Meaning::in_progress:
+      return "in_progress";
+    case Meaning::credentials:
+      return "credentials";
+    case Meaning::unresolved:
+      return "unresolved";
+    case Meaning::error:
+      return "error";
   }
   return "?";
 }

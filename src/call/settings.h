@@ -56,6 +56,42 @@ struct Lookup {
   bool operator==(const Lookup&) const = default;
 };
 
+// What an answer means where its status alone does not tell: the rows of DESIGN section 4 that a
+// declaration may put an answer into. A closed list.
+enum class Meaning : std::uint8_t {
+  refused,      // the upstream promises that it did nothing
+  in_progress,  // mode key: an earlier request with this key still runs
+  credentials,  // what a 401 says: the credential is at fault
+  unresolved,   // what a 500 says: it may have taken effect, and may not
+  error,        // an end that is no success: it tells nothing of earlier attempts
+};
+
+// One condition on an answer.
+struct AnswerTest {
+  enum class Kind : std::uint8_t {
+    equals,   // the value is one of `values`
+    ends,     // ... or ends with one of them
+    present,  // it is there, and not null
+    absent,   // it is not there, or null
+  } kind = Kind::equals;
+  std::string where;  // a field's name, a JSON pointer, a form field
+  std::vector<std::string> values;
+  bool operator==(const AnswerTest&) const = default;
+};
+
+// A rule of `classify` (call/classify.h): all that it says must hold of an answer.
+struct AnswerRule {
+  std::vector<int> status;  // empty: any
+  std::vector<AnswerTest> headers;
+  std::vector<AnswerTest> json;
+  std::vector<AnswerTest> form;
+  std::vector<std::string> contains;  // the body has one of these; empty: whatever it has
+  Meaning means = Meaning::error;
+  std::string pause_until;        // refused: a field that tells when, if there is no Retry-After
+  std::optional<Duration> pause;  // ... and how long where that is not there either
+  bool operator==(const AnswerRule&) const = default;
+};
+
 struct Timeouts {
   Duration connect = Duration::seconds(3);  // DNS, TCP and TLS together
   Duration head = Duration::seconds(30);    // last request byte to the final status line
@@ -72,6 +108,14 @@ struct BreakerSettings {
   bool operator==(const BreakerSettings&) const = default;
 };
 
+// When an address is left out for a while because calls to it fail (policy/ejection.h).
+struct EjectionSettings {
+  int consecutive = 5;
+  DurationRange out{Duration::seconds(10), Duration::minutes(5)};
+  int most_permille = 500;  // of the addresses; rounded up, never all; 0: none is ever left out
+  bool operator==(const EjectionSettings&) const = default;
+};
+
 struct Url {
   bool tls = false;
   std::string host;  // without brackets
@@ -79,6 +123,34 @@ struct Url {
   std::string base_path;  // "" or "/prefix", never with a slash at its end
   bool operator==(const Url&) const = default;
   // host[:port] as the Host field wants it: the port is left out where it is the scheme's own.
+  [[nodiscard]] std::string authority() const;
+};
+
+enum class TlsVersion : std::uint8_t { tls12, tls13 };
+
+// How Holdfast speaks TLS to an upstream. Files are PEM, and read again when they change.
+struct UpstreamTls {
+  std::string ca;           // trusted authorities; empty: the system's store
+  std::string certificate;  // the client's own, leaf first; empty: none is shown
+  std::string key;          // of `certificate`
+  // Of the key; may hold ${file:...} and ${env:...}, and is never printed or journaled. Empty:
+  // none.
+  std::string passphrase;
+  std::string server_name;  // what the upstream's certificate must carry; empty: the URL's host
+  TlsVersion min_version = TlsVersion::tls12;
+  auto operator<=>(const UpstreamTls&) const = default;
+};
+
+// An HTTP proxy between us and an upstream: every connection is a tunnel that CONNECT opens.
+struct Proxy {
+  std::string host;  // without brackets
+  std::uint16_t port = 0;
+  // Both may hold ${file:...} and ${env:...}; `password` is never printed or journaled. Empty user:
+  // no credentials are sent.
+  std::string user;
+  std::string password;
+  bool operator==(const Proxy&) const = default;
+  // host:port, IPv6 in brackets.
   [[nodiscard]] std::string authority() const;
 };
 
@@ -101,11 +173,13 @@ struct UpstreamSettings {
   std::string name;
   std::vector<Url> urls;
   bool one_key_store = false;  // several urls answer for one memory of keys
-  std::string ca_file;         // empty: the system's store
+  UpstreamTls tls;             // of https:// URLs
+  std::optional<Proxy> proxy;  // who then looks the URLs' names up; not with `public_only`
   std::string preset;          // empty: none
   Idempotency idempotency;
-  std::optional<Lookup> lookup;  // mode verify needs one; mode key may have one
-  bool public_only = false;      // private, loopback and link-local addresses are not dialled
+  std::optional<Lookup> lookup;      // mode verify needs one; mode key may have one
+  std::vector<AnswerRule> classify;  // the first that fits speaks; none: the status does
+  bool public_only = false;          // private, loopback and link-local addresses are not dialled
   // Requests are signed by each of these (Standard Webhooks), at send time. As in `inject`, a value
   // may hold ${file:...} and ${env:...}; it is never printed or journaled.
   std::vector<std::string> signing;
@@ -117,6 +191,7 @@ struct UpstreamSettings {
   std::optional<Rate> rate;
   Duration max_pause = Duration::hours(1);
   BreakerSettings breaker;
+  EjectionSettings ejection;
   std::vector<Accepted> accepted;
   bool operator==(const UpstreamSettings&) const = default;
 };
@@ -314,7 +389,9 @@ struct Settings {
   [[nodiscard]] bool observes() const;
 };
 
+std::string_view to_string(TlsVersion version);
 std::string_view to_string(Mode mode);
+std::string_view to_string(Meaning meaning);
 std::string_view to_string(Hold hold);
 std::string_view to_string(OnSuspect action);
 std::string_view to_string(Derive part);

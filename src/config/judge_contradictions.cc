@@ -68,6 +68,19 @@ void judge_listeners(const Draft& draft, const std::vector<Listener>& all, Findi
 
 // ---- upstreams
 
+void judge_ring(const std::vector<Listener>& all, const UpstreamDraft& upstream,
+                std::string_view key, const call::Url& url, Findings& findings) {
+  const bool v6 = url.host.find(':') != std::string::npos;
+  const std::string host = url.host == "localhost" ? "127.0.0.1" : url.host;
+  const auto address = fmt::format(fmt::runtime(v6 ? "[{}]:{}" : "{}:{}"), host, url.port);
+  for (const auto& listener : all) {
+    if (listener.address != address) continue;
+    add(upstream, findings, Rule::upstream_is_self, key,
+        fmt::format("{} is the listener `{}`", in_quotes(format_url(url)), listener.path),
+        "calls would go round in a ring");
+  }
+}
+
 void judge_urls(const std::vector<Listener>& all, const UpstreamDraft& upstream,
                 Findings& findings) {
   const auto& urls = upstream.settings.urls;
@@ -78,22 +91,48 @@ void judge_urls(const std::vector<Listener>& all, const UpstreamDraft& upstream,
       add(upstream, findings, Rule::urls_differ, key,
           fmt::format("{} stands here twice", in_quotes(format_url(urls[i]))));
     }
+    const bool same_store = std::any_of(
+        urls.begin(), urls.begin() + static_cast<std::ptrdiff_t>(i), [&](const auto& url) {
+          return url.authority() == urls[i].authority() && url.tls != urls[i].tls;
+        });
+    if (same_store) {
+      add(upstream, findings, Rule::urls_differ, key,
+          fmt::format("{} stands here as http:// and as https://", in_quotes(urls[i].authority())),
+          "a call in doubt belongs to one of them, by this name");
+    }
     if (urls[i].base_path != urls.front().base_path) {
       add(upstream, findings, Rule::urls_differ, key, "the URLs have different base paths",
           "the same request must mean the same at each of them");
     }
   }
-  for (const auto& url : urls) {
-    const bool v6 = url.host.find(':') != std::string::npos;
-    const std::string host = url.host == "localhost" ? "127.0.0.1" : url.host;
-    const auto address = fmt::format(fmt::runtime(v6 ? "[{}]:{}" : "{}:{}"), host, url.port);
-    for (const auto& listener : all) {
-      if (listener.address != address) continue;
-      add(upstream, findings, Rule::upstream_is_self, key,
-          fmt::format("{} is the listener `{}`", in_quotes(format_url(url)), listener.path),
-          "calls would go round in a ring");
-    }
+  for (const auto& url : urls)
+    judge_ring(all, upstream, key, url, findings);
+  const auto& proxy = upstream.settings.proxy;
+  if (!proxy) return;
+  call::Url as_url;
+  as_url.host = proxy->host;
+  as_url.port = proxy->port;
+  judge_ring(all, upstream, "proxy", as_url, findings);
+}
+
+void judge_tls(const UpstreamDraft& upstream, Findings& findings) {
+  const auto& tls = upstream.settings.tls;
+  constexpr std::string_view kBoth = "tls: { certificate: client.pem, key: client.key }";
+  if (tls.certificate.empty() != tls.key.empty()) {
+    add(upstream, findings, Rule::tls_incomplete, "tls",
+        tls.key.empty() ? "a certificate without its key" : "a key without its certificate",
+        std::string(kBoth));
+  } else if (!tls.passphrase.empty() && tls.key.empty()) {
+    add(upstream, findings, Rule::tls_incomplete, "tls.passphrase", "a passphrase without a key",
+        std::string(kBoth));
   }
+  const auto& urls = upstream.settings.urls;
+  const bool spoken = urls.empty() || std::any_of(urls.begin(), urls.end(),
+                                                  [](const auto& url) { return url.tls; });
+  if (spoken || tls == call::UpstreamTls{}) return;
+  add(upstream, findings, Rule::tls_unused,
+      upstream.node->find("tls") != nullptr ? "tls" : "ca_file",
+      "no URL of this upstream begins with https://", "https://, or leave it out");
 }
 
 void judge_statuses(const UpstreamDraft& upstream, Findings& findings) {
@@ -130,6 +169,7 @@ void judge_upstream(const std::vector<Listener>& all, const UpstreamDraft& upstr
   const auto& settings = upstream.settings;
   const auto& rules = settings.idempotency;
   judge_urls(all, upstream, findings);
+  judge_tls(upstream, findings);
   judge_statuses(upstream, findings);
   const auto& lookup = settings.lookup;
   if (rules.mode == Mode::verify && !lookup) {

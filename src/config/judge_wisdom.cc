@@ -70,7 +70,8 @@ void judge_statuses(const UpstreamDraft& upstream, Findings& findings) {
 
 void judge_preset(const UpstreamDraft& upstream, Findings& findings) {
   const auto& settings = upstream.settings;
-  if (upstream.preset != nullptr &&
+  // Where the provider's page knows no way to repeat a request, a lookup or a token may be one.
+  if (upstream.preset != nullptr && upstream.preset->idempotency.mode != Mode::none &&
       upstream.preset->idempotency.mode != settings.idempotency.mode) {
     add(upstream, findings, Rule::preset_overridden, "idempotency.mode",
         fmt::format("the preset {} is `mode: {}`", in_quotes(settings.preset),
@@ -202,7 +203,8 @@ void judge_times(const RouteDraft& route, Findings& findings) {
   const auto& settings = route.settings;
   const auto& upstream = route.upstream->settings;
   const Preset* preset = route.upstream->preset;
-  const Duration patience = preset != nullptr ? preset->sdk_timeout : kPatience;
+  const bool known = preset != nullptr && preset->sdk_timeout.ns > 0;
+  const Duration patience = known ? preset->sdk_timeout : kPatience;
   if (settings.wait > patience) {
     add(route, findings, Rule::wait_long, "wait",
         fmt::format("clients give up after {} or earlier", format_duration(patience)),

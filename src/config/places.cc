@@ -30,6 +30,7 @@ Place look(const Node* node, std::string_view key, Position owner) {
 bool by_preset(const call::UpstreamSettings& upstream, std::string_view key) {
   const Preset* preset = find_preset(upstream.preset);
   if (preset == nullptr) return false;
+  if (key == "classify") return !preset->classify.empty();
   const bool own_mode = upstream.idempotency.mode == preset->idempotency.mode;
   if (key.starts_with("idempotency.lookup")) return false;
   if (key.starts_with("idempotency.")) {

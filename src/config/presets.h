@@ -11,11 +11,12 @@ namespace hf::config {
 
 struct Preset {
   std::string_view name;
-  std::string_view host;  // of its public API
+  std::string_view host;  // of its public API; empty: it has many
   call::Idempotency idempotency;
+  std::vector<call::AnswerRule> classify;
   call::Timeouts timeouts;
   std::vector<call::Part> scope;  // default of key.scope on routes to it
-  // How long the provider's SDKs wait for an answer by themselves.
+  // How long the provider's SDKs wait for an answer by themselves; zero: without end.
   Duration sdk_timeout;
 };
 

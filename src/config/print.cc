@@ -141,12 +141,18 @@ std::string texts(const std::vector<std::string>& values) {
   return list(values, [](const std::string& text) { return scalar(text); });
 }
 
+bool is_reference(std::string_view value) {
+  return value.starts_with("${") && value.find('}') == value.size() - 1;
+}
+
+std::string secret(const std::string& value) {
+  const bool marked =
+      value.starts_with("whsec_") && is_reference(std::string_view(value).substr(6));
+  return scalar(is_reference(value) || marked ? std::string_view(value) : kHidden);
+}
+
 std::string secrets(const std::vector<std::string>& values) {
-  return list(values, [](const std::string& value) {
-    const bool reference = value.starts_with("${") && value.find('}') == value.size() - 1;
-    const bool marked = value.starts_with("whsec_${") && value.find('}') == value.size() - 1;
-    return scalar(reference || marked ? std::string_view(value) : kHidden);
-  });
+  return list(values, secret);
 }
 
 void print_callbacks(Lines in, const call::CallbackSettings& callbacks) {
@@ -178,6 +184,40 @@ void print_inject(Lines in, std::string_view key, const std::vector<call::Inject
   }
 }
 
+void print_tls(Lines in, const call::UpstreamTls& tls) {
+  if (tls == call::UpstreamTls{}) return;
+  in.open("tls");
+  Lines lines = in.deeper();
+  lines.put_text("ca", tls.ca);
+  lines.put_text("certificate", tls.certificate);
+  lines.put_text("key", tls.key);
+  if (!tls.passphrase.empty()) lines.put("passphrase", secret(tls.passphrase));
+  lines.put_text("server_name", tls.server_name);
+  lines.put("min_version", scalar(to_string(tls.min_version)));
+}
+
+// RFC 3986 section 2.1, but for references.
+std::string escaped(std::string_view text) {
+  if (text.find("${") != std::string_view::npos) return std::string(text);
+  std::string out;
+  for (const char c : text) {
+    const bool plain = is_simple({&c, 1}, "_~()") || c == '-' || c == '.';
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
+void print_proxy(Lines in, const std::optional<call::Proxy>& proxy) {
+  if (!proxy) return;
+  std::string user = escaped(proxy->user);
+  if (!proxy->password.empty()) {
+    user += ':';
+    user += is_reference(proxy->password) ? std::string_view(proxy->password) : kHidden;
+  }
+  in.put("proxy",
+         scalar(fmt::format("http://{}{}{}", user, user.empty() ? "" : "@", proxy->authority())));
+}
+
 void print_review(Lines in, const std::vector<call::Accepted>& accepted) {
   if (accepted.empty()) return;
   in.open("review");
@@ -185,6 +225,41 @@ void print_review(Lines in, const std::vector<call::Accepted>& accepted) {
   Lines lines = in.deeper().deeper();
   for (const auto& one : accepted)
     lines.put(one.rule, scalar(one.reason));
+}
+
+std::string quoted_texts(const std::vector<std::string>& values) {
+  return list(values, [](const std::string& value) { return scalar(value); });
+}
+
+void print_tests(Lines in, std::string_view key, const std::vector<call::AnswerTest>& tests) {
+  using Kind = call::AnswerTest::Kind;
+  if (tests.empty()) return;
+  in.open(key);
+  Lines lines = in.deeper();
+  for (const auto& test : tests) {
+    const bool values = test.kind == Kind::equals || test.kind == Kind::ends;
+    const std::string list = values ? quoted_texts(test.values) : std::string();
+    lines.put(scalar(test.where), test.kind == Kind::equals    ? list
+                                  : test.kind == Kind::ends    ? fmt::format("{{ ends: {} }}", list)
+                                  : test.kind == Kind::present ? "{ exists: true }"
+                                                               : "{ exists: false }");
+  }
+}
+
+void print_classify(Lines in, const std::vector<call::AnswerRule>& rules) {
+  if (rules.empty()) return;
+  in.open("classify");
+  for (const auto& rule : rules) {
+    in.deeper().put("- means", to_string(rule.means));
+    Lines lines = in.deeper().deeper();
+    if (!rule.status.empty()) lines.put("status", statuses(rule.status));
+    print_tests(lines, "headers", rule.headers);
+    print_tests(lines, "json", rule.json);
+    print_tests(lines, "form", rule.form);
+    if (!rule.contains.empty()) lines.put("contains", quoted_texts(rule.contains));
+    lines.put_text("pause_until", rule.pause_until);
+    if (rule.pause) lines.put("pause", format_duration(*rule.pause));
+  }
 }
 
 void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
@@ -195,10 +270,12 @@ void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
     in.put("urls", list(upstream.urls, url));
   }
   in.put("one_key_store", flag(upstream.one_key_store));
-  in.put_text("ca_file", upstream.ca_file);
+  print_tls(in, upstream.tls);
+  print_proxy(in, upstream.proxy);
   in.put_text("preset", upstream.preset);
   in.open("idempotency");
   print_idempotency(in.deeper(), upstream);
+  print_classify(in, upstream.classify);
   print_inject(in, "inject", upstream.inject);
   if (upstream.credentials_stored) in.put("credentials", "stored");
   in.put_text("account", upstream.account);
@@ -214,6 +291,9 @@ void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
          fmt::format("{{ failures: {}, of_at_least: {}, within: {}, consecutive: {}, open: {} }}",
                      format_permille(breaker.failure_permille), breaker.of_at_least,
                      format_duration(breaker.within), breaker.consecutive, range(breaker.open)));
+  const auto& ejection = upstream.ejection;
+  in.put("ejection", fmt::format("{{ consecutive: {}, out: {}, most: {} }}", ejection.consecutive,
+                                 range(ejection.out), format_permille(ejection.most_permille)));
   print_review(in, upstream.accepted);
 }
 
@@ -313,7 +393,7 @@ void print_alerts(Lines in, const call::AlertSettings& alerts) {
     if (secret && !url.base_path.empty()) url.base_path = "/" + std::string(kHidden);
     lines.put_text("url", format_url(url));
     print_inject(lines, "headers", to.inject);
-    lines.put_text("ca_file", to.ca_file);
+    lines.put_text("ca_file", to.tls.ca);
     if (target.format == call::AlertTarget::Format::json) lines.put("format", "json");
     if (target.format == call::AlertTarget::Format::slack) lines.put("format", "slack");
   }

@@ -21,7 +21,7 @@ void read_target(Section in, std::string_view name, Format format, call::AlertSe
   target.format = format;
   read_url(in, target.upstream.urls);
   read_inject(in, "headers", target.upstream);
-  in.text("ca_file", target.upstream.ca_file);
+  in.text("ca_file", target.upstream.tls.ca);
   if (format != Format::alertmanager) {
     in.word("format", target.format,
             std::vector<Word<Format>>{{"json", Format::json}, {"slack", Format::slack}});

@@ -5,7 +5,9 @@
 #include "base/fields.h"
 #include "config/address.h"
 #include "config/draft.h"
+#include "config/read_classify.h"
 #include "config/read_lookup.h"
+#include "config/read_reach.h"
 #include "config/section.h"
 
 namespace hf::config {
@@ -179,6 +181,13 @@ void read_breaker(Section in, call::BreakerSettings& out) {
   in.close();
 }
 
+void read_ejection(Section in, call::EjectionSettings& out) {
+  in.integer("consecutive", out.consecutive, {1, 100'000});
+  in.range("out", out.out, {Duration::millis(1), Duration::hours(24)});
+  in.permille("most", out.most_permille, {0, 1000});
+  in.close();
+}
+
 void read_preset(Section& in, UpstreamDraft& out) {
   std::string name;
   in.text("preset", name);
@@ -193,6 +202,7 @@ void read_preset(Section& in, UpstreamDraft& out) {
   }
   out.settings.preset = name;
   out.settings.idempotency = out.preset->idempotency;
+  out.settings.classify = out.preset->classify;
   out.settings.timeouts = out.preset->timeouts;
 }
 
@@ -211,8 +221,10 @@ UpstreamDraft read_upstream(const Node::Key& name, const Node& node, Findings& f
   read_urls(in, settings);
   read_preset(in, out);
   in.flag("one_key_store", settings.one_key_store);
-  in.text("ca_file", settings.ca_file);
+  read_upstream_tls(in, settings.tls);
+  read_upstream_proxy(in, settings.proxy);
   read_idempotency(in.section("idempotency"), settings);
+  read_classify(in, settings);
   read_inject(in, "inject", settings);
   in.word<bool>("credentials", settings.credentials_stored, {{"stored", true}});
   in.text("account", settings.account);
@@ -226,6 +238,7 @@ UpstreamDraft read_upstream(const Node::Key& name, const Node& node, Findings& f
   in.raw("rate");
   in.duration("max_pause", settings.max_pause, {Duration::seconds(1), Duration::hours(24 * 30)});
   read_breaker(in.section("breaker"), settings.breaker);
+  read_ejection(in.section("ejection"), settings.ejection);
   read_review(in.section("review"), settings.accepted);
   in.close();
   return out;

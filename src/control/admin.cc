@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/quantity.h"
 #include "call/reply_json.h"
+#include "control/address_view.h"
 #include "control/admin_explain.h"
 #include "control/admin_export.h"
 #include "control/admin_reply.h"
@@ -235,11 +236,12 @@ runtime::Driver::CommandAnswer answer_of(const ControlRespond& respond) {
   };
 }
 
-std::string upstream_json(const std::string& name, const engine::UpstreamStats& stats) {
+std::string upstream_json(const call::UpstreamSettings& settings,
+                          const engine::UpstreamStats& stats, const OutgoingFacts& outgoing) {
   static constexpr std::string_view kBreaker[] = {"closed", "half_open", "open"};
   const auto number = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
   call::JsonObject out;
-  out.text("name", name)
+  out.text("name", settings.name)
       .text("breaker", kBreaker[std::min<std::uint64_t>(stats.breaker_open, 2)])
       .number("in_flight", number(stats.in_flight))
       .number("queue", number(stats.live_queue))
@@ -262,6 +264,12 @@ std::string upstream_json(const std::string& name, const engine::UpstreamStats& 
   } else {
     out.null("next_due_at");
   }
+  if (settings.proxy) {
+    out.raw("proxy", proxy_json(settings, outgoing));
+  } else {
+    out.null("proxy");
+  }
+  out.raw("addresses", addresses_json(settings.name, stats, outgoing));
   return out.done();
 }
 
@@ -572,11 +580,12 @@ void Admin::command(const Route& route, const ControlRespond& respond) {
 
 void Admin::upstreams(const Route&, const ControlRespond& respond) {
   const engine::Stats& stats = driver_.stats();
+  const OutgoingFacts outgoing = options_.facts ? options_.facts().outgoing : OutgoingFacts{};
   JsonArray list;
   for (const auto& [name, settings] : options_.settings->upstreams) {
     const auto found = stats.upstreams.find(name);
-    list.add(upstream_json(
-        name, found == stats.upstreams.end() ? engine::UpstreamStats{} : found->second));
+    const auto one = found == stats.upstreams.end() ? engine::UpstreamStats{} : found->second;
+    list.add(upstream_json(*settings, one, outgoing));
   }
   respond(json(call::JsonObject().raw("upstreams", list.done()).done()));
 }

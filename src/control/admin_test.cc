@@ -168,6 +168,7 @@ TEST(Admin, ListsUpstreams) {
   const auto reply = scene.ask("GET", "/v1/upstreams");
   EXPECT_TRUE(has(reply->body, R"({"name":"stripe","breaker":"closed","in_flight":0,"queue":0,)"))
       << reply->body;
+  EXPECT_TRUE(has(reply->body, R"("proxy":null,"addresses":[]})")) << reply->body;
 }
 
 TEST(Admin, ShowsAlerts) {

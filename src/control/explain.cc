@@ -97,6 +97,13 @@ std::string outcome(const std::string& name, const Call& call) {
   }
 }
 
+// A 2xx that `classify` reads as something else bears the rule of what it is.
+bool tells_success(const TimelineEvent& end) {
+  const bool told = end.rule.empty() || end.rule == "final" || end.rule == "settles-earlier" ||
+                    end.rule == "verify";
+  return end.evidence == call::Evidence::answer_complete && success(end.status) && told;
+}
+
 class Judge {
  public:
   explicit Judge(const std::vector<ports::CallDetail>& calls) : calls_(calls) {}
@@ -223,9 +230,9 @@ class Judge {
         out.because = fmt::format("no byte of {} had left Holdfast", before);
         return out;
       case Proof::refused_status:
-        out.because =
-            fmt::format("{} was refused with {}, which this upstream declares as not applied",
-                        before, end.status);
+        out.because = fmt::format(
+            "{} was refused with {}{}, which this upstream declares as not applied", before,
+            end.status, end.rule == "classified-refusal" ? " and what it says" : "");
         out.unproved = kDeclared;
         return out;
       case Proof::verify_absent:
@@ -452,11 +459,22 @@ class Judge {
     }
   }
 
+  // Its answer was one that `classify` reads as an error, whatever its status.
+  [[nodiscard]] std::string_view in_error(std::size_t i) const {
+    const auto answered = events(i, Happening::answered);
+    const bool error = !answered.empty() && at(answered.back()).rule == "classified-error";
+    return error ? ", which here means an error" : "";
+  }
+  [[nodiscard]] Applied applied_of(std::size_t i) const {
+    const Applied told = applied(call(i));
+    return told == Applied::yes && !in_error(i).empty() ? Applied::refused : told;
+  }
+
   void same_content(std::size_t i, std::size_t j) {
     const Call& a = call(i);
     const Call& b = call(j);
-    const Applied first = applied(a);
-    const Applied second = applied(b);
+    const Applied first = applied_of(i);
+    const Applied second = applied_of(j);
     const std::string keys = own_key(a) && own_key(b) ? "with different keys"
                              : own_key(a) || own_key(b)
                                  ? "one of them with a key, the other without"
@@ -484,7 +502,8 @@ class Judge {
           "But {}.", outcome(name(first == Applied::no ? i : j), first == Applied::no ? a : b));
       if (!call::terminal(first == Applied::no ? a.state : b.state)) weight = Verdict::same_content;
     } else {
-      text += fmt::format("Of the two, {}; {}.", outcome(name(i), a), outcome(name(j), b));
+      text += fmt::format("Of the two, {}{}; {}{}.", outcome(name(i), a), in_error(i),
+                          outcome(name(j), b), in_error(j));
     }
     std::vector<EventRef> evidence = began(i);
     for (const EventRef ref : began(j))
@@ -502,10 +521,7 @@ class Judge {
       if (!subject.key) continue;
       for (const EventRef ref : events(i, Happening::attempt_ended)) {
         const TimelineEvent& end = at(ref);
-        if (end.evidence != call::Evidence::answer_complete || !success(end.status) ||
-            !end.digest) {
-          continue;
-        }
+        if (!tells_success(end) || !end.digest) continue;
         const auto identity = subject.key->made ? *end.digest : subject.key->identity;
         const auto [found, fresh] = first.emplace(identity, ref);
         if (fresh || at(found->second).digest == end.digest) continue;

@@ -209,6 +209,38 @@ TEST(Explain, TwoDifferentSuccessesUnderOneKey) {
   EXPECT_THAT(said(out, "two-answers-one-key").text, HasSubstr("two successes that differ"));
 }
 
+// An attempt that was answered 200, and what `classify` made of it.
+Story classified(Story story, const std::string& rule) {
+  for (auto& event : story.timeline) {
+    const bool told = event.what == Happening::attempt_ended || event.what == Happening::answered;
+    if (told && event.rule.empty()) event.rule = rule;
+  }
+  return story;
+}
+
+TEST(Explain, ARefusalInA200IsNoSuccess) {
+  for (const std::string rule : {"classified-refusal", "retry-same-key", "safe-retry"}) {
+    Story story;
+    story.answered(200, 60);
+    story = classified(std::move(story), rule);
+    story.answered(200, 61);
+    EXPECT_FALSE(says(explained({story}), "two-answers-one-key")) << rule;
+  }
+  Story refused = Story().refused(call::Proof::refused_status, 200);
+  refused.timeline.back().rule = "classified-refusal";
+  EXPECT_THAT(said(explained({refused.answered(200)}), "attempted-again").text,
+              HasSubstr("refused with 200 and what it says, which this upstream declares"));
+}
+
+TEST(Explain, AnErrorInA200IsNoEffect) {
+  const Story first = Story(0, 1).answered(200);
+  const Story second = classified(Story(900, 2).answered(200, 61), "classified-error");
+  const auto out = explained({first, second});
+  EXPECT_EQ(out.verdict, Verdict::same_content);
+  EXPECT_THAT(said(out, "same-content-other-key").text,
+              HasSubstr("was answered 200, which here means an error"));
+}
+
 TEST(Explain, ALookupThatShowsTwo) {
   Story story = Story().lost();
   auto& looked = story.add(Happening::looked_up);

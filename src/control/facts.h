@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "call/address_book.h"
 
 namespace hf::control {
 
@@ -79,6 +80,23 @@ struct OutgoingFacts {
   std::uint64_t dropped_idle = 0;
   std::uint64_t dropped_poll = 0;
   std::uint64_t dropped_stale = 0;
+  struct Certificate {
+    std::string upstream;
+    WallTime expires;
+  };
+  std::vector<Certificate> certificates;  // our own, shown to upstreams
+  struct Address {
+    std::string upstream;
+    std::string url;  // whose name stands for it
+    call::AddressFacts facts;
+  };
+  std::vector<Address> addresses;  // where a name stands for several
+  struct Proxy {
+    std::string upstream;
+    std::string proxy;  // host:port
+    std::map<std::string, std::uint64_t> results;
+  };
+  std::vector<Proxy> proxies;  // that have been asked
 };
 
 struct AlertCounts {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <initializer_list>
 #include <utility>
@@ -140,6 +141,50 @@ void write_notices(Lines& out, const Input& in) {
   }
 }
 
+// Of URLs and of what their names stand for the same is told.
+using Count = std::uint64_t (*)(const call::AddressFacts&);
+
+std::uint64_t is_out(const call::AddressFacts& facts) {
+  return facts.standing == policy::Standing::in ? 0 : 1;
+}
+std::uint64_t under_way(const call::AddressFacts& facts) {
+  return static_cast<std::uint64_t>(facts.under_way);
+}
+std::uint64_t attempts(const call::AddressFacts& facts) {
+  return facts.attempts;
+}
+std::uint64_t failures(const call::AddressFacts& facts) {
+  return facts.failures;
+}
+std::uint64_t ejections(const call::AddressFacts& facts) {
+  return facts.ejections;
+}
+
+Write url_value(Count count) {
+  return [count](Lines& out, const Input& in) {
+    for (const auto& [name, upstream] : in.stats.upstreams) {
+      for (const auto& url : upstream.addresses)
+        out.add({{"upstream", name}, {"url", url.address}}, count(url));
+    }
+  };
+}
+
+Write address_value(Count count) {
+  return [count](Lines& out, const Input& in) {
+    for (const auto& one : in.facts.outgoing.addresses) {
+      out.add({{"upstream", one.upstream}, {"url", one.url}, {"address", one.facts.address}},
+              count(one.facts));
+    }
+  };
+}
+
+void write_certificates(Lines& out, const Input& in) {
+  for (const auto& one : in.facts.outgoing.certificates) {
+    const auto seconds_of = std::max<std::int64_t>(one.expires.ms / 1000, 0);
+    out.add({{"upstream", one.upstream}}, static_cast<std::uint64_t>(seconds_of));
+  }
+}
+
 void write_next_due(Lines& out, const Input& in) {
   for (const auto& [name, upstream] : in.stats.upstreams) {
     if (upstream.next_due_ms <= 0) continue;
@@ -248,6 +293,9 @@ std::vector<Row> upstream_rows() {
        write_next_due},
       {{"holdfast_upstream_breaker_state", "gauge", "1 for the state the breaker is in."},
        write_breakers},
+      {{"holdfast_upstream_certificate_expires_timestamp_seconds", "gauge",
+        "When the certificate that we show to the upstream is no longer good."},
+       write_certificates},
       {{"holdfast_alerts_active", "gauge", "1 for each cause that people are to know of now."},
        write_alerts},
       {{"holdfast_alert_notices_total", "counter",
@@ -268,6 +316,44 @@ void write_oldest(Lines& out, const Input& in) {
   for (const auto& group : in.facts.journal->standing) {
     out.add({{"state", group.state}}, group.oldest_seconds);
   }
+}
+
+void write_proxies(Lines& out, const Input& in) {
+  for (const auto& one : in.facts.outgoing.proxies) {
+    for (const auto& [result, count] : one.results)
+      out.add({{"upstream", one.upstream}, {"proxy", one.proxy}, {"result", result}}, count);
+  }
+}
+
+std::vector<Row> address_rows() {
+  return {
+      {{"holdfast_upstream_url_out", "gauge",
+        "1 while a URL gets no calls, or one as a probe; of upstreams with several."},
+       url_value(is_out)},
+      {{"holdfast_upstream_url_in_flight", "gauge", "Attempts under way."}, url_value(under_way)},
+      {{"holdfast_upstream_url_attempts_total", "counter", "Attempts started."},
+       url_value(attempts)},
+      {{"holdfast_upstream_url_failures_total", "counter",
+        "Attempts that count against the URL: no connection, a broken one, no answer, a 5xx."},
+       url_value(failures)},
+      {{"holdfast_upstream_url_ejections_total", "counter", "Times that it was left out."},
+       url_value(ejections)},
+      {{"holdfast_upstream_address_out", "gauge",
+        "The same of what a name stands for, where that is several addresses."},
+       address_value(is_out)},
+      {{"holdfast_upstream_address_in_flight", "gauge", "Attempts under way."},
+       address_value(under_way)},
+      {{"holdfast_upstream_address_attempts_total", "counter", "Attempts that went there first."},
+       address_value(attempts)},
+      {{"holdfast_upstream_address_failures_total", "counter",
+        "Attempts and connections that count against the address."},
+       address_value(failures)},
+      {{"holdfast_upstream_address_ejections_total", "counter", "Times that it was left out."},
+       address_value(ejections)},
+      {{"holdfast_upstream_proxy_connections_total", "counter",
+        "Connections asked of an upstream's proxy: opened, or why there was none."},
+       write_proxies},
+  };
 }
 
 std::vector<Row> journal_rows() {
@@ -392,7 +478,7 @@ std::vector<Row> process_rows() {
 const std::vector<Row>& rows() {
   static const std::vector<Row> kRows = [] {
     std::vector<Row> all;
-    for (auto&& part : {call_rows(), upstream_rows(), journal_rows(), server_rows(),
+    for (auto&& part : {call_rows(), upstream_rows(), address_rows(), journal_rows(), server_rows(),
                         outgoing_rows(), process_rows()})
       all.insert(all.end(), part.begin(), part.end());
     return all;

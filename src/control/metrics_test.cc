@@ -21,6 +21,10 @@ engine::Stats sample_stats() {
   upstream.attempts_by_row[0] = 4;
   upstream.attempts_by_row[7] = 5;
   upstream.breaker_open = 2;
+  call::AddressFacts url;
+  url.address = "two.test";
+  url.ejections = 3;
+  upstream.addresses = {url};
   upstream.next_due_ms = 1'800'000'000'250;
   return stats;
 }
@@ -38,6 +42,13 @@ Facts sample_facts() {
   journal.accepting = true;
   journal.standing = {{"waiting", 5, 61}, {"unknown", 1, 7}};
   facts.journal = journal;
+  facts.outgoing.certificates = {{"bank", WallTime{1'900'000'000'700}}};
+  call::AddressFacts address;
+  address.address = "192.0.2.1:443";
+  address.standing = policy::Standing::due;
+  address.ejections = 4;
+  facts.outgoing.addresses = {{"a", "shop.test", address}};
+  facts.outgoing.proxies = {{"a", "proxy.test:3128", {{"opened", 7}, {"proxy_refused", 2}}}};
   facts.alerts.active = {{"breaker-open", "a"}};
   facts.alerts.notices = {{"webhook", 3, 2, 1}};
   facts.observed = {{{"/v1/", "doubled"}, 2}};
@@ -63,6 +74,12 @@ TEST(Metrics, CountersGaugesAndLabels) {
             (Lines{"# HELP holdfast_requests_total Calls and asks of clients, by route.",
                    "# TYPE holdfast_requests_total counter",
                    "holdfast_requests_total{route=\"/v1/\"} 7"}));
+  EXPECT_EQ(
+      lines_of(text, "holdfast_upstream_proxy_connections_total{"),
+      (Lines{"holdfast_upstream_proxy_connections_total{upstream=\"a\",proxy=\"proxy.test:3128"
+             "\",result=\"opened\"} 7",
+             "holdfast_upstream_proxy_connections_total{upstream=\"a\",proxy=\"proxy.test:3128"
+             "\",result=\"proxy_refused\"} 2"}));
   EXPECT_EQ(lines_of(text, "holdfast_upstream_attempts_total").back(),
             "holdfast_upstream_attempts_total{upstream=\"a\\\"b\\\\c\\nd\"} 9");
   EXPECT_EQ(lines_of(text, "holdfast_calls{"),
@@ -77,6 +94,15 @@ TEST(Metrics, CountersGaugesAndLabels) {
             "holdfast_alert_notices_total{target=\"webhook\",result=\"dropped\"} 1");
   EXPECT_EQ(lines_of(text, "state=\"open\"").back().back(), '1');
   EXPECT_EQ(lines_of(text, "state=\"closed\"").back().back(), '0');
+  EXPECT_EQ(lines_of(text, "certificate_expires").back(),
+            "holdfast_upstream_certificate_expires_timestamp_seconds{upstream=\"bank\"} "
+            "1900000000");
+  EXPECT_EQ(lines_of(text, "holdfast_upstream_address_out").back(),
+            "holdfast_upstream_address_out{upstream=\"a\",url=\"shop.test\","
+            "address=\"192.0.2.1:443\"} 1");
+  EXPECT_EQ(
+      lines_of(text, "holdfast_upstream_url_ejections_total").back(),
+      "holdfast_upstream_url_ejections_total{upstream=\"a\\\"b\\\\c\\nd\",url=\"two.test\"} 3");
   EXPECT_TRUE(lines_of(text, "next_due").back().ends_with("} 1800000000.25"));
   EXPECT_EQ(lines_of(text, "holdfast_build_info").back(),
             "holdfast_build_info{version=\"1.2.3\"} 1");

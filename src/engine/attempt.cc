@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/planted.h"
+#include "call/classify.h"
 #include "call/lifetime.h"
 #include "engine/core.h"
 
@@ -136,32 +137,16 @@ void Core::pump(UpstreamState& upstream) {
   pump_held(upstream);
 }
 
-std::size_t Core::choose_url(const Active& active) const {
-  const call::UpstreamSettings& upstream = *active.upstream;
-  const std::size_t count = upstream.urls.size();
-  if (count <= 1) return 0;
-  const call::Call& call = *active.call;
-  // Several urls are several key stores unless declared one: an unresolved call stays.
-  if (call.unresolved && !upstream.one_key_store && !HF_BUG("go-to-another-store")) {
-    for (std::size_t i = 0; i < count; ++i) {
-      if (upstream.urls[i].authority() != call.first_sent_authority) continue;
-      HF_PROBE("kept-to-its-authority");
-      return i;
-    }
-  }
-  return static_cast<std::size_t>(call.attempts) % count;
-}
-
 void Core::launch(Active& active, policy::Lane lane, bool probe) {
   call::Call& call = *active.call;
   UpstreamState& upstream = upstream_of(active);
   alarms_.disarm({AlarmKind::call, {}, call.id, {}});
-  const std::size_t url = choose_url(active);
   take_declared_rules(active);
   // Invariant 3, once more at the last door.
   const call::Column column = call::column_of(call.idempotency.mode, call.safe);
   HF_CHECK(!active.in_line || active.has_turn);
   HF_CHECK(!call.unresolved || column == call::Column::safe || column == call::Column::key);
+  const std::size_t url = take_address(active);
   const AttemptId id{next_attempt_++};
   upstream.stats.attempts += 1;
   if (call.attempts > 0) upstream.stats.retries += 1;
@@ -198,6 +183,7 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   start.call = call.id;
   start.upstream = active.upstream;
   start.url = url;
+  if (active.last) start.tried = active.last->address;
   start.request = call.request;
   start.per_attempt = active.per_attempt;
   if (HF_BUG("resend-another-byte"))
@@ -244,6 +230,13 @@ bool Core::can_try_again_live(const Active& active, bool replayable) const {
          now_.mono < active.patience_until;
 }
 
+call::Decision Core::decide_now(const Active& active, const call::AttemptOutcome& outcome,
+                                const call::AnswerRule* rule) {
+  return call::decide(
+      outcome, {&active.call->idempotency, active.call->safe, active.lane == policy::Lane::held,
+                active.call->unresolved, active.route->head_is_proof, rule});
+}
+
 // The head of an answer is there and its body waits: forward it, or look at it before another try.
 void Core::on(AnswerHeadSeen&& event) {
   const auto found = attempts_.find(event.attempt);
@@ -257,9 +250,12 @@ void Core::on(AnswerHeadSeen&& event) {
   call::AttemptOutcome seen;
   seen.evidence = call::Evidence::answer_complete;
   seen.head = event.head;
-  const call::Decision decision = call::decide(
-      seen, {&active.call->idempotency, active.call->safe, active.lane == policy::Lane::held,
-             active.call->unresolved, active.route->head_is_proof});
+  const auto& classes = active.upstream->classify;
+  if (!event.overflow && call::wants_body(classes, seen.head)) {
+    act(CaptureAnswer{event.attempt, call::kClassifiedBodyMax}, active.journaled);
+    return;
+  }
+  const call::Decision decision = decide_now(active, seen, call::classify(classes, seen));
   const bool once_more = decision.ruling == call::Ruling::again ||
                          decision.ruling == call::Ruling::again_not_before ||
                          decision.ruling == call::Ruling::again_later;
@@ -309,7 +305,7 @@ void Core::on(AttemptEnded&& event) {
   active.attempt.reset();
   if (active.looking_up) {
     feed_policies(active, event.outcome, call::row_of(event.outcome, {}, false));
-    pause_from(active, event.outcome);
+    pause_from(active, event.outcome, nullptr);
     if (active.abandoned) {
       drop(id);
     } else {
@@ -319,14 +315,12 @@ void Core::on(AttemptEnded&& event) {
     return;
   }
   active.replayable = event.body_replayable;
-  const call::Decision decision =
-      call::decide(event.outcome,
-                   {&active.call->idempotency, active.call->safe, active.lane == policy::Lane::held,
-                    active.call->unresolved, active.route->head_is_proof});
+  const call::AnswerRule* rule = call::classify(active.upstream->classify, event.outcome);
+  const call::Decision decision = decide_now(active, event.outcome, rule);
   upstream.stats.attempts_by_row[static_cast<std::size_t>(decision.row)] += 1;
   feed_policies(active, event.outcome, decision.row);
   // What the upstream asks for holds whether or not somebody still waits for its answer.
-  const auto paused = pause_from(active, event.outcome);
+  const auto paused = pause_from(active, event.outcome, rule);
   if (active.abandoned) {
     HF_PROBE("its-client-left-during-the-attempt");
     drop(id);
@@ -386,6 +380,7 @@ void Core::take_evidence(Active& active, call::AttemptOutcome& outcome) {
 void Core::feed_policies(Active& active, const call::AttemptOutcome& outcome, call::Row row) {
   UpstreamState& upstream = upstream_of(active);
   Gate& gate = *upstream.gate;
+  const bool of_the_address = leave_address(active, outcome);
   const bool failed = is_failure(row);
   if (outcome.cause == call::Cause::cancelled || outcome.cause == call::Cause::client_body) {
     if (failed && outcome.evidence < call::Evidence::answer_begun) {
@@ -396,15 +391,17 @@ void Core::feed_policies(Active& active, const call::AttemptOutcome& outcome, ca
     }
   }
   if (row == call::Row::complete) gate.earn(now_.mono);  // a refusal is not a success
-  const bool counts = row != call::Row::refused && !(failed && active.breaker_counted);
+  const bool counted = failed && (active.breaker_counted || of_the_address);
+  const bool counts = row != call::Row::refused && !counted;
   gate.record(!failed, active.probe, counts, active.lane, now_.mono, prng_);
-  if (failed) active.breaker_counted = true;
+  if (failed && counts) active.breaker_counted = true;
   active.probe = false;
 }
 
-// A 429 or a Retry-After pauses its limit key (DESIGN section 4, Pauses).
-std::optional<WallTime> Core::pause_from(Active& active, const call::AttemptOutcome& outcome) {
-  const auto pause = pause_asked(outcome, active.upstream->max_pause, now_.wall);
+// A 429, a Retry-After or a classified refusal pauses its limit key (DESIGN section 4, Pauses).
+std::optional<WallTime> Core::pause_from(Active& active, const call::AttemptOutcome& outcome,
+                                         const call::AnswerRule* rule) {
+  const auto pause = pause_asked(outcome, rule, active.upstream->max_pause, now_.wall);
   if (!pause) return std::nullopt;
   const WallTime until = now_.wall + *pause;
   UpstreamState& upstream = upstream_of(active);

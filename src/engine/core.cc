@@ -27,6 +27,14 @@ Core::Core(EngineOptions options, const call::Recovered& recovered)
     UpstreamState state;
     state.settings = upstream;
     state.gate = std::make_unique<Gate>(*upstream, budget_permille_of(*settings_, name));
+    if (upstream->urls.size() > 1) {
+      std::vector<std::string> addresses;
+      for (const call::Url& url : upstream->urls)
+        addresses.push_back(url.authority());
+      state.addresses = std::make_unique<call::AddressBook>(upstream->ejection,
+                                                            prng_.fork("addresses of " + name));
+      state.addresses->set(addresses);
+    }
     upstreams_.emplace(name, std::move(state));
   }
   stats_.unknown_calls = recovered.unknown_calls;
@@ -357,6 +365,7 @@ const Stats& Core::refresh_stats(const Now& now) {
   stats_.exchanges = exchanges_.size();
   for (auto& [name, upstream] : upstreams_) {
     UpstreamStats& out = upstream.stats;
+    if (upstream.addresses) out.addresses = upstream.addresses->all(now);
     out.live_queue = upstream.live_queue.size();
     out.in_flight = static_cast<std::uint64_t>(upstream.gate->in_use());
     const auto state = upstream.gate->breaker_state(now.mono);

@@ -3,6 +3,7 @@
 // - arrive.cc: a request comes in: new call, join, replay (the key table of DESIGN section 3)
 // - resume.cc: a call goes on, and what binds it to where its earlier copies went
 // - attempt.cc: admission, launch, and what the transport reports
+// - addresses.cc: which of an upstream's URLs an attempt goes to
 // - follow.cc: after the decision: again, held, open, unknown, dead, answered
 // - held.cc: the backlog: paging by due time, loading, held attempts
 // - ask.cc: the owner's status and cancel, the operator's commands
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "base/prng.h"
+#include "call/address_book.h"
 #include "call/decide.h"
 #include "call/lookup.h"
 #include "engine/engine.h"
@@ -120,6 +122,8 @@ struct Active {
   bool abandoned = false;  // unjournaled and its client is gone: forget it when the attempt ends
 
   std::optional<AttemptId> attempt;
+  std::optional<call::AddressTicket> ticket;  // of `attempt`, where there are several URLs
+  std::string last_address;                   // where the last one went
   policy::Lane lane = policy::Lane::live;
   bool probe = false;
   bool in_line = false;     // it holds a place in its order line, or is about to
@@ -164,6 +168,7 @@ struct Backlog {
 struct UpstreamState {
   std::shared_ptr<const call::UpstreamSettings> settings;
   std::unique_ptr<Gate> gate;
+  std::unique_ptr<call::AddressBook> addresses;  // null: there is only one URL
   UrgencyQueue<CallId> live_queue;
   ReadyCalls ready;
   std::array<Backlog, call::kDueClasses> backlogs;
@@ -306,9 +311,17 @@ class Core {
                   const call::Decision& decision);
   void take_evidence(Active& active, call::AttemptOutcome& outcome);
   void feed_policies(Active& active, const call::AttemptOutcome& outcome, call::Row row);
-  std::optional<WallTime> pause_from(Active& active, const call::AttemptOutcome& outcome);
+  // `rule`: what `classify` says of the answer, if anything.
+  std::optional<WallTime> pause_from(Active& active, const call::AttemptOutcome& outcome,
+                                     const call::AnswerRule* rule);
+  static call::Decision decide_now(const Active& active, const call::AttemptOutcome& outcome,
+                                   const call::AnswerRule* rule);
   bool can_try_again_live(const Active& active, bool replayable) const;
-  std::size_t choose_url(const Active& active) const;
+
+  // addresses.cc
+  std::size_t take_address(Active& active);
+  bool leave_address(Active& active, const call::AttemptOutcome& outcome);
+  static bool stays_with_its_authority(const Active& active);
 
   // follow.cc
   void follow(Active& active, const call::Decision& decision, bool replayable,

@@ -22,6 +22,7 @@ struct StartAttempt {
   CallId call;
   std::shared_ptr<const call::UpstreamSettings> upstream;
   std::size_t url = 0;
+  std::string tried;  // the address that the last attempt went to
   std::shared_ptr<const call::Request> request;
   Fields per_attempt;
   std::optional<ExchangeId> stream_of;  // the body comes from this exchange

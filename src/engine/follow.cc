@@ -67,6 +67,11 @@ std::string proxy_status_of(const Active& active) {
       return "connection_read_timeout";
     case call::Cause::invalid_answer:
       return "http_protocol_error";
+    case call::Cause::proxy_unreachable:
+    case call::Cause::proxy_refused:
+    case call::Cause::proxy_credentials:
+    case call::Cause::proxy_failed:
+      return std::string(call::proxy_error_of(active.last->cause));
     default:
       return {};
   }
@@ -308,6 +313,7 @@ call::Reply Core::last_word(const Active& active, std::string_view rule) const {
   if (active.journaled && active.stored) spec.call = call.id;
   spec.attempts = call.attempts;
   spec.proxy_status = proxy_status_of(active);
+  if (active.last) spec.detail = call::detail_of(active.last->cause);
   if (may_repeat) spec.retry_after = Duration::seconds(1);
   if (!active.last && active.hurdle == Hurdle::paused) {
     const auto found = upstreams_.find(call.upstream);

@@ -28,6 +28,19 @@ policy::BudgetConfig budget_config(int permille) {
   return config;
 }
 
+// Retry-After, else what the rule knows of such refusals; null: none.
+std::optional<Duration> field_pause(const call::AnswerHead& head, const call::AnswerRule* rule,
+                                    WallTime now) {
+  if (const Field* field = find_field(head.fields, "Retry-After")) {
+    if (const auto asked = policy::parse_retry_after(field->value, now)) return asked;
+  }
+  if (rule == nullptr) return std::nullopt;
+  if (const Field* field = find_field(head.fields, rule->pause_until)) {
+    if (const auto asked = policy::parse_rate_reset(field->value, now)) return asked;
+  }
+  return rule->pause;
+}
+
 }  // namespace
 
 int budget_permille_of(const call::Settings& settings, const std::string& upstream) {
@@ -47,15 +60,16 @@ bool is_failure(call::Row row) {
          row == call::Row::no_status || row == call::Row::answer_cut;
 }
 
-std::optional<Duration> pause_asked(const call::AttemptOutcome& outcome, Duration max_pause,
+std::optional<Duration> pause_asked(const call::AttemptOutcome& outcome,
+                                    const call::AnswerRule* rule, Duration max_pause,
                                     WallTime now) {
+  if (outcome.evidence < call::Evidence::answer_begun) return std::nullopt;
+  const int status = outcome.head.status;
+  const bool refused = rule != nullptr && rule->means == call::Meaning::refused;
   // On a redirect or a 202 the field tells of something else (RFC 9110 section 10.2.3).
-  if (outcome.evidence < call::Evidence::answer_begun || outcome.head.status < 400) return {};
-  std::optional<Duration> asked;
-  if (const Field* field = find_field(outcome.head.fields, "Retry-After")) {
-    asked = policy::parse_retry_after(field->value, now);
-  }
-  if (!asked && outcome.head.status == 429) asked = Duration::seconds(1);
+  if (!refused && status < 400) return std::nullopt;
+  auto asked = field_pause(outcome.head, refused ? rule : nullptr, now);
+  if (!asked && (refused || status == 429)) asked = Duration::seconds(1);
   if (!asked || asked->ns <= 0) return std::nullopt;
   const Duration pause = policy::clamp_pause(*asked, max_pause);
   if (pause < *asked) HF_PROBE("pause-clamped");

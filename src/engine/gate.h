@@ -37,9 +37,9 @@ int budget_permille_of(const call::Settings& settings, const std::string& upstre
 // Rows that tell of an upstream in trouble; a refusal does not.
 bool is_failure(call::Row row);
 // How long an answer asks everybody of its limit key to wait, at most `max_pause`; none: it does
-// not (DESIGN section 4, Pauses).
-std::optional<Duration> pause_asked(const call::AttemptOutcome& outcome, Duration max_pause,
-                                    WallTime now);
+// not (DESIGN section 4, Pauses). `rule`: what `classify` says of the answer, if anything.
+std::optional<Duration> pause_asked(const call::AttemptOutcome& outcome,
+                                    const call::AnswerRule* rule, Duration max_pause, WallTime now);
 
 class Gate {
  public:

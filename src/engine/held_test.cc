@@ -371,23 +371,6 @@ TEST(Held, unresolved_goes_only_where_it_went) {
   EXPECT_EQ(bench.only()->state, call::State::unknown);
 }
 
-TEST(Held, unresolved_stays_with_the_url_of_its_doubt) {
-  Bench bench([](auto& upstream, auto& route) {
-    kKeyedHold(upstream, route);
-    upstream.urls.push_back(call::Url{false, "two.test", 80, ""});
-    route.retry.live_attempts = 3;
-    route.retry.live_backoff = {Duration::millis(1), Duration::millis(1)};
-  });
-  bench.arrive({.key = "k"});
-  EXPECT_EQ(bench.started.back().url, 0U);
-  bench.end(answer(421));  // refused: that one knows nothing of the key
-  ASSERT_TRUE(bench.pass_to_attempt(Duration::seconds(1)));
-  EXPECT_EQ(bench.started.back().url, 1U);
-  bench.end(lost());
-  ASSERT_TRUE(bench.pass_to_attempt(Duration::minutes(1)));
-  EXPECT_EQ(bench.started.back().url, 1U) << "the doubt is at the second";
-}
-
 TEST(Held, a_call_without_doubt_takes_the_key_field_that_is_declared_now) {
   Bench bench(kKeyedHold);
   bench.arrive({.key = "k"});

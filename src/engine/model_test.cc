@@ -9,7 +9,16 @@ namespace {
 struct World {
   call::Mode mode;
   call::Hold hold;
+  bool classified = false;  // R, F and H are told by a 200 and its body
 };
+
+call::AnswerRule told_by(const std::string& did, call::Meaning means) {
+  call::AnswerRule out;
+  out.json = {{call::AnswerTest::Kind::equals, "/did", {did}},
+              {call::AnswerTest::Kind::equals, "/ok", {"false"}}};
+  out.means = means;
+  return out;
+}
 
 // One letter, one event.
 //   A another request with the key     G a client goes         T time passes up to the next attempt
@@ -20,8 +29,16 @@ constexpr std::string_view kLetters = "AGTWCXNLRFPSH";
 class Story {
  public:
   explicit Story(const World& world)
-      : bench_([&](call::UpstreamSettings& upstream, call::RouteSettings& route) {
+      : classified_(world.classified),
+        bench_([&](call::UpstreamSettings& upstream, call::RouteSettings& route) {
           keyed(upstream);
+          if (world.classified) {
+            upstream.classify = {told_by("nothing", call::Meaning::refused),
+                                 told_by("something", call::Meaning::unresolved)};
+            upstream.classify[0].json.push_back(
+                {call::AnswerTest::Kind::absent, "/credentials", {}});
+            upstream.classify.push_back(told_by("nothing", call::Meaning::credentials));
+          }
           upstream.idempotency.mode = world.mode;
           if (world.mode != call::Mode::key) upstream.idempotency.in_progress.clear();
           route.hold = world.hold;
@@ -95,7 +112,8 @@ class Story {
     EXPECT_LE(bench_.stored.size(), 1U) << "one key, one call";
     std::set<std::string> finals;
     for (const ExchangeId id : clients_) {
-      if (bench_.status(id) == 200) finals.insert(*bench_.reply(id).body);
+      const bool final = bench_.field(id, "Holdfast-Effect").empty();
+      if (bench_.status(id) == 200 && final) finals.insert(*bench_.reply(id).body);
     }
     for (const auto& [id, call] : bench_.stored) {
       const int doubt = bench_.may_have_applied.contains(id) ? bench_.may_have_applied.at(id) : 0;
@@ -126,6 +144,7 @@ class Story {
   void end(char letter) {
     ends_ += 1;
     const std::string body = "answer " + std::to_string(ends_);
+    if (classified_ && end_classified(letter)) return;
     switch (letter) {
       case 'N':
         bench_.end(not_connected());
@@ -151,6 +170,22 @@ class Story {
     }
   }
 
+  bool end_classified(char letter) {
+    const Field type{"Content-Type", "application/json"};
+    const std::string rest = ",\"n\":" + std::to_string(ends_);
+    if (letter == 'R') {
+      bench_.end(answer(200, std::string(kDidNothing) + rest + "}", {type, {"Retry-After", "2"}}));
+    } else if (letter == 'F') {
+      bench_.end(answer(200, R"({"ok":false,"did":"something")" + rest + "}", {type}));
+    } else if (letter == 'H') {
+      bench_.end(answer(200, std::string(kDidNothing) + rest + ",\"credentials\":1}", {type}));
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  bool classified_;
   Bench bench_;
   std::vector<ExchangeId> clients_;
   std::vector<ExchangeId> cancels_sent_;
@@ -187,7 +222,7 @@ class Model : public testing::TestWithParam<World> {
 };
 
 TEST_P(Model, all_short_stories_keep_the_promises) {
-  explore("", 6);
+  explore("", GetParam().classified ? 5 : 6);
   EXPECT_GT(stories_, 10'000U);
 }
 
@@ -209,7 +244,8 @@ TEST_P(Model, long_stories_keep_the_promises) {
 }
 
 std::string world_name(const testing::TestParamInfo<World>& info) {
-  return std::string(to_string(info.param.mode)) + "_" + std::string(to_string(info.param.hold));
+  return std::string(to_string(info.param.mode)) + "_" + std::string(to_string(info.param.hold)) +
+         (info.param.classified ? "_classified" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Worlds, Model,
@@ -218,6 +254,8 @@ INSTANTIATE_TEST_SUITE_P(Worlds, Model,
                                          World{call::Mode::key, call::Hold::never},
                                          World{call::Mode::key, call::Hold::on_failure},
                                          World{call::Mode::key, call::Hold::always},
+                                         World{call::Mode::none, call::Hold::on_failure, true},
+                                         World{call::Mode::key, call::Hold::on_failure, true},
                                          World{call::Mode::repeatable, call::Hold::never},
                                          World{call::Mode::repeatable, call::Hold::on_failure}),
                          world_name);

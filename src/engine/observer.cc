@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "call/classify.h"
 #include "call/lifetime.h"
 #include "engine/core.h"
 
@@ -365,8 +366,11 @@ void Observer::count_effects(const Open& open, const Ending& ending, std::vector
   if (known == nullptr || !open.same_call) return;
   const call::AttemptOutcome& outcome = ending.outcome;
   const int status = status_of(outcome);
-  const call::Row row = call::row_of(outcome, open.rules, false);
-  const bool good = status >= 200 && status < 300 && !replay_marked(outcome, open.rules);
+  const call::AnswerRule* rule = call::classify(open.upstream->classify, outcome);
+  const call::Row row = call::row_of(outcome, open.rules, false, rule);
+  // A 200 that says "error" is no 200.
+  const bool good =
+      status >= 200 && status < 300 && rule == nullptr && !replay_marked(outcome, open.rules);
   const bool applied = good && row == call::Row::complete;
   const bool perhaps =
       row == call::Row::no_status || row == call::Row::retry_status || row == call::Row::answer_cut;
@@ -424,6 +428,8 @@ void Observer::judge(Open& open, Ending& ending, const Now& now, std::vector<Sig
   head.evidence = call::Evidence::answer_complete;
   head.head = outcome.head;
   outcome.forwarded = false;
+  const auto& classes = open.upstream->classify;
+  if (answered) known.rule = call::classify(classes, head);
   const call::Decision by_head = call::decide(answered ? head : outcome, known);
   const bool final_head = by_head.ruling == call::Ruling::final_answer;
   const bool large = ending.event_stream || ending.answer_bytes > open.route->limits.stored_answer;
@@ -432,10 +438,14 @@ void Observer::judge(Open& open, Ending& ending, const Now& now, std::vector<Sig
   } else if (answered) {
     const bool peek = once_more(by_head.ruling) && open.can_try_again(now.mono) &&
                       !ending.event_stream && ending.answer_bytes <= kRetryPeek;
-    outcome.forwarded = !peek && !ending.broke_with_head;
+    // Rules about bodies look at it before anything of it is handed on.
+    const bool read = !ending.event_stream && call::wants_body(classes, head.head) &&
+                      ending.answer_bytes <= call::kClassifiedBodyMax;
+    outcome.forwarded = !peek && !read && !ending.broke_with_head;
   }
+  known.rule = call::classify(classes, outcome);
   const call::Decision decision = call::decide(outcome, known);
-  const auto paused = feed(open, ending, decision.row, now);
+  const auto paused = feed(open, ending, decision.row, known.rule, now);
   if (!open.journaled && outcome.forwarded) {
     if (by_head.ruling == call::Ruling::unresolved_end) {
       tell(out, open, Would::unknown, by_head.rule, call::to_string(by_head.row),
@@ -449,7 +459,7 @@ void Observer::judge(Open& open, Ending& ending, const Now& now, std::vector<Sig
 
 // What the gate learns (Core::feed_policies, Core::pause_from).
 std::optional<Instant> Observer::feed(Open& open, const Ending& ending, call::Row row,
-                                      const Now& now) {
+                                      const call::AnswerRule* rule, const Now& now) {
   Gate& gate = gate_of(*open.upstream);
   const call::AttemptOutcome& outcome = ending.outcome;
   if (open.entered) {
@@ -464,7 +474,7 @@ std::optional<Instant> Observer::feed(Open& open, const Ending& ending, call::Ro
       gate.record(!failed, open.probe, row != call::Row::refused, open.lane(), now.mono, prng_);
     }
   }
-  const auto pause = pause_asked(outcome, open.upstream->max_pause, now.wall);
+  const auto pause = pause_asked(outcome, rule, open.upstream->max_pause, now.wall);
   if (!pause) return std::nullopt;
   gate.pause(open.limit_key, now.wall + *pause, now);
   return now.mono + *pause;

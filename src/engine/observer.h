@@ -110,7 +110,8 @@ class Observer {
   void count_effects(const Open& open, const Ending& ending, std::vector<Sighting>& out);
   void limit(const Open& open, Ending& ending, std::vector<Sighting>& out);
   void judge(Open& open, Ending& ending, const Now& now, std::vector<Sighting>& out);
-  std::optional<Instant> feed(Open& open, const Ending& ending, call::Row row, const Now& now);
+  std::optional<Instant> feed(Open& open, const Ending& ending, call::Row row,
+                              const call::AnswerRule* rule, const Now& now);
   void follow(Open& open, const Ending& ending, const call::Decision& decision,
               std::optional<Instant> paused, const Now& now, std::vector<Sighting>& out);
   bool has_way(const Open& open, const Now& now, std::vector<Sighting>& out);

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
+#include "call/address_book.h"
 #include "call/call.h"
 #include "call/decide.h"
 
@@ -25,6 +27,7 @@ struct UpstreamStats {
   std::uint64_t lookups = 0;
   std::uint64_t verified_found = 0;
   std::uint64_t verified_absent = 0;
+  std::vector<call::AddressFacts> addresses;  // its URLs, where there are several
   // gauges
   std::uint64_t live_queue = 0;
   std::uint64_t in_flight = 0;

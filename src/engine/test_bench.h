@@ -51,6 +51,9 @@ inline call::AttemptOutcome answer(int status, std::string body = "ok", Fields f
   out.body = make_body(std::move(body));
   return out;
 }
+// An upstream that begins its answer so has done nothing, whatever the status.
+inline constexpr std::string_view kDidNothing = R"({"ok":false,"did":"nothing")";
+
 inline call::AttemptOutcome cut_answer(int status, bool forwarded = false) {
   call::AttemptOutcome out;
   out.evidence = call::Evidence::answer_begun;
@@ -234,7 +237,7 @@ class Bench {
     // for its credentials has had no effect.
     const bool proven = outcome.evidence == call::Evidence::nothing_sent ||
                         declared(rules.refused) || declared(rules.in_progress) ||
-                        declared({401, 403, 407});
+                        declared({401, 403, 407}) || view(outcome.body).starts_with(kDidNothing);
     if (!proven && !found->second.lookup) may_have_applied[call] += 1;
     running.erase(found);
     step(AttemptEnded{id, std::move(outcome), replayable});

@@ -230,7 +230,7 @@ void Core::look_up(Active& active) {
   start.id = id;
   start.call = call.id;
   start.upstream = active.upstream;
-  start.url = choose_url(active);
+  start.url = take_address(active);
   start.lookup = true;
   start.request = std::make_shared<const call::Request>(
       call::lookup_request(*active.upstream, *call.request, *target));

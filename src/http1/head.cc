@@ -233,4 +233,10 @@ int peek_status(std::string_view buffer) {
   return head.status;
 }
 
+bool may_be_status_line(std::string_view buffer) {
+  constexpr std::string_view kStart = "HTTP/1.";
+  const auto common = std::min(buffer.size(), kStart.size());
+  return buffer.substr(0, common) == kStart.substr(0, common);
+}
+
 }  // namespace hf::http1

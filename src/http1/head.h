@@ -137,5 +137,8 @@ ParsedResponse parse_response(std::string_view head_bytes, std::string_view requ
 // The status of a response whose head may be incomplete, or 0 while its status line is. For the
 // evidence of an attempt that broke off inside the head.
 int peek_status(std::string_view buffer);
+// Whether these bytes can still become a status line: other protocols are found out by their first
+// bytes, not by a timeout.
+bool may_be_status_line(std::string_view buffer);
 
 }  // namespace hf::http1

@@ -21,6 +21,9 @@ struct AttemptSpec {
   AttemptId id{};
   std::shared_ptr<const call::UpstreamSettings> upstream;
   std::size_t url = 0;  // which of upstream->urls
+  // ip:port that the call's last attempt went to: of several behind the URL another one is taken,
+  // where there is one that is not left out.
+  std::string tried;
   std::shared_ptr<const call::Request> request;
   Fields per_attempt;                // traceparent, Via, Forwarded, the key
   std::shared_ptr<BodySource> body;  // a streamed body; null: request->body

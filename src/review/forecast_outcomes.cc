@@ -6,6 +6,8 @@
 #include <functional>
 #include <set>
 
+#include "call/classify.h"
+#include "review/classified.h"
 #include "review/forecast.h"
 
 namespace hf::review {
@@ -32,7 +34,8 @@ void add_status(std::vector<End>& out, int status, Fields fields, std::string na
 }
 
 // The statuses that anybody meets, and all that the configuration has a word for.
-std::vector<End> ends_of(const Idempotency& rules, Duration head, bool streams) {
+std::vector<End> ends_of(const call::UpstreamSettings& upstream, const Idempotency& rules,
+                         bool streams) {
   std::vector<End> out;
   out.push_back({"no connection", unreached(), false, false});
   std::set<int> statuses{200, 400, 401, 402, 403, 404, 408, 409,
@@ -52,9 +55,15 @@ std::vector<End> ends_of(const Idempotency& rules, Duration head, bool streams) 
     add_status(out, 500, {{rules.replay_marker, "true"}},
                fmt::format("500 with {}: true", rules.replay_marker));
   }
+  for (ClassifiedAnswer& answer : classified_answers(upstream.classify)) {
+    // A rule about a status alone has been met above.
+    const bool met = std::any_of(out.begin(), out.end(),
+                                 [&](const End& end) { return end.name == answer.name; });
+    if (!met) out.push_back({std::move(answer.name), std::move(answer.act), false, false});
+  }
   out.push_back({"bytes that are no HTTP", gibberish(), false, false});
   out.push_back({"connection lost", answer_lost(true), false, false});
-  out.push_back({"no answer in time", silence(head), false, false});
+  out.push_back({"no answer in time", silence(upstream.timeouts.head), false, false});
   Act killed = answer_lost(true);
   killed.outcome.cause = call::Cause::crash;
   out.push_back({"Holdfast killed", killed, false, true});
@@ -94,6 +103,7 @@ class Ruler {
     Idempotency rules;
     bool safe = false;
     bool head_is_proof = false;
+    std::vector<call::AnswerRule> classes;
   };
 
   static Decision decide(const Act& act, When when, const Known& known) {
@@ -103,11 +113,12 @@ class Ruler {
     evidently.held = when == When::held || when == When::held_in_doubt;
     evidently.unresolved_before = when == When::in_doubt || when == When::held_in_doubt;
     evidently.head_is_proof = known.head_is_proof;
+    evidently.rule = call::classify(known.classes, act.outcome);
     return call::decide(act.outcome, evidently);
   }
 
   void add(When when, const Act& act, std::vector<Ruled>& out) const {
-    const Known known{rules_, call_.safe, call_.route->head_is_proof};
+    const Known known{rules_, call_.safe, call_.route->head_is_proof, call_.upstream->classify};
     const Decision decision = decide(act, when, known);
     // A held call, or one in doubt, is mentioned where it is decided otherwise.
     const bool told = std::any_of(out.begin(), out.end(), [&](const Ruled& other) {
@@ -130,6 +141,7 @@ class Ruler {
     const auto upstream = [&](std::string_view key) {
       out.push_back(places_.of_upstream(*call_.upstream, key));
     };
+    if (matters([](Known& other) { other.classes.clear(); })) upstream("classify");
     if (matters([](Known& other) { other.rules.refused.clear(); })) upstream("idempotency.refused");
     if (matters([](Known& other) { other.rules.in_progress.clear(); })) {
       upstream("idempotency.in_progress");
@@ -221,7 +233,7 @@ std::vector<Outcome> outcomes_of(const std::shared_ptr<const call::Settings>& se
       call.route->wait + kLastAttempt +
       std::max({call.route->deadline, lifetime, settings->journal.retention.keys});
   std::vector<Outcome> out;
-  for (End& end : ends_of(ruler.rules(), call.upstream->timeouts.head, !call.wants_journal())) {
+  for (End& end : ends_of(*call.upstream, ruler.rules(), !call.wants_journal())) {
     Act judged = end.act;
     judged.outcome.forwarded = end.forwarded;
     auto ruled = ruler.rule(judged);

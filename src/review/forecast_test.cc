@@ -8,6 +8,9 @@
 #include <map>
 #include <set>
 
+#include "config/presets.h"
+#include "review/classified.h"
+
 namespace hf::review {
 namespace {
 
@@ -328,6 +331,41 @@ TEST(Forecast, HeldAtOnceOrNotAndWhy) {
   EXPECT_TRUE(found(kHeld, {{"Prefer", "respond-async"}}).held_at_once);
   EXPECT_TRUE(found(kHeld, {{"Holdfast-Not-Before", "60"}}).held_at_once);
   EXPECT_EQ(found(kLive).hold_why.find("the route never holds"), 0U);
+}
+
+constexpr const char* kClassified = R"(upstreams:
+  up:
+    url: https://up.example
+    classify:
+      - { status: 200, json: { /ok: "false", /a/0/error: [ limited, busy ] }, means: refused }
+      - { status: 400, contains: "<Code>Broken</Code>", means: unresolved }
+routes:
+  - { path: /, upstream: up, wait: 5s, key: { from: [ { header: Idempotency-Key } ] } }
+)";
+
+TEST(Forecast, what_an_answer_says_is_foretold_like_its_status) {
+  const Forecast forecast = told(load(kClassified), post());
+  const Outcome* refused = outcome_of(forecast, "200 with /ok: false, /a/0/error: limited, ...");
+  ASSERT_NE(refused, nullptr);
+  EXPECT_EQ(refused->ruled.front().decision.rule, "classified-refusal");
+  const auto& because = refused->ruled.front().because;
+  EXPECT_TRUE(std::any_of(because.begin(), because.end(), [](const config::Place& place) {
+    return place.path == "upstreams.up.classify";
+  }));
+  const Outcome* doubt = outcome_of(forecast, "400 with <Code>Broken</Code>");
+  ASSERT_NE(doubt, nullptr);
+  EXPECT_EQ(doubt->ruled.front().decision.ruling, Ruling::unresolved_end);
+  EXPECT_EQ(doubt->course.state, call::State::unknown);
+  const Outcome* plain = outcome_of(forecast, "200");
+  ASSERT_NE(plain, nullptr);
+  EXPECT_EQ(plain->ruled.front().decision.rule, "final");
+}
+
+// Every rule of a preset is one that an answer can meet.
+TEST(Forecast, no_rule_of_a_preset_stands_behind_another_for_nothing) {
+  for (const auto& preset : config::presets()) {
+    EXPECT_EQ(classified_answers(preset.classify).size(), preset.classify.size()) << preset.name;
+  }
 }
 
 }  // namespace

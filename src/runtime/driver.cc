@@ -179,6 +179,7 @@ void Driver::perform(engine::StartAttempt& start) {
   spec.id = start.id;
   spec.upstream = std::move(start.upstream);
   spec.url = start.url;
+  spec.tried = std::move(start.tried);
   spec.request = std::move(start.request);
   spec.per_attempt = std::move(start.per_attempt);
   spec.host_keep = start.host_keep;

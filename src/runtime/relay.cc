@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "call/classify.h"
 #include "call/routing.h"
 
 namespace hf::runtime {
@@ -40,11 +41,17 @@ call::Reply no_answer(call::Cause cause) {
 // The answer on its way: how much, and with which gaps.
 class RelayedAnswer final : public ports::AnswerSink {
  public:
-  RelayedAnswer(std::shared_ptr<ports::AnswerSink> to, ports::Clock& clock)
-      : to_(std::move(to)), clock_(clock), wanted_(clock.read().mono) {}
+  // `copy`: it is to be looked at, if it is short (call/classify.h).
+  RelayedAnswer(std::shared_ptr<ports::AnswerSink> to, ports::Clock& clock, bool copy)
+      : to_(std::move(to)), clock_(clock), wanted_(clock.read().mono), copying_(copy) {}
 
   void write(std::string bytes, std::function<void(bool)> ready) override {
     bytes_ += bytes.size();
+    if (copying_ && bytes_ > call::kClassifiedBodyMax) {
+      copying_ = false;
+      copy_ = {};
+    }
+    if (copying_) copy_ += bytes;
     gap_ = gap();
     waiting_ = false;
     to_->write(std::move(bytes),
@@ -56,6 +63,8 @@ class RelayedAnswer final : public ports::AnswerSink {
   // A pointer to itself, for callbacks that may come after it is gone.
   void know(const std::shared_ptr<RelayedAnswer>& self) { self_ = self; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  // Null: there is none.
+  Body take_copy() { return copying_ ? make_body(std::move(copy_)) : nullptr; }
   // The longest wait for the upstream's next piece, the present one included.
   [[nodiscard]] Duration gap() const {
     return waiting_ ? std::max(gap_, clock_.read().mono - wanted_) : gap_;
@@ -74,12 +83,15 @@ class RelayedAnswer final : public ports::AnswerSink {
   Duration gap_;
   bool waiting_ = true;  // for the upstream, not for the client
   Instant wanted_;
+  bool copying_;
+  std::string copy_;
 };
 
 struct Relay::Passing {
   ExchangeId exchange{};
   AttemptId attempt{};
   std::shared_ptr<const call::IncomingHead> head;
+  std::shared_ptr<const call::UpstreamSettings> upstream;
   Passage passage;
   std::vector<engine::Sighting> seen;
   bool judged = false;  // refused, unseen, or with the observer
@@ -201,6 +213,7 @@ void Relay::on_call(ExchangeId id, call::NewCall call, std::shared_ptr<ports::Bo
   passing.exchange = id;
   passing.attempt = attempt;
   passing.head = call.relayed;
+  passing.upstream = call.upstream;
   passing.passage = {call.route->path, call.relayed->method,
                      std::string(call::path_of(call.relayed->target))};
   passing_.emplace(attempt, std::move(made));
@@ -298,10 +311,11 @@ void Relay::on_answer_head(AttemptId id, call::AnswerHead head, bool overflow) {
   if (!ours(id)) return parts_.attempts->on_answer_head(id, std::move(head), overflow);
   Passing& passing = *passing_.at(id);
   passing.event_stream = is_event_stream(head.fields);
+  const bool copy = !passing.event_stream && call::wants_body(passing.upstream->classify, head);
   auto sink = passing.gone ? nullptr : parts_.clients->begin(passing.exchange, std::move(head));
   if (!sink) return parts_.upstream->cancel(id);
   passing.begun = true;
-  passing.answer = std::make_shared<RelayedAnswer>(std::move(sink), *parts_.clock);
+  passing.answer = std::make_shared<RelayedAnswer>(std::move(sink), *parts_.clock, copy);
   passing.answer->know(passing.answer);
   parts_.upstream->forward(id, passing.answer);
 }
@@ -328,6 +342,8 @@ engine::Ending Relay::ending_of(const Passing& passing, call::AttemptOutcome out
   out.request_bytes = passing.body ? passing.body->bytes() : 0;
   out.answer_bytes = passing.answer ? passing.answer->bytes() : view(outcome.body).size();
   if (passing.answer) out.longest_gap = passing.answer->gap();
+  const bool whole = outcome.evidence == call::Evidence::answer_complete;
+  if (passing.answer && whole && !outcome.body) outcome.body = passing.answer->take_copy();
   if (outcome.first_byte_at && passing.whole_at) {
     const Instant head_at = *outcome.first_byte_at + outcome.phases.head;
     const Instant from = std::max(*outcome.first_byte_at, *passing.whole_at);

@@ -4,6 +4,10 @@
 
 namespace hf::adapters {
 
+std::string pool_target(const std::string& target, const std::string& address) {
+  return target + "@" + address;
+}
+
 bool ConnectionPool::usable(const UpstreamLink& link, bool careful, Instant now) const {
   return policy::may_carry({link.opened(), link.last_used, link.keep_alive_hint}, careful, now,
                            limits_.reuse);

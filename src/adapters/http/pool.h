@@ -25,7 +25,10 @@ struct PoolCounters {
   std::uint64_t dropped_stale = 0;  // too long idle, too old, or too many
 };
 
-// I/O thread only. A target is one scheme, host, port and TLS setting.
+// Of connections that may be used for the same requests, those to one address.
+std::string pool_target(const std::string& target, const std::string& address);
+
+// I/O thread only. A target is one scheme, host, port, TLS setting and address.
 class ConnectionPool {
  public:
   explicit ConnectionPool(PoolLimits limits) : limits_(limits) {}

@@ -5,11 +5,16 @@
 
 #include <boost/asio/io_context.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "adapters/http/address_books.h"
 #include "adapters/http/pool.h"
 #include "adapters/http/resolver.h"
+#include "adapters/telemetry/log_line.h"
+#include "adapters/tls/client_files.h"
 #include "base/result.h"
 #include "ports/clock.h"
 #include "ports/upstream.h"
@@ -26,6 +31,8 @@ struct UpstreamOptions {
   Lookup lookup;                                 // empty: system_lookup
   ResolveSecret secrets;                         // empty: a SecretResolver
   std::function<void(const std::string&)> warn;  // empty: spdlog; a line for people, no secrets
+  std::function<void(const LogLine&)> log;       // what happened, under a fixed word; empty: nobody
+  std::uint64_t seed = 0;                        // of choices among addresses
   PoolLimits pool;
   ResolverLimits resolver;
   Duration sweep = Duration::millis(25);          // how coarse timeouts are
@@ -45,6 +52,18 @@ struct UpstreamCounters {
   std::uint64_t lookups = 0;
   std::uint64_t secret_failures = 0;
   PoolCounters pool;
+};
+
+struct ProxyCounters {
+  std::string upstream;
+  std::string proxy;  // host:port
+  // "opened", or the word of the cause for which there was no connection.
+  std::map<std::string, std::uint64_t> results;
+};
+
+struct CertificateCounters {
+  std::string upstream;
+  OwnCertificate certificate;
 };
 
 // I/O thread only. Events are never raised from within a call of this class. Must be destroyed
@@ -69,9 +88,18 @@ class HttpUpstream : public ports::Upstream {
   // Gives up all attempts (their ends are still reported) and closes idle connections. Attempts
   // started later end at once, with nothing sent.
   void shutdown();
-  // Reads CA files anew for connections made from now on; idle ones are closed.
-  void reload_trust();
+  void close_idle();
+  // Reads what the upstream's `tls` names, so that a start can fail instead of every attempt.
+  // Blocks on the disk. ErrorKind::unavailable: a file or secret cannot be read; invalid: it cannot
+  // be used.
+  Result<void> prepare(const call::UpstreamSettings& settings);
+  // Our own certificates of the upstreams that were prepared, as they are now.
+  [[nodiscard]] std::vector<CertificateCounters> certificates() const;
   [[nodiscard]] UpstreamCounters counters() const;
+  // How the addresses are doing that a URL's name stands for, where these are several.
+  [[nodiscard]] std::vector<NamedAddress> addresses() const;
+  // Of upstreams behind a proxy that has been asked.
+  [[nodiscard]] std::vector<ProxyCounters> proxies() const;
 
  private:
   std::shared_ptr<class UpstreamCore> core_;

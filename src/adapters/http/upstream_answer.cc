@@ -30,14 +30,6 @@ bool is_event_stream(const Fields& fields) {
   return same_name(trim_blanks(essence), "text/event-stream");
 }
 
-// Whether bytes can still become a status line: other protocols are found out by their first bytes,
-// not by a timeout.
-bool may_be_status_line(std::string_view bytes) {
-  constexpr std::string_view kStart = "HTTP/1.";
-  const auto common = std::min(bytes.size(), kStart.size());
-  return bytes.substr(0, common) == kStart.substr(0, common);
-}
-
 }  // namespace
 
 bool UpstreamAttempt::wants_read() const {
@@ -136,7 +128,7 @@ bool UpstreamAttempt::take_head(std::string_view& bytes) {
 // One head, interim or final.
 bool UpstreamAttempt::take_interim(std::string_view& bytes, http1::ParsedResponse& parsed) {
   const auto scan = scanner_.scan(bytes);
-  if (scan.refusal != http1::Refusal::none || !may_be_status_line(bytes)) {
+  if (scan.refusal != http1::Refusal::none || !http1::may_be_status_line(bytes)) {
     head_bytes_.assign(bytes);  // finish() looks for a status in it
     refuse_answer(scan.refusal);
     return false;

@@ -34,11 +34,28 @@ bool expects_body(std::string_view method) {
   return method == "POST" || method == "PUT" || method == "PATCH";
 }
 
-// Connections that may lead to a private address are not for those that must not go there.
-std::string target_of(const call::UpstreamSettings& settings, const call::Url& url) {
-  const std::string_view where = settings.public_only ? "public:" : "";
-  return url.tls ? fmt::format("{}tls:{}:{}:{}", where, url.port, url.host, settings.ca_file)
+// Connections that may lead to a private address are not for those that must not go there, nor
+// those that showed one certificate for those that show another.
+std::string target_of(const call::UpstreamSettings& settings, const call::Url& url,
+                      const ReadContext& tls) {
+  // A tunnel belongs to the upstream that may use the proxy, not to its name alone.
+  const std::string where = settings.proxy
+                                ? fmt::format("{}:{}:", settings.name, settings.proxy->authority())
+                                : (settings.public_only ? "public:" : "");
+  return url.tls ? fmt::format("{}tls:{}:{}:{}", where, url.port, url.host, tls.reading)
                  : fmt::format("{}tcp:{}:{}", where, url.port, url.host);
+}
+
+// Whose name the addresses stand behind.
+std::string place_of(const call::UpstreamSettings& settings, const call::Url& url) {
+  return settings.proxy ? "proxy " + settings.proxy->authority() : url.authority();
+}
+
+// What the end of an attempt says of the address that it was connected to. Of a proxy an answer
+// tells that it works, and everything else is the upstream's.
+call::Sign sign_for(const call::AttemptOutcome& outcome, const call::UpstreamSettings& settings) {
+  if (!settings.proxy) return call::sign_of(outcome, settings.idempotency);
+  return outcome.evidence >= Evidence::answer_begun ? call::Sign::ok : call::Sign::none;
 }
 
 // Fields put into a head that is used over and over, so that its strings keep their memory.
@@ -65,17 +82,51 @@ UpstreamAttempt::UpstreamAttempt(UpstreamCore& core, ports::AttemptSpec spec)
       spec_(std::move(spec)),
       url_(spec_.upstream->urls[spec_.url]),
       started_(core.now()),
+      lease_(core.books(), *spec_.upstream, place_of(*spec_.upstream, url_)),
       scanner_(core.options().head_max),
       capture_max_(spec_.capture_max) {}
 
 void UpstreamAttempt::start() {
-  target_ = target_of(*spec_.upstream, url_);
+  if (!read_tls()) return finish(Cause::tls);
+  target_ = target_of(*spec_.upstream, url_, tls_);
   if (!prepare()) return;
-  if (auto link = core_.pool().take(target_, spec_.careful_reuse, started_)) {
-    use(std::move(link), true);
-  } else {
-    dial();
+  connect();
+}
+
+// Where the name's addresses are known, one is chosen before a connection is: each has a pool of
+// its own.
+void UpstreamAttempt::connect() {
+  if (lease_.choose(core_.clocks(), !spec_.careful_reuse, spec_.tried)) {
+    auto link =
+        core_.pool().take(pool_target(target_, lease_.address()), spec_.careful_reuse, started_);
+    if (link) return use(std::move(link), true);
   }
+  dial();
+}
+
+bool UpstreamAttempt::read_tls() {
+  if (!url_.tls) return true;
+  auto read = core_.trust().get(spec_.upstream->tls, started_);
+  if (!read.ok()) {
+    core_.warn(fmt::format("upstream {}: {}", spec_.upstream->name, read.error().context));
+    return false;
+  }
+  tls_ = std::move(read).value();
+  return true;
+}
+
+bool UpstreamAttempt::read_credentials(std::string& out) {
+  if (!spec_.upstream->proxy) return true;
+  auto read = proxy_credentials(*spec_.upstream->proxy, [this](const std::string& value) {
+    return core_.resolve_secret(value);
+  });
+  if (!read.ok()) {
+    core_.warn(fmt::format("upstream {}: proxy {}: {}", spec_.upstream->name,
+                           spec_.upstream->proxy->authority(), read.error().context));
+    return false;
+  }
+  out = std::move(read).value();
+  return true;
 }
 
 bool UpstreamAttempt::prepare() {
@@ -164,7 +215,10 @@ void UpstreamAttempt::write_head(const Fields& injected) {
 }
 
 void UpstreamAttempt::dial() {
-  dial_ = std::make_shared<UpstreamDial>(core_, *spec_.upstream, url_, target_,
+  UpstreamDial::To to{*spec_.upstream,      url_,        target_, tls_.context,
+                      !spec_.careful_reuse, spec_.tried, {}};
+  if (!read_credentials(to.credentials)) return finish(Cause::proxy_credentials);
+  dial_ = std::make_shared<UpstreamDial>(core_, std::move(to), lease_,
                                          [this](std::shared_ptr<UpstreamLink> link, Cause cause) {
                                            const auto self = shared_from_this();
                                            address_ = dial_->address();
@@ -180,6 +234,7 @@ void UpstreamAttempt::dial() {
 
 void UpstreamAttempt::use(std::shared_ptr<UpstreamLink> link, bool reused) {
   link_ = std::move(link);
+  connected_ = true;
   reused_ = reused;
   if (reused) address_ = link_->address();
   taken_before_ = link_->taken();
@@ -266,6 +321,7 @@ void UpstreamAttempt::on_write_failed() {
     // a reused one shows when it falls between the poll and the write.
     if (!reused_) return finish(Cause::reset);
     reused_ = false;
+    connected_ = false;
     first_byte_at_.reset();
     std::exchange(link_, nullptr)->close();
     core_.count_redial();
@@ -333,7 +389,10 @@ Cause UpstreamAttempt::timed_out(Instant now) const {
 
 void UpstreamAttempt::tick(Instant now) {
   if (over_) return;
-  if (const auto cause = timed_out(now); cause != Cause::none) return finish(cause);
+  if (const auto cause = timed_out(now); cause != Cause::none) {
+    if (dial_ && cause != Cause::cancelled) dial_->blame_the_silent();
+    return finish(cause);
+  }
   if (const auto dial = dial_) dial->tick(now);
 }
 
@@ -389,6 +448,9 @@ void UpstreamAttempt::finish(Cause cause) {
   outcome.phases = phases(end);
   outcome.first_byte_at = first_byte_at_;
   sink_ = nullptr;
+  const auto sign = connected_ ? sign_for(outcome, *spec_.upstream) : call::Sign::none;
+  lease_.end(sign, call::failure_of(outcome), core_.clocks());
+  if (cause >= Cause::proxy_unreachable) core_.count_proxy(*spec_.upstream, cause);
   core_.report_done(spec_.id, std::move(outcome));
 }
 

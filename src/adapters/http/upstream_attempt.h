@@ -7,6 +7,7 @@
 
 #include "adapters/http/upstream_dial.h"
 #include "adapters/http/upstream_link.h"
+#include "adapters/tls/client_contexts.h"
 #include "http1/body.h"
 #include "http1/head.h"
 #include "ports/upstream.h"
@@ -38,10 +39,13 @@ class UpstreamAttempt : public std::enable_shared_from_this<UpstreamAttempt> {
   };
 
   // Request side.
+  bool read_tls();
+  bool read_credentials(std::string& out);
   bool prepare();
   bool resolve_injected(Fields& injected);
   bool sign(Fields& injected);
   void write_head(const Fields& injected);
+  void connect();
   void dial();
   void use(std::shared_ptr<UpstreamLink> link, bool reused);
   void on_ready(UpstreamLink::Ready ready);
@@ -82,7 +86,10 @@ class UpstreamAttempt : public std::enable_shared_from_this<UpstreamAttempt> {
   ports::AttemptSpec spec_;
   const call::Url& url_;
   Instant started_;
+  ReadContext tls_;  // null where the URL has none
   std::string target_;
+  AddressBooks::Lease lease_;
+  bool connected_ = false;  // the request met a connection: what comes of it tells of the address
   bool over_ = false;
 
   std::shared_ptr<UpstreamDial> dial_;  // while there is no connection

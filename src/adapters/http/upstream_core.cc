@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <ctime>
 
@@ -23,6 +24,9 @@ UpstreamCore::UpstreamCore(boost::asio::io_context& io, UpstreamOptions options)
       options_(std::move(options)),
       pool_(options_.pool),
       resolver_(io, options_.lookup ? options_.lookup : Lookup(system_lookup), options_.resolver),
+      books_(options_.seed, [this](LogLine line) { tell(std::move(line)); }),
+      trust_([this](const std::string& value) { return resolve_secret(value); },
+             [this](bool good, const std::string& line) { tell_of_files(good, line); }),
       sweep_timer_(io) {}
 
 UpstreamCore::~UpstreamCore() = default;
@@ -66,9 +70,35 @@ void UpstreamCore::shutdown() {
   sweep_timer_.cancel();
 }
 
-void UpstreamCore::reload_trust() {
-  trust_.clear();
-  pool_.close_all();
+Result<void> UpstreamCore::prepare(const call::UpstreamSettings& settings) {
+  const bool spoken = std::any_of(settings.urls.begin(), settings.urls.end(),
+                                  [](const call::Url& url) { return url.tls; });
+  if (!spoken || settings.tls == call::UpstreamTls{}) return {};
+  auto read = trust_.get(settings.tls, now());
+  if (!read.ok()) return read.take_error().in(fmt::format("upstreams.{}.tls", settings.name));
+  prepared_[settings.name] = settings.tls;
+  return {};
+}
+
+std::vector<CertificateCounters> UpstreamCore::certificates() {
+  std::vector<CertificateCounters> out;
+  for (const auto& [upstream, tls] : prepared_) {
+    const auto read = trust_.get(tls, now());
+    if (read.ok() && read->context->own()) out.push_back({upstream, *read->context->own()});
+  }
+  return out;
+}
+
+void UpstreamCore::tell_of_files(bool good, const std::string& text) {
+  LogLine line;
+  line.level = good ? LogLevel::info : LogLevel::error;
+  line.what = good ? "tls_files_read" : "tls_files_unusable";
+  line.detail = text;
+  tell(std::move(line));
+}
+
+void UpstreamCore::tell(LogLine line) const {
+  if (options_.log) options_.log(line);
 }
 
 UpstreamCounters UpstreamCore::counters() const {
@@ -77,6 +107,20 @@ UpstreamCounters UpstreamCore::counters() const {
   out.idle = pool_.idle();
   out.lookups = resolver_.lookups();
   out.pool = pool_.counters();
+  return out;
+}
+
+void UpstreamCore::count_proxy(const call::UpstreamSettings& settings, call::Cause cause) {
+  auto& counters = proxies_[settings.name];
+  counters.upstream = settings.name;
+  counters.proxy = settings.proxy->authority();
+  ++counters.results[cause == call::Cause::none ? "opened" : std::string(call::to_string(cause))];
+}
+
+std::vector<ProxyCounters> UpstreamCore::proxies() const {
+  std::vector<ProxyCounters> out;
+  for (const auto& [upstream, counters] : proxies_)
+    out.push_back(counters);
   return out;
 }
 
@@ -202,8 +246,20 @@ void HttpUpstream::capture(AttemptId id, std::uint64_t max) {
 void HttpUpstream::shutdown() {
   core_->shutdown();
 }
-void HttpUpstream::reload_trust() {
-  core_->reload_trust();
+void HttpUpstream::close_idle() {
+  core_->pool().close_all();
+}
+Result<void> HttpUpstream::prepare(const call::UpstreamSettings& settings) {
+  return core_->prepare(settings);
+}
+std::vector<CertificateCounters> HttpUpstream::certificates() const {
+  return core_->certificates();
+}
+std::vector<NamedAddress> HttpUpstream::addresses() const {
+  return core_->books().facts(core_->clocks());
+}
+std::vector<ProxyCounters> HttpUpstream::proxies() const {
+  return core_->proxies();
 }
 UpstreamCounters HttpUpstream::counters() const {
   return core_->counters();

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "adapters/tls/client_context.h"
+#include "adapters/tls/tls_error.h"
 #include "base/time.h"
 
 namespace hf::adapters {
@@ -41,6 +42,8 @@ class UpstreamLink : public std::enable_shared_from_this<UpstreamLink> {
   Result<void> use_tls(std::shared_ptr<ClientContext> context, const std::string& host,
                        std::uint16_t port);
   IoResult handshake();
+  // After a handshake: see ClientContext::awaits_word. quiet() takes the word in.
+  [[nodiscard]] bool awaits_word() const { return ClientContext::awaits_word(ssl_.get()); }
   [[nodiscard]] std::string tls_error() const { return tls_error_text(ssl_.get()); }
 
   // `ok` carries at least one byte.

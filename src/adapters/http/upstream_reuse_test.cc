@@ -41,7 +41,7 @@ class UpstreamReuseTest : public UpstreamTest {
     run_until([&] { return ends_.contains(raw(id)) || upstream().counters().connected == 2; });
     const bool reused = ends_.contains(raw(id)) && ends_[raw(id)].reused;
     // Frees the first connection, and with it the upstream's thread for the second.
-    upstream().reload_trust();
+    upstream().close_idle();
     EXPECT_EQ(outcome_of(id).evidence, Evidence::answer_complete);
     EXPECT_EQ(upstream().counters().connected, reused ? 1U : 2U);
     upstream_->shutdown();

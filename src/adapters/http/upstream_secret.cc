@@ -1,45 +1,16 @@
 #include "adapters/http/upstream_secret.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 
 #include "base/fields.h"
 
 namespace hf::adapters {
 namespace {
 
-constexpr off_t kMaxSecret = 64 * 1024;
+constexpr std::size_t kMaxSecret = 64 * 1024;
 constexpr std::size_t kMaxFiles = 256;
-
-// Closes on every way out.
-struct Descriptor {
-  int fd = -1;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
-Result<std::string> read_all(int fd) {
-  std::string out;
-  std::array<char, 4096> piece{};
-  for (;;) {
-    const auto n = ::read(fd, piece.data(), piece.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(ErrorKind::unavailable, std::strerror(errno));
-    if (n == 0) return out;
-    out.append(piece.data(), static_cast<std::size_t>(n));
-    if (out.size() > static_cast<std::size_t>(kMaxSecret)) {
-      return fail(ErrorKind::unavailable, "larger than 64 KiB");
-    }
-  }
-}
 
 void strip_line_end(std::string& text) {
   if (text.ends_with('\n')) text.pop_back();
@@ -57,24 +28,16 @@ bool is_field_value(std::string_view text) {
 }
 
 Result<std::string> SecretResolver::from_file(const std::string& path) {
-  // O_NONBLOCK: a FIFO in the secret's place must not stop the I/O thread.
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  struct stat now {};
-  if (file.fd < 0 || ::fstat(file.fd, &now) != 0) {
-    return fail(ErrorKind::unavailable, std::strerror(errno));
-  }
-  if (!S_ISREG(now.st_mode)) return fail(ErrorKind::unavailable, "not a file");
   const auto known = files_.find(path);
-  if (known != files_.end() && known->second.inode == now.st_ino &&
-      known->second.size == now.st_size && known->second.changed.tv_sec == now.st_mtim.tv_sec &&
-      known->second.changed.tv_nsec == now.st_mtim.tv_nsec) {
+  if (known != files_.end() && FileStamp::of(path) == known->second.stamp) {
     return known->second.content;
   }
-  HF_TRY(auto content, read_all(file.fd));
-  strip_line_end(content);
-  if (content.empty()) return fail(ErrorKind::unavailable, "empty");
+  HF_TRY(auto file, read_watched_file(path, kMaxSecret));
+  strip_line_end(file.content);
+  if (file.content.empty()) return fail(ErrorKind::unavailable, "empty");
   if (files_.size() >= kMaxFiles) files_.clear();
-  files_[path] = {now.st_mtim, now.st_ino, now.st_size, content};
+  std::string content = file.content;
+  files_[path] = std::move(file);
   return content;
 }
 

@@ -1,12 +1,10 @@
 // Secrets put into injected fields at send time: ${file:/path} and ${env:NAME} inside a value.
 #pragma once
 
-#include <sys/types.h>
-
-#include <ctime>
 #include <map>
 #include <string>
 
+#include "adapters/system/watched_file.h"
 #include "base/result.h"
 
 namespace hf::adapters {
@@ -21,16 +19,10 @@ class SecretResolver {
   Result<std::string> resolve(const std::string& value);
 
  private:
-  struct File {
-    timespec changed{};
-    ino_t inode = 0;
-    off_t size = -1;
-    std::string content;
-  };
   Result<std::string> placeholder(const std::string& inside);
   Result<std::string> from_file(const std::string& path);
 
-  std::map<std::string, File> files_;
+  std::map<std::string, WatchedFile> files_;  // without the line break at the end
 };
 
 // The same without memory: for `check` and for tests.

@@ -130,7 +130,7 @@ TEST_F(UpstreamStreamTest, AnAnswerThatOutgrowsItsCaptureIsForwardedFromItsStart
     EXPECT_EQ(outcome_of(id).evidence, Evidence::answer_complete);
     EXPECT_EQ(sink->text, body);
     EXPECT_EQ(find_field(heads_[raw(id)].fields, "transfer-encoding"), nullptr);
-    upstream().reload_trust();  // closes the idle connection, so that the upstream ends
+    upstream().close_idle();  // closes the idle connection, so that the upstream ends
   }
 }
 

@@ -108,32 +108,6 @@ TEST_F(UpstreamTest, ConnectRefusedIsNothingSent) {
   EXPECT_FALSE(outcome.first_byte_at.has_value());
 }
 
-// Its queue of connections is full, so the kernel drops what else knocks.
-class Blackhole {
- public:
-  explicit Blackhole(const std::string& ip = "127.0.0.1") : listener_(ip, 0, 0) {
-    const auto address = loopback(ip, listener_.port());
-    for (auto& fd : fillers_) {
-      fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-      static_cast<void>(
-          ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)));
-    }
-    pollfd first{fillers_[0], POLLOUT, 0};
-    EXPECT_EQ(::poll(&first, 1, 10'000), 1);
-  }
-  ~Blackhole() {
-    for (const int fd : fillers_)
-      ::close(fd);
-  }
-  Blackhole(const Blackhole&) = delete;
-  Blackhole& operator=(const Blackhole&) = delete;
-  [[nodiscard]] std::uint16_t port() const { return listener_.port(); }
-
- private:
-  Listener listener_;
-  std::array<int, 4> fillers_{};
-};
-
 TEST_F(UpstreamTest, TellsWhereTheTimeWent) {
   Signal got_request;
   Signal head_may_come;

@@ -68,6 +68,33 @@ class Listener {
   std::uint16_t port_ = 0;
 };
 
+// Its queue of connections is full, so the kernel drops what else knocks.
+class Blackhole {
+ public:
+  explicit Blackhole(const std::string& ip = "127.0.0.1", std::uint16_t port = 0)
+      : listener_(ip, port, 0) {
+    const auto address = loopback(ip, listener_.port());
+    for (auto& fd : fillers_) {
+      fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+      static_cast<void>(
+          ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)));
+    }
+    pollfd first{fillers_[0], POLLOUT, 0};
+    EXPECT_EQ(::poll(&first, 1, 10'000), 1);
+  }
+  ~Blackhole() {
+    for (const int fd : fillers_)
+      ::close(fd);
+  }
+  Blackhole(const Blackhole&) = delete;
+  Blackhole& operator=(const Blackhole&) = delete;
+  [[nodiscard]] std::uint16_t port() const { return listener_.port(); }
+
+ private:
+  Listener listener_;
+  std::array<int, 4> fillers_{};
+};
+
 // The upstream's end of one connection. Reads give up after ten seconds.
 class Peer {
  public:
@@ -78,18 +105,29 @@ class Peer {
     ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     const int on = 1;
     ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (tls != nullptr) {
-      ssl_ = SSL_new(tls);
-      SSL_set_fd(ssl_, fd_);
-      handshaken_ = SSL_accept(ssl_) == 1;
-    }
+    if (tls != nullptr) secure(tls);
   }
   ~Peer() { close(); }
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
 
+  // Puts TLS on top from here on: where a proxy's tunnel leads.
+  void secure(SSL_CTX* tls) {
+    ssl_ = SSL_new(tls);
+    SSL_set_fd(ssl_, fd_);
+    handshaken_ = SSL_accept(ssl_) == 1;
+  }
   [[nodiscard]] bool handshaken() const { return handshaken_; }
   [[nodiscard]] bool resumed() const { return SSL_session_reused(ssl_) == 1; }
+  // Whose certificate the other side has shown, "/CN=name"; empty: none.
+  [[nodiscard]] std::string shown() const {
+    X509* certificate = SSL_get1_peer_certificate(ssl_);
+    if (certificate == nullptr) return {};
+    std::array<char, 256> text{};
+    X509_NAME_oneline(X509_get_subject_name(certificate), text.data(), text.size());
+    X509_free(certificate);
+    return text.data();
+  }
 
   // Some bytes; empty at the end, on an error and on impatience.
   std::string read_some() {

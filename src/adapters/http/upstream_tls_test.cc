@@ -1,13 +1,7 @@
 // TLS to upstreams: whom it trusts, what it keeps, and what a missing close_notify means.
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
-
-#include <filesystem>
-#include <fstream>
-
 #include "adapters/http/upstream.h"
 #include "adapters/http/upstream_testing.h"
+#include "adapters/tls/authority_testing.h"
 
 namespace hf::adapters::testing {
 namespace {
@@ -15,77 +9,12 @@ namespace {
 using call::Cause;
 using call::Evidence;
 
-struct Free {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-  void operator()(X509* certificate) const { X509_free(certificate); }
-  void operator()(SSL_CTX* ctx) const { SSL_CTX_free(ctx); }
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-using Key = std::unique_ptr<EVP_PKEY, Free>;
-using Certificate = std::unique_ptr<X509, Free>;
-
-void add_extension(X509* certificate, int kind, const std::string& value) {
-  X509_EXTENSION* made = X509V3_EXT_conf_nid(nullptr, nullptr, kind, value.c_str());
-  ASSERT_NE(made, nullptr);
-  X509_add_ext(certificate, made, -1);
-  X509_EXTENSION_free(made);
-}
-
-Certificate make_certificate(const std::string& subject, EVP_PKEY* key, X509* issuer,
-                             EVP_PKEY* issuer_key) {
-  Certificate made(X509_new());
-  X509_set_version(made.get(), 2);
-  ASN1_INTEGER_set(X509_get_serialNumber(made.get()), issuer == nullptr ? 1 : 2);
-  X509_gmtime_adj(X509_getm_notBefore(made.get()), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(made.get()), 3600);
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(made.get()), "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>(subject.c_str()), -1, -1, 0);
-  X509_set_issuer_name(made.get(), X509_get_subject_name(issuer != nullptr ? issuer : made.get()));
-  X509_set_pubkey(made.get(), key);
-  if (issuer == nullptr) {
-    add_extension(made.get(), NID_basic_constraints, "critical,CA:TRUE");
-  } else {
-    add_extension(made.get(), NID_subject_alt_name, "DNS:shop.test,IP:127.0.0.1");
-  }
-  X509_sign(made.get(), issuer_key, EVP_sha256());
-  return made;
-}
-
-// An authority made for the run, and a server context with a certificate for shop.test and
-// 127.0.0.1.
-class Authority {
- public:
-  Authority()
-      : file_(::testing::TempDir() + "upstream_tls_ca_" + std::to_string(::getpid()) + ".pem"),
-        key_(EVP_EC_gen("P-256")),
-        root_(make_certificate("Test authority", key_.get(), nullptr, key_.get())),
-        server_(SSL_CTX_new(TLS_server_method())) {
-    const Key leaf_key(EVP_EC_gen("P-256"));
-    const auto leaf = make_certificate("leaf", leaf_key.get(), root_.get(), key_.get());
-    EXPECT_EQ(SSL_CTX_use_certificate(server_.get(), leaf.get()), 1);
-    EXPECT_EQ(SSL_CTX_use_PrivateKey(server_.get(), leaf_key.get()), 1);
-    const std::unique_ptr<BIO, Free> out(BIO_new_file(file_.c_str(), "w"));
-    EXPECT_EQ(PEM_write_bio_X509(out.get(), root_.get()), 1);
-  }
-  ~Authority() { std::filesystem::remove(file_); }
-  Authority(const Authority&) = delete;
-  Authority& operator=(const Authority&) = delete;
-  [[nodiscard]] const std::string& file() const { return file_; }
-  [[nodiscard]] SSL_CTX* server() const { return server_.get(); }
-
- private:
-  std::string file_;
-  Key key_;
-  Certificate root_;
-  std::unique_ptr<SSL_CTX, Free> server_;
-};
-
 class UpstreamTlsTest : public UpstreamTest {
  protected:
   UpstreamTlsTest() {
     settings_->urls[0].tls = true;
     settings_->urls[0].host = "shop.test";
-    settings_->ca_file = authority_.file();
+    settings_->tls.ca = authority_.file();
     options_.lookup = [](const std::string&) -> Result<Addresses> {
       return Addresses{boost::asio::ip::make_address("127.0.0.1")};
     };
@@ -174,7 +103,7 @@ TEST_F(UpstreamTlsTest, RefusesAnotherName) {
 
 TEST_F(UpstreamTlsTest, RefusesAnAuthorityItDoesNotKnow) {
   ScriptedUpstream server({[](Peer& peer) { peer.wait_end(); }}, authority_.server());
-  settings_->ca_file.clear();  // the system's
+  settings_->tls.ca.clear();  // the system's
   const auto outcome = run(spec(server.port()));
   EXPECT_EQ(outcome.evidence, Evidence::nothing_sent);
   EXPECT_EQ(outcome.cause, Cause::tls);
@@ -182,7 +111,7 @@ TEST_F(UpstreamTlsTest, RefusesAnAuthorityItDoesNotKnow) {
 
 TEST_F(UpstreamTlsTest, ACaFileThatCannotBeReadSendsNothing) {
   ScriptedUpstream server({[](Peer&) {}}, nullptr);
-  settings_->ca_file = "/nonexistent/ca.pem";
+  settings_->tls.ca = "/nonexistent/ca.pem";
   const auto outcome = run(spec(server.port()));
   EXPECT_EQ(outcome.evidence, Evidence::nothing_sent);
   EXPECT_EQ(outcome.cause, Cause::tls);

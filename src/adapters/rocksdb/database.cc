@@ -27,7 +27,8 @@
 namespace hf::adapters {
 namespace {
 
-constexpr std::size_t kBlockCache = std::size_t{32} << 20;
+constexpr std::size_t kBlockCache = std::size_t{64} << 20;
+constexpr int kBlockCacheShardBits = 2;
 constexpr std::size_t kProtectionBytes = 8;  // a checksum beside every key in memory
 
 // Records whose keys grow with time have families of their own, by the first byte of their keys:
@@ -118,8 +119,14 @@ rocksdb::Options options_for(std::uint64_t write_buffer, const std::shared_ptr<W
 
   rocksdb::BlockBasedTableOptions table;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  table.block_cache = rocksdb::NewLRUCache(kBlockCache);
+  // Few shards: a block larger than its shard is never kept. Filters and indexes are in pieces, so
+  // that of many keys those that are asked for stay in memory, and what is read anew is small.
+  table.block_cache = rocksdb::NewLRUCache(kBlockCache, kBlockCacheShardBits);
   table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
+  table.pin_top_level_index_and_filter = true;
   table.format_version = 5;
   table.checksum = rocksdb::kXXH3;
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));

@@ -34,12 +34,14 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::uint64_t kGroupBytesMax = std::uint64_t{8} << 20;
 constexpr std::size_t kGroupCommandsMax = 4096;
-constexpr std::size_t kStageDuringSync = 64;  // commands that gather before the thread is woken
+// So many commands are handed over at once, or wake the thread during a sync: it has its part of
+// them done while the caller's thread brings more.
+constexpr std::size_t kHandOver = 32;
 // Under load the next sync begins no sooner than this after the last one began, unless so many wait
 // for it: half as many syncs cost half as much, and who waits hardly notices. Who is alone does not
 // wait.
-constexpr std::chrono::microseconds kSyncPace{700};
-constexpr std::size_t kSyncAtOnce = 48;
+constexpr std::chrono::microseconds kSyncPace{1200};
+constexpr std::size_t kSyncAtOnce = 96;
 constexpr std::uint64_t kRoomToOpen = std::uint64_t{1} << 20;  // manifest, options, a new log
 
 std::chrono::nanoseconds chrono(Duration duration) {
@@ -290,14 +292,15 @@ void RocksdbJournal::Impl::close() {
   drop_database();
 }
 
-// What one turn of the caller's loop asks for goes over at its end: waking a thread for each would
-// cost more than what it does.
+// What one turn of the caller's loop asks for goes over at its end, or where it is much in parts:
+// waking a thread for each would cost more than what it does.
 void RocksdbJournal::Impl::enqueue(Work work) {
   HF_CHECK_MSG(thread_.joinable(), "the journal is not open");
   if (const auto* command = std::get_if<Command>(&work)) {
     if (const auto* commit = std::get_if<CommitCommand>(command)) listener_->keys.asked(*commit);
   }
   asked_.push_back(std::move(work));
+  if (asked_.size() >= kHandOver) return hand_over();
   if (asked_.size() > 1) return;
   post_([this, listener = listener_] {
     if (listener->open) hand_over();
@@ -315,7 +318,7 @@ void RocksdbJournal::Impl::hand_over() {
   const std::size_t before = queue_.size();
   std::move(asked_.begin(), asked_.end(), std::back_inserter(queue_));
   asked_.clear();
-  const bool many = before < kStageDuringSync && queue_.size() >= kStageDuringSync;
+  const bool many = before < kHandOver && queue_.size() >= kHandOver;
   if (!commits_only || !syncing_ || many) wake_.notify_one();
 }
 

@@ -2,13 +2,13 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
 
+#include "adapters/tls/tls_error.h"
 #include "base/check.h"
 
 namespace hf::adapters {
@@ -79,21 +79,39 @@ BIO* make_socket_bio(int fd, std::uint64_t* sent) {
   return bio;
 }
 
-void free_peer(void*, void* peer, CRYPTO_EX_DATA*, int, long, void*) {
-  delete static_cast<std::string*>(peer);
+// What is known of one session: whom it speaks to, so that a new ticket can be filed, and what came
+// of certificates.
+struct Notes {
+  std::string peer;
+  bool certificate_asked = false;
+  bool ticket = false;
+};
+
+void free_notes(void*, void* notes, CRYPTO_EX_DATA*, int, long, void*) {
+  delete static_cast<Notes*>(notes);
 }
 
-// Where an SSL keeps whom it speaks to, so that a new session can be filed.
-int peer_index() {
-  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, free_peer);
+int notes_index() {
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, free_notes);
   return index;
+}
+
+Notes* notes_of(const SSL* ssl) {
+  return static_cast<Notes*>(SSL_get_ex_data(ssl, notes_index()));
 }
 
 int on_new_session(SSL* ssl, SSL_SESSION* session) {
   auto* context = static_cast<ClientContext*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), 0));
-  const auto* peer = static_cast<std::string*>(SSL_get_ex_data(ssl, peer_index()));
-  if (context == nullptr || peer == nullptr) return 0;
-  context->keep_session(*peer, session);
+  Notes* notes = notes_of(ssl);
+  if (context == nullptr || notes == nullptr) return 0;
+  notes->ticket = true;
+  context->keep_session(notes->peer, session);
+  return 1;
+}
+
+// Called when the peer asks for a certificate, whether or not there is one.
+int on_certificate_asked(SSL* ssl, void*) {
+  if (Notes* notes = notes_of(ssl)) notes->certificate_asked = true;
   return 1;
 }
 
@@ -121,31 +139,30 @@ bool expect_host(SSL* ssl, const std::string& host) {
 
 }  // namespace
 
-ClientContext::ClientContext(SSL_CTX* ctx) : ctx_(ctx) {
+ClientContext::ClientContext(SSL_CTX* ctx, std::string server_name)
+    : ctx_(ctx), server_name_(std::move(server_name)) {
   SSL_CTX_set_ex_data(ctx, 0, this);  // index 0 is the application's
   SSL_CTX_sess_set_new_cb(ctx, on_new_session);
+  SSL_CTX_set_cert_cb(ctx, on_certificate_asked, nullptr);
 }
 
 ClientContext::~ClientContext() = default;
 
-Result<std::shared_ptr<ClientContext>> ClientContext::make(const std::string& ca_file) {
+Result<std::shared_ptr<ClientContext>> ClientContext::make(const call::UpstreamTls& settings,
+                                                           const std::string& passphrase) {
   SSL_CTX* ctx = SSL_CTX_new(TLS_client_method());
   if (ctx == nullptr) return fail(ErrorKind::unavailable, tls_error_text(nullptr));
-  std::shared_ptr<ClientContext> made(new ClientContext(ctx));
-  SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+  std::shared_ptr<ClientContext> made(new ClientContext(ctx, settings.server_name));
+  const bool newest = settings.min_version == call::TlsVersion::tls13;
+  SSL_CTX_set_min_proto_version(ctx, newest ? TLS1_3_VERSION : TLS1_2_VERSION);
   SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                             SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_read_ahead(ctx, 1);
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-  const bool trusted = ca_file.empty() ? SSL_CTX_set_default_verify_paths(ctx) == 1
-                                       : SSL_CTX_load_verify_file(ctx, ca_file.c_str()) == 1;
-  if (!trusted) {
-    auto error = fail(ErrorKind::unavailable, tls_error_text(nullptr));
-    return std::move(error).in(ca_file.empty() ? "trusted authorities of the system"
-                                               : "trusted authorities in " + ca_file);
-  }
+  HF_TRY_VOID(load_authorities(ctx, settings.ca));
+  HF_TRY(made->own_, load_own_certificate(ctx, settings, passphrase));
   return made;
 }
 
@@ -153,46 +170,33 @@ Result<SslPtr> ClientContext::open(const std::string& host, std::uint16_t port, 
                                    std::uint64_t* sent) {
   static constexpr std::array<unsigned char, 9> kAlpn{8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
   SslPtr ssl(SSL_new(ctx_.get()));
-  if (!ssl || !expect_host(ssl.get(), host)) {
+  if (!ssl || !expect_host(ssl.get(), server_name_.empty() ? host : server_name_)) {
     return fail(ErrorKind::unavailable, tls_error_text(nullptr));
   }
   SSL_set_alpn_protos(ssl.get(), kAlpn.data(), kAlpn.size());
-  auto peer = std::make_unique<std::string>(fmt::format("{}:{}", host, port));
-  if (const auto known = sessions_.find(*peer); known != sessions_.end()) {
+  auto notes = std::make_unique<Notes>();
+  notes->peer = fmt::format("{}:{}", host, port);
+  if (const auto known = sessions_.find(notes->peer); known != sessions_.end()) {
     SSL_set_session(ssl.get(), known->second.get());
   }
-  if (SSL_set_ex_data(ssl.get(), peer_index(), peer.get()) == 1) static_cast<void>(peer.release());
+  if (SSL_set_ex_data(ssl.get(), notes_index(), notes.get()) == 1) {
+    static_cast<void>(notes.release());
+  }
   BIO* bio = make_socket_bio(fd, sent);
   SSL_set_bio(ssl.get(), bio, bio);
   SSL_set_connect_state(ssl.get());
   return ssl;
 }
 
+bool ClientContext::awaits_word(const SSL* ssl) {
+  const Notes* notes = notes_of(ssl);
+  return notes != nullptr && notes->certificate_asked && !notes->ticket &&
+         SSL_version(ssl) >= TLS1_3_VERSION;
+}
+
 void ClientContext::keep_session(const std::string& peer, SSL_SESSION* session) {
   if (sessions_.size() >= kMaxSessions && !sessions_.contains(peer)) sessions_.clear();
   sessions_[peer].reset(session);
-}
-
-Result<std::shared_ptr<ClientContext>> ClientContexts::get(const std::string& ca_file) {
-  if (const auto known = contexts_.find(ca_file); known != contexts_.end()) return known->second;
-  HF_TRY(auto made, ClientContext::make(ca_file));
-  contexts_[ca_file] = made;
-  return made;
-}
-
-std::string tls_error_text(const SSL* ssl) {
-  std::string text;
-  if (ssl != nullptr && SSL_get_verify_result(ssl) != X509_V_OK) {
-    text = fmt::format("certificate refused: {}",
-                       X509_verify_cert_error_string(SSL_get_verify_result(ssl)));
-  } else if (const auto code = ERR_peek_last_error(); code != 0) {
-    const char* reason = ERR_reason_error_string(code);
-    text = reason != nullptr ? reason : "TLS error";
-  } else {
-    text = "the connection ended";
-  }
-  ERR_clear_error();
-  return text;
 }
 
 }  // namespace hf::adapters

@@ -8,9 +8,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "adapters/tls/client_files.h"
 #include "base/result.h"
+#include "call/settings.h"
 
 namespace hf::adapters {
 
@@ -19,12 +22,15 @@ struct SslFree {
 };
 using SslPtr = std::unique_ptr<SSL, SslFree>;
 
-// What one set of trusted authorities makes possible: TLS 1.2 and 1.3, the certificate and its name
-// checked (RFC 9525), sessions resumed, never early data. I/O thread only.
+// What one setting of an upstream's `tls` makes possible: the authorities that are trusted, our own
+// certificate, the upstream's and its name checked (RFC 9525), sessions resumed, never early data.
+// I/O thread only.
 class ClientContext {
  public:
-  // `ca_file`: PEM; empty: the system's store. Fails when it cannot be read or holds nothing.
-  static Result<std::shared_ptr<ClientContext>> make(const std::string& ca_file);
+  // `passphrase` is what `settings.passphrase` stands for. Blocking. ErrorKind::unavailable: a file
+  // cannot be read; invalid: one cannot be used. Errors name it.
+  static Result<std::shared_ptr<ClientContext>> make(const call::UpstreamTls& settings,
+                                                     const std::string& passphrase);
   ~ClientContext();
   ClientContext(const ClientContext&) = delete;
   ClientContext& operator=(const ClientContext&) = delete;
@@ -33,6 +39,12 @@ class ClientContext {
   // `sent` is raised by the bytes that the socket takes, and must outlive the session. The context
   // must outlive it too.
   Result<SslPtr> open(const std::string& host, std::uint16_t port, int fd, std::uint64_t* sent);
+  // True after a handshake of TLS 1.3 in which the peer has asked for a certificate and not said
+  // yet what it thinks of ours, or of there being none: it may still end the connection for that,
+  // and has done nothing before (RFC 8446 section 4.4.2.4). Its first session ticket is its yes.
+  static bool awaits_word(const SSL* ssl);
+
+  [[nodiscard]] const std::optional<OwnCertificate>& own() const { return own_; }
 
   // For the callback of OpenSSL: keeps a session for the next connection to the same peer. Takes
   // ownership.
@@ -45,25 +57,12 @@ class ClientContext {
   struct SessionFree {
     void operator()(SSL_SESSION* session) const { SSL_SESSION_free(session); }
   };
-  explicit ClientContext(SSL_CTX* ctx);
+  ClientContext(SSL_CTX* ctx, std::string server_name);
 
   std::map<std::string, std::unique_ptr<SSL_SESSION, SessionFree>> sessions_;
   std::unique_ptr<SSL_CTX, CtxFree> ctx_;
+  std::string server_name_;  // empty: the host
+  std::optional<OwnCertificate> own_;
 };
-
-// One context for each CA file in use. I/O thread only.
-class ClientContexts {
- public:
-  Result<std::shared_ptr<ClientContext>> get(const std::string& ca_file);
-  // Reads the files anew for connections made from now on.
-  void clear() { contexts_.clear(); }
-
- private:
-  std::map<std::string, std::shared_ptr<ClientContext>> contexts_;
-};
-
-// What failed last, for a person: the verdict on the certificate, or OpenSSL's own words. Empties
-// OpenSSL's error queue.
-std::string tls_error_text(const SSL* ssl);
 
 }  // namespace hf::adapters
