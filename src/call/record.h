@@ -214,5 +214,7 @@ std::vector<KvOp> retirements(const Call& call, WallTime since);
 // Names of the journal's own records.
 inline constexpr std::string_view kMetaMade = "made";      // when the journal was made
 inline constexpr std::string_view kMetaNewest = "newest";  // the newest wall time it has seen
+// Of calls born before this time, those at an upstream have their entry.
+inline constexpr std::string_view kMetaUnmarked = "unmarked";
 
 }  // namespace hf::call

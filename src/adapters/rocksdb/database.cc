@@ -155,6 +155,11 @@ struct Database::Impl {
   std::deque<Op> staged_ops;
   HashMap<std::string_view, Op*, std::hash<std::string_view>> newest;  // of each key in staged_ops
   std::uint64_t staged = 0;
+  struct Delayed {
+    Op op;
+    bool older = false;  // of the generation that is staged next
+  };
+  std::map<std::string_view, std::unique_ptr<Delayed>> delayed;
   rocksdb::WriteBatch writing{0, 0, kProtectionBytes, 0};  // with the room of the one before
   std::vector<const Op*> in_order;
   KvView view;
@@ -180,6 +185,7 @@ struct Database::Impl {
 
 Result<std::optional<std::string>> Database::Impl::get(std::string_view key) {
   if (Op* const* found = newest.find(key)) return (*found)->value;
+  if (const auto found = delayed.find(key); found != delayed.end()) return found->second->op.value;
   std::string value;
   const auto status = db->Get(rocksdb::ReadOptions(), family(key), slice(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>{};
@@ -195,10 +201,12 @@ bool Database::surely_lacks(std::string_view key) const {
   return impl_->db->Get(read, impl_->family(key), slice(key), &value).IsNotFound();
 }
 
-// What is staged between `from` and `until`, in order.
+// What is staged or delayed between `from` and `until`, in order.
 Database::Impl::Staged Database::Impl::staged_between(std::string_view from,
                                                       std::string_view until) const {
   Staged out;
+  for (auto at = delayed.lower_bound(from); at != delayed.end() && at->first < until; ++at)
+    out.emplace(at->first, &at->second->op);
   for (const Op& op : staged_ops) {
     if (op.last && op.key >= from && op.key < until) out.emplace(op.key, &op);
   }
@@ -445,6 +453,32 @@ void Database::declare_broken(std::string why) {
 
 void Database::stage(std::string key, std::optional<std::string> value) {
   impl_->stage(std::move(key), std::move(value));
+}
+
+void Database::delay(std::string key) {
+  auto one = std::make_unique<Impl::Delayed>();
+  one->op = {std::move(key), std::string(), true};
+  const std::string_view name = one->op.key;
+  impl_->delayed[name] = std::move(one);
+}
+bool Database::forget_delayed(std::string_view key) {
+  return impl_->delayed.erase(key) > 0;
+}
+void Database::stage_delayed() {
+  for (auto at = impl_->delayed.begin(); at != impl_->delayed.end();) {
+    if (!at->second->older) {
+      at->second->older = true;
+      ++at;
+      continue;
+    }
+    const auto one = std::move(at->second);
+    at = impl_->delayed.erase(at);
+    impl_->stage(std::move(one->op.key), std::move(one->op.value));
+  }
+}
+std::optional<std::string> Database::first_delayed() const {
+  if (impl_->delayed.empty()) return std::nullopt;
+  return std::string(impl_->delayed.begin()->first);
 }
 
 Result<void> Database::write() {

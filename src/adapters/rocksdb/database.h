@@ -42,6 +42,14 @@ class Database {
   void stage(std::string key, std::optional<std::string> value);
   [[nodiscard]] std::uint64_t staged_bytes() const;
 
+  // A key with an empty value that is worth a write only if it stays: the view has it at once, the
+  // second stage_delayed() from now stages it.
+  void delay(std::string key);
+  // Nothing was or will be written of it. False: it is not delayed (any more).
+  bool forget_delayed(std::string_view key);
+  void stage_delayed();
+  [[nodiscard]] std::optional<std::string> first_delayed() const;
+
   // One atomic write of what was staged. After an error the database is broken: it may or may not
   // be there.
   Result<void> write();

@@ -11,6 +11,7 @@
 
 #include "adapters/journal/reads.h"
 #include "adapters/rocksdb/database.h"
+#include "adapters/rocksdb/sending_marks.h"
 #include "call/record.h"
 
 namespace hf::adapters {
@@ -74,6 +75,7 @@ Result<std::unique_ptr<JournalReader>> JournalReader::open(const std::string& pa
   if (!birth) return fail(ErrorKind::not_found, "there is no journal in " + path);
   auto known = impl->codec.open_meta(made, *birth);
   if (!known.ok()) return known.take_error().in("journal " + path);
+  HF_TRY_VOID(SendingMarks::complete(*impl->database, impl->codec));  // seen, never written
   return std::unique_ptr<JournalReader>(new JournalReader(std::move(impl)));
 }
 

@@ -16,6 +16,7 @@
 
 #include "adapters/rocksdb/database.h"
 #include "adapters/rocksdb/epoch_cache.h"
+#include "adapters/rocksdb/sending_marks.h"
 #include "adapters/rocksdb/sync_thread.h"
 #include "adapters/rocksdb/upkeep.h"
 #include "adapters/seal/key_file.h"
@@ -187,6 +188,7 @@ class RocksdbJournal::Impl {
   std::unique_ptr<Database> database_;
   std::unique_ptr<JournalReads> reads_;
   std::unique_ptr<Upkeep> upkeep_;
+  std::optional<SendingMarks> marks_;
   std::vector<Answer> staged_;
   SteadyClock::time_point next_sync_;
   DueFronts fronts_;
@@ -236,9 +238,14 @@ Result<void> RocksdbJournal::Impl::open_disk() {
 
 Result<call::Recovered> RocksdbJournal::Impl::start() {
   HF_TRY_VOID(open_disk());
+  marks_.emplace(*database_);
   fronts_ = {};
   reads_ = std::make_unique<JournalReads>(database_->view(), codec_, &fronts_);
   HF_TRY(auto recovered, reads_->recover());
+  HF_TRY(const bool completed, SendingMarks::complete(*database_, codec_));
+  if (completed) {
+    HF_TRY(recovered, reads_->recover());
+  }
   if (recovered.fresh) {
     const Now now = now_();
     apply({codec_.put_meta(call::kMetaMade, now.wall, now)});
@@ -269,6 +276,7 @@ void RocksdbJournal::Impl::drop_database() {
   const std::lock_guard lock(mutex_);
   upkeep_.reset();
   reads_.reset();
+  marks_.reset();
   database_.reset();
 }
 
@@ -436,7 +444,11 @@ void RocksdbJournal::Impl::push_now() {
     answer(std::exchange(staged_, {}), std::nullopt);
     return;
   }
-  apply({codec_.put_meta(call::kMetaNewest, *newest_, now_())});
+  const Now now = now_();
+  apply({codec_.put_meta(call::kMetaNewest, *newest_, now)});
+  if (const auto since = marks_->turn(SteadyClock::now())) {
+    apply({codec_.put_meta(call::kMetaUnmarked, *since, now)});
+  }
   const bool tried = !database_->broken();
   if (!write().ok()) {
     answer(std::exchange(staged_, {}), tried ? CommitResult::unknown : CommitResult::failed);
@@ -492,6 +504,7 @@ CommitResult RocksdbJournal::Impl::stage(const CommitCommand& commit) {
 
 void RocksdbJournal::Impl::apply(std::vector<call::KvOp> ops) {
   for (call::KvOp& op : ops) {
+    if (marks_->take(op)) continue;
     const char kind = op.key.front();
     if (op.value && kind == static_cast<char>(call::Prefix::due)) fronts_.put(op.key);
     if (!op.value && kind == static_cast<char>(call::Prefix::call_head)) {
