@@ -2,15 +2,10 @@
 // exact, so `bench/micro_test.py` holds each piece to a bound; times belong to the machine.
 #include <benchmark/benchmark.h>
 
-#include <stdexcept>
-
 #include "base/hash_map.h"
 #include "bench/allocations.h"
-#include "call/intake.h"
-#include "call/record.h"
+#include "bench/held_path.h"
 #include "call/squeeze.h"
-#include "config/load.h"
-#include "engine/engine.h"
 #include "http1/head.h"
 
 namespace hf {
@@ -31,20 +26,6 @@ class Allocations {
   benchmark::State& state_;
   std::uint64_t before_ = allocations();
 };
-
-constexpr std::string_view kConfig = R"(
-journal: { path: /nowhere }
-upstreams:
-  back:
-    url: "http://127.0.0.1:9"
-    idempotency: { mode: key, lifetime: 24h }
-    credentials: stored
-routes:
-  - path: /
-    upstream: back
-    key: { from: [ { header: Idempotency-Key } ] }
-    hold: always
-)";
 
 constexpr std::string_view kHead =
     "POST /v1/charges HTTP/1.1\r\n"
@@ -68,57 +49,14 @@ std::string body() {
   return out + "\"}";
 }
 
-call::Sealer::Key key() {
-  call::Sealer::Key out{};
-  for (std::size_t i = 0; i < out.size(); ++i)
-    out[i] = static_cast<unsigned char>(i);
-  return out;
-}
-
-// What a held call passes through, each part ready to be measured.
-struct Path {
-  Path() {
-    auto loaded = config::load_text(kConfig, "bench");
-    if (!loaded.settings) throw std::runtime_error(loaded.findings.front().message);
-    settings = loaded.settings;
-    intake.emplace(settings, hasher);
-    engine::Effects effects;
-    engine::EngineOptions options;
-    options.settings = settings;
-    options.hasher = hasher;
-    engine.emplace(std::move(options), call::Recovered{}, now, effects);
-    engine->step(engine::Woke{}, now, effects);
-    for (const engine::Action& action : std::exchange(effects.actions, {})) {
-      const auto* page = std::get_if<engine::PageDue>(&action.what);
-      if (page == nullptr) continue;
-      engine->step(engine::DuePageRead{page->upstream, page->which, false, {}, {}}, now, effects);
-    }
-  }
-  [[nodiscard]] call::IncomingHead head() const {
-    const http1::ParsedRequest parsed = http1::parse_request(kHead);
-    const http1::RequestHead& request = parsed.head;
-    call::IncomingHead out;
-    out.method = request.method;
-    out.target = request.target;
-    out.fields = request.fields;
-    out.client_address = "127.0.0.1:40000";
-    out.has_body = true;
-    out.length = 512;
-    return out;
-  }
-  [[nodiscard]] call::NewCall arrived(std::uint64_t n) const {
+struct Path : bench::HeldPath {
+  [[nodiscard]] static call::IncomingHead head() { return incoming(kHead, 512); }
+  std::vector<call::CallWrite> hold_and_deliver(std::uint64_t n) {
     call::IncomingHead in = head();
     set_field(in.fields, "Idempotency-Key", "order-" + std::to_string(n));
-    return std::get<call::NewCall>(intake->on_request(in, make_body(body())));
+    return HeldPath::hold_and_deliver(CallId::make(now.wall, n, n * 0x9e3779b97f4a7c15ULL), in,
+                                      body());
   }
-  Now now{
-      .mono = Instant{} + Duration::seconds(100), .wall = WallTime{1'760'000'000'000}, .boot = {}};
-  call::Sealer sealer{key()};
-  call::Hasher hasher{sealer.hash_secret()};
-  call::RecordCodec codec{sealer};
-  std::shared_ptr<const call::Settings> settings;
-  std::optional<call::Intake> intake;
-  std::optional<engine::Engine> engine;
 };
 
 void parse_request_head(benchmark::State& state) {
@@ -133,7 +71,7 @@ BENCHMARK(parse_request_head);
 
 void take_in_a_keyed_post(benchmark::State& state) {
   const Path path;
-  const call::IncomingHead head = path.head();
+  const call::IncomingHead head = Path::head();
   const Body bytes = make_body(body());
   const Allocations counted(state);
   for (auto _ : state) {
@@ -143,54 +81,19 @@ void take_in_a_keyed_post(benchmark::State& state) {
 }
 BENCHMARK(take_in_a_keyed_post);
 
-// The two writes of a held call that is delivered at once, as the engine makes them.
-std::vector<call::CallWrite> hold_and_deliver(Path& path, std::uint64_t n) {
-  std::vector<call::CallWrite> writes;
-  engine::Effects effects;
-  const auto take_writes = [&] {
-    for (call::CallWrite& write : effects.writes.calls)
-      writes.push_back(std::move(write));
-    effects.writes = {};
-  };
-  path.now.mono = path.now.mono + Duration::micros(100);
-  engine::CallArrived arrived{ExchangeId{n}, path.arrived(n),
-                              CallId::make(path.now.wall, n, n * 0x9e3779b97f4a7c15ULL)};
-  path.engine->step(std::move(arrived), path.now, effects);
-  call::Digest identity;
-  for (const engine::Action& action : effects.actions) {
-    if (const auto* find = std::get_if<engine::FindKey>(&action.what)) identity = find->identity;
-  }
-  effects.actions.clear();
-  path.engine->step(engine::KeyRead{identity, false, {}, nullptr}, path.now, effects);
-  take_writes();
-  std::optional<AttemptId> attempt;
-  for (const engine::Action& action : effects.actions) {
-    if (const auto* start = std::get_if<engine::StartAttempt>(&action.what)) attempt = start->id;
-  }
-  effects.actions.clear();
-  if (!attempt) throw std::logic_error("the engine did not send the call");
-  call::AttemptOutcome outcome;
-  outcome.evidence = call::Evidence::answer_complete;
-  outcome.head = {200, {{"Content-Type", "application/json"}, {"Request-Id", "req_1"}}};
-  outcome.body = make_body(R"({"id":"ch_1","status":"succeeded"})");
-  path.engine->step(engine::AttemptEnded{*attempt, std::move(outcome), true}, path.now, effects);
-  take_writes();
-  return writes;
-}
-
 // Intake is in it.
 void step_a_held_call(benchmark::State& state) {
   Path path;
   std::uint64_t n = 1;
   const Allocations counted(state);
   for (auto _ : state)
-    benchmark::DoNotOptimize(hold_and_deliver(path, n++));
+    benchmark::DoNotOptimize(path.hold_and_deliver(n++));
 }
 BENCHMARK(step_a_held_call);
 
 void encode_a_held_call(benchmark::State& state) {
   Path path;
-  const auto writes = hold_and_deliver(path, 1);
+  const auto writes = path.hold_and_deliver(1);
   std::size_t bytes = 0;
   std::size_t entries = 0;
   const Allocations counted(state);
@@ -213,7 +116,7 @@ BENCHMARK(encode_a_held_call);
 
 void open_a_call_head(benchmark::State& state) {
   Path path;
-  const auto writes = hold_and_deliver(path, 1);
+  const auto writes = path.hold_and_deliver(1);
   call::Batch batch;
   batch.calls.push_back(writes.front());
   const call::KvOps ops = path.codec.encode(batch, path.now);

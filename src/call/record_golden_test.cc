@@ -1,7 +1,8 @@
 // Records as each version wrote them, which must be read for ever. The same key and nonces write
 // the same bytes; a change of what this version writes is a change of the format, with a folder of
 // its own: golden/journal-v1 (payload version 1), golden/journal-v2 (call heads and events 2),
-// golden/journal-v3 (envelope version 2, call heads and changes 3, living keys not sealed).
+// golden/journal-v3 (envelope version 2, call heads and changes 3, living keys not sealed),
+// golden/journal-v4 (payloads packed with Zstandard).
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +23,8 @@ struct Golden {
 
 const std::string kFirst = std::string(HF_SOURCE_DIR) + "/golden/journal-v1/";
 const std::string kSecond = std::string(HF_SOURCE_DIR) + "/golden/journal-v2/";
-const std::string kDir = std::string(HF_SOURCE_DIR) + "/golden/journal-v3/";
+const std::string kThird = std::string(HF_SOURCE_DIR) + "/golden/journal-v3/";
+const std::string kDir = std::string(HF_SOURCE_DIR) + "/golden/journal-v4/";
 const std::string kLargeBody(kBodyInsideMax + 1, 'x');
 
 // Key bytes 00 01 .. 1f; the nth nonce is n in its first byte and zeros.
@@ -199,7 +201,7 @@ TEST(GoldenRecords, DISABLED_WriteMissing) {
   for (const auto& [name, op] : written()) {
     if (!read_golden(name).key.empty()) continue;
     std::ofstream(kDir + name + ".txt")
-        << fmt::format("# {}, of format 3; seal key 00 01 .. 1f\nkey\n{}value\n{}", name,
+        << fmt::format("# {}, of format 4; seal key 00 01 .. 1f\nkey\n{}value\n{}", name,
                        hex_lines(op.key), hex_lines(*op.value));
   }
 }
@@ -215,8 +217,8 @@ TEST(GoldenRecords, DISABLED_WriteFuzzSeeds) {
     const Golden golden = read_golden(name);
     const auto opened = codec.sealer().open(golden.key, golden.value);
     ASSERT_TRUE(opened.ok()) << name;
-    std::ofstream(corpus + "v3_" + name, std::ios::binary) << pick << opened.value().payload;
-    std::ofstream(corpus + "v3_sealed_" + name, std::ios::binary) << '\6' << golden.value;
+    std::ofstream(corpus + "v4_" + name, std::ios::binary) << pick << opened.value().payload;
+    std::ofstream(corpus + "v4_sealed_" + name, std::ios::binary) << '\6' << golden.value;
   }
   std::ofstream(corpus + "retire_key", std::ios::binary)
       << '\7' << retire_key(Retire::tombstone, WallTime{-5}, golden_call().id);
@@ -226,7 +228,7 @@ TEST(GoldenRecords, AreWrittenAsTheyWere) {
   for (const auto& [name, op] : written()) {
     const Golden golden = read_golden(name);
     EXPECT_EQ(to_hex(op.key), to_hex(golden.key)) << name;
-    // What LZ4 makes of a payload is its own affair.
+    // What Zstandard makes of a payload is its own affair.
     if (name == "key_entry") {
       EXPECT_EQ(to_hex(*op.value), to_hex(golden.value));
       continue;
@@ -255,8 +257,8 @@ Call read_call(const std::string& dir) {
 
 TEST(GoldenRecords, AreReadForEver) {
   const RecordCodec codec = golden_codec();
-  for (const std::string& dir : {kFirst, kSecond, kDir}) {
-    const bool large = dir == kDir;
+  for (const std::string& dir : {kFirst, kSecond, kThird, kDir}) {
+    const bool large = dir == kThird || dir == kDir;
     Golden record = read_golden("request_body", dir);
     EXPECT_EQ(view(codec.open_body(record.key, record.value).value()),
               large ? kLargeBody : "amount=1200");
@@ -283,22 +285,27 @@ TEST(GoldenRecords, AreReadForEver) {
 
 TEST(GoldenRecords, AChangeLiesOverTheHeadOfEveryVersion) {
   const RecordCodec codec = golden_codec();
-  const Golden change = read_golden("change");
-  for (const std::string& dir : {kFirst, kSecond, kDir}) {
-    const Golden head = read_golden("call_head", dir);
-    auto opened = codec.open_call(head.key, head.value);
-    ASSERT_TRUE(opened.ok());
-    EXPECT_EQ(opened->head_epoch, 3U);
-    const auto events = codec.open_change(change.key, change.value, *opened);
-    ASSERT_TRUE(events.ok());
-    EXPECT_EQ(events->front().where, "192.0.2.1:443");
-    EXPECT_EQ(opened->call->attempts, 2);
-    EXPECT_EQ(opened->call->epoch, 4U);
-    EXPECT_EQ(opened->call->idempotency.header, "Idempotency-Key");
-    EXPECT_EQ(view(opened->call->answer->body), "{\"id\":\"ch_1\"}");
+  for (const std::string& later : {kThird, kDir}) {
+    const Golden change = read_golden("change", later);
+    for (const std::string& dir : {kFirst, kSecond, kThird, kDir}) {
+      const Golden head = read_golden("call_head", dir);
+      auto opened = codec.open_call(head.key, head.value);
+      ASSERT_TRUE(opened.ok());
+      EXPECT_EQ(opened->head_epoch, 3U);
+      const auto events = codec.open_change(change.key, change.value, *opened);
+      ASSERT_TRUE(events.ok());
+      EXPECT_EQ(events->front().where, "192.0.2.1:443");
+      EXPECT_EQ(opened->call->attempts, 2);
+      EXPECT_EQ(opened->call->epoch, 4U);
+      EXPECT_EQ(opened->call->idempotency.header, "Idempotency-Key");
+      EXPECT_EQ(view(opened->call->answer->body), "{\"id\":\"ch_1\"}");
+    }
   }
-  const Golden amended = read_golden("amended_head");
-  EXPECT_EQ(codec.open_call(amended.key, amended.value).value().call->idempotency.header, "X-Key");
+  for (const std::string& dir : {kThird, kDir}) {
+    const Golden amended = read_golden("amended_head", dir);
+    EXPECT_EQ(codec.open_call(amended.key, amended.value).value().call->idempotency.header,
+              "X-Key");
+  }
 }
 
 TEST(GoldenRecords, WhatStandsInARecordBesidesIsTakenOut) {
@@ -336,7 +343,7 @@ TEST(GoldenRecords, ACallOfVersionOneHasDefaultsForWhatItCouldNotSay) {
 }
 
 TEST(GoldenRecords, ACallOfALaterVersionSaysAllOfIt) {
-  for (const std::string& dir : {kSecond, kDir}) {
+  for (const std::string& dir : {kSecond, kThird, kDir}) {
     const Call call = read_call(dir);
     EXPECT_EQ(call.idempotency, golden_call().idempotency);
     EXPECT_EQ(call.asked, golden_call().asked);

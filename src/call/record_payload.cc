@@ -20,7 +20,9 @@ constexpr std::uint8_t kBodyVersion = 1;
 constexpr std::uint8_t kKeyEntryVersion = 2;
 constexpr std::uint8_t kEarlyEventVersion = 2;
 constexpr std::uint8_t kPauseVersion = 1;
-constexpr std::uint8_t kMetaVersion = 1;
+// 2: as 1. A start reads one of these, so that a program which cannot read the records of this
+// journal (packed in a way that it does not know) says so then.
+constexpr std::uint8_t kMetaVersion = 2;
 constexpr std::size_t kEventLeast = 4;  // bytes of one
 
 void put_idempotency(PayloadWriter& out, const Idempotency& rules) {

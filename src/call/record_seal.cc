@@ -55,8 +55,9 @@ std::string additional_data(std::string_view storage_key, std::string_view head)
 constexpr std::uint8_t kFirstVersion = 1;
 constexpr std::size_t kFirstHeadSize = 98;
 // Flags of version 2.
-constexpr std::uint8_t kSqueezed = 1;
+constexpr std::uint8_t kPackedFirst = 1;
 constexpr std::uint8_t kPolicy = 2;
+constexpr std::uint8_t kPackedSecond = 4;
 constexpr std::size_t kSqueezeFrom = 64;  // bytes of payload; less is not worth the time
 
 struct ClearPart {
@@ -64,7 +65,7 @@ struct ClearPart {
   std::size_t head_size = 0;  // with the nonce
   bool first = false;         // of version 1, with the whole nonce in it
   std::optional<std::uint32_t> length;
-  bool squeezed = false;
+  std::optional<Packing> packing;
   RecordHead head;
 };
 
@@ -100,14 +101,16 @@ Result<ClearPart> read_second(ByteReader in, std::size_t size) {
   ClearPart out;
   out.head.kind = in.u8();
   const auto flags = in.u8();
-  out.squeezed = (flags & kSqueezed) != 0;
+  if ((flags & kPackedFirst) != 0) out.packing = Packing::first;
+  if ((flags & kPackedSecond) != 0) out.packing = Packing::second;
   out.key_id = in.u32();
   out.head.epoch = in.varint();
   out.head.at.ms = from_zigzag(in.varint());
   if ((flags & kPolicy) != 0) out.head.policy = in.u64();
   in.bytes(sizeof(Sealer::Nonce));
   if (!in.ok()) return fail(ErrorKind::corrupt, "record is shorter than its head");
-  if ((flags & ~(kSqueezed | kPolicy)) != 0) return unknown_flags(flags);
+  constexpr unsigned kBoth = kPackedFirst | kPackedSecond;
+  if ((flags & ~(kBoth | kPolicy)) != 0 || (flags & kBoth) == kBoth) return unknown_flags(flags);
   if ((flags & kPolicy) != 0 && out.head.policy == 0) {
     return fail(ErrorKind::corrupt, "record says a policy and has none");
   }
@@ -164,7 +167,7 @@ std::string Sealer::seal(const RecordHead& head, std::string_view storage_key,
   out.reserve(kHeadMax + payload.size() + kTagSize);
   out.push_back(static_cast<char>(kFormatVersion));
   out.push_back(static_cast<char>(head.kind));
-  out.push_back(static_cast<char>((squeezed ? kSqueezed : 0U) | (head.policy != 0 ? kPolicy : 0U)));
+  out.push_back(static_cast<char>((squeezed ? kPackedSecond : 0U) | (head.policy != 0 ? kPolicy : 0U)));
   put_u32(out, key_id_);
   put_varint(out, head.epoch);
   put_varint(out, zigzag(head.at.ms));
@@ -218,8 +221,8 @@ Result<OpenedRecord> Sealer::open(std::string_view storage_key, std::string_view
           sealed.size(), octets(aad), aad.size(), nonce.data(), seal_key_.data()) != 0) {
     return fail(ErrorKind::corrupt, "record does not match its seal");
   }
-  if (clear.squeezed) {
-    HF_TRY(out.payload, unsqueeze(out.payload, kPayloadMax));
+  if (clear.packing) {
+    HF_TRY(out.payload, unsqueeze(*clear.packing, out.payload, kPayloadMax));
   }
   return out;
 }

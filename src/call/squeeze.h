@@ -1,6 +1,7 @@
 // Record payloads made smaller before they are sealed: sealed bytes do not compress.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -8,9 +9,17 @@
 
 namespace hf::call {
 
-// None where it would not become smaller.
+// How a payload was made smaller: a part of the format. `second` is what squeeze() does now.
+enum class Packing : std::uint8_t { first, second };
+
+// None where it would not become smaller. Any thread.
 std::string squeeze(std::string_view payload);
-// ErrorKind::corrupt: nothing that squeeze() gives, or longer than `most`. Allocates what it gives.
-Result<std::string> unsqueeze(std::string_view squeezed, std::size_t most);
+// ErrorKind::corrupt: nothing that this packing gives, or longer than `most`. Allocates what it
+// gives. Any thread.
+Result<std::string> unsqueeze(Packing how, std::string_view squeezed, std::size_t most);
+
+// What each packing knows beforehand. They never change.
+std::string_view first_dictionary();
+std::string_view second_dictionary();
 
 }  // namespace hf::call

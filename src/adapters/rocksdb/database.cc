@@ -459,7 +459,7 @@ void Database::delay(std::string key) {
   auto one = std::make_unique<Impl::Delayed>();
   one->op = {std::move(key), std::string(), true};
   const std::string_view name = one->op.key;
-  impl_->delayed[name] = std::move(one);
+  impl_->delayed.try_emplace(name, std::move(one));
 }
 bool Database::forget_delayed(std::string_view key) {
   return impl_->delayed.erase(key) > 0;
