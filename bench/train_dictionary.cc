@@ -1,7 +1,7 @@
 // Makes the dictionary that records are packed with (src/call/squeeze_dictionary.cc) from calls as
-// applications send them, through the real intake, engine and codec. The dictionary is a part of the
-// format: what this prints is never to replace one that is in use, only to stand beside it under a
-// flag of its own.
+// applications send them, through the real intake, engine and codec. The dictionary is a part of
+// the format: what this prints is never to replace one that is in use, only to stand beside it
+// under a flag of its own.
 #include <zdict.h>
 
 #include <array>
@@ -78,17 +78,28 @@ class Invention {
   std::string value() {
     switch (number(13)) {
       case 0:
-      case 1: return amount();
-      case 2: return std::to_string(number(1000)) + "." + two(number(100));
-      case 3: return chance(50) ? "true" : "false";
-      case 4: return "null";
-      case 5: return "\"" + date() + "T" + two(number(24)) + ":" + two(number(60)) + ":00Z\"";
-      case 6: return "\"" + uuid() + "\"";
-      case 7: return "\"" + id() + "\"";
-      case 8: return "\"" + email() + "\"";
-      case 9: return "\"" + one(kCodes) + "\"";
-      case 10: return "\"" + (chance(50) ? hex(32) : base64(44)) + "\"";
-      default: return "\"" + text() + "\"";
+      case 1:
+        return amount();
+      case 2:
+        return std::to_string(number(1000)) + "." + two(number(100));
+      case 3:
+        return chance(50) ? "true" : "false";
+      case 4:
+        return "null";
+      case 5:
+        return "\"" + date() + "T" + two(number(24)) + ":" + two(number(60)) + ":00Z\"";
+      case 6:
+        return "\"" + uuid() + "\"";
+      case 7:
+        return "\"" + id() + "\"";
+      case 8:
+        return "\"" + email() + "\"";
+      case 9:
+        return "\"" + one(kCodes) + "\"";
+      case 10:
+        return "\"" + (chance(50) ? hex(32) : base64(44)) + "\"";
+      default:
+        return "\"" + text() + "\"";
     }
   }
   std::string object(int depth) {
@@ -126,36 +137,36 @@ class Invention {
 
  private:
   static constexpr std::array<std::string_view, 16> kPrefixes{
-      "cus_", "pi_", "ch_", "ord_", "usr_", "inv_", "tok_", "msg_",
-      "evt_", "acct_", "sub_", "prod_", "", "", "", "req_"};
+      "cus_", "pi_",   "ch_",  "ord_",  "usr_", "inv_", "tok_", "msg_",
+      "evt_", "acct_", "sub_", "prod_", "",     "",     "",     "req_"};
   static constexpr std::array<std::string_view, 8> kHosts{
       "example.com", "gmail.com", "shop.example", "mail.example",
       "company.org", "web.de",    "outlook.com",  "example.org"};
   static constexpr std::array<std::string_view, 16> kCodes{
-      "eur", "usd", "USD", "EUR", "DE", "US", "pending", "active",
-      "card", "paid", "order.created", "en", "GB", "open", "email", "succeeded"};
+      "eur",  "usd",  "USD",           "EUR", "DE", "US",   "pending", "active",
+      "card", "paid", "order.created", "en",  "GB", "open", "email",   "succeeded"};
   static constexpr std::array<std::string_view, 64> kWords{
-      "the",    "order",  "and",     "please", "street", "for",    "Main",    "with",
+      "the",    "order",  "and",     "please", "street", "for",    "Main",     "with",
       "your",   "paid",   "blue",    "large",  "from",   "new",    "delivery", "at",
-      "Berlin", "London", "invoice", "to",     "thank",  "you",    "of",      "Anna",
-      "John",   "Smith",  "Mueller", "is",     "in",     "small",  "red",     "shirt",
-      "box",    "per",    "month",   "test",   "user",   "first",  "second",  "item",
-      "north",  "south",  "garden",  "house",  "road",   "number", "service", "support",
-      "hello",  "has",    "been",    "sent",   "ready",  "set",    "on",      "by",
-      "next",   "day",    "annual",  "plan",   "basic",  "pro",    "team",    "account"};
+      "Berlin", "London", "invoice", "to",     "thank",  "you",    "of",       "Anna",
+      "John",   "Smith",  "Mueller", "is",     "in",     "small",  "red",      "shirt",
+      "box",    "per",    "month",   "test",   "user",   "first",  "second",   "item",
+      "north",  "south",  "garden",  "house",  "road",   "number", "service",  "support",
+      "hello",  "has",    "been",    "sent",   "ready",  "set",    "on",       "by",
+      "next",   "day",    "annual",  "plan",   "basic",  "pro",    "team",     "account"};
   static constexpr std::array<std::string_view, 72> kMembers{
-      "id",          "type",       "object",     "status",      "amount",     "currency",
-      "customer",    "created",    "created_at", "description", "email",      "name",
-      "items",       "quantity",   "price",      "metadata",    "error",      "data",
-      "order",       "order_id",   "user_id",    "customer_id", "event",      "timestamp",
-      "address",     "line1",      "city",       "country",     "postal_code", "zip",
-      "phone",       "first_name", "last_name",  "message",     "subject",    "text",
-      "to",          "from",       "channel",    "template",    "payment",    "payment_method",
-      "source",      "card",       "total",      "tax",         "discount",   "sku",
-      "product",     "title",      "url",        "token",       "code",       "reference",
-      "note",        "active",     "enabled",    "count",       "limit",      "version",
-      "lines",       "unit_price", "shipping",   "invoice",     "account",    "language",
-      "locale",      "updated_at", "customerId", "orderId",     "userId",     "createdAt"};
+      "id",       "type",       "object",     "status",      "amount",      "currency",
+      "customer", "created",    "created_at", "description", "email",       "name",
+      "items",    "quantity",   "price",      "metadata",    "error",       "data",
+      "order",    "order_id",   "user_id",    "customer_id", "event",       "timestamp",
+      "address",  "line1",      "city",       "country",     "postal_code", "zip",
+      "phone",    "first_name", "last_name",  "message",     "subject",     "text",
+      "to",       "from",       "channel",    "template",    "payment",     "payment_method",
+      "source",   "card",       "total",      "tax",         "discount",    "sku",
+      "product",  "title",      "url",        "token",       "code",        "reference",
+      "note",     "active",     "enabled",    "count",       "limit",       "version",
+      "lines",    "unit_price", "shipping",   "invoice",     "account",     "language",
+      "locale",   "updated_at", "customerId", "orderId",     "userId",      "createdAt"};
 
   Prng prng_;
 };
@@ -170,9 +181,8 @@ Service invent_service(Invention& of) {
   static constexpr std::array<std::string_view, 10> kNames{
       "payments", "mail", "stripe", "api", "orders", "hooks", "sms", "crm", "billing", "search"};
   static constexpr std::array<std::string_view, 6> kPaths{"/", "/v1/", "/", "/api/", "/", "/v2/"};
-  static constexpr std::array<std::string_view, 5> kKeys{"Idempotency-Key", "Idempotency-Key",
-                                                         "Idempotency-Key", "X-Request-Id",
-                                                         "X-Idempotency-Key"};
+  static constexpr std::array<std::string_view, 5> kKeys{
+      "Idempotency-Key", "Idempotency-Key", "Idempotency-Key", "X-Request-Id", "X-Idempotency-Key"};
   Service out;
   const std::string name = of.one(kNames);
   const std::string field = of.one(kKeys);
@@ -199,7 +209,7 @@ std::string invent_head(Invention& of, const Service& service, std::size_t lengt
                                                             "POST", "PUT",  "PATCH", "DELETE"};
   std::string path = of.path();
   std::string out = of.one(kMethods) + " " +
-                    (service.config.find("path: /v2/") != std::string::npos ? "/v2/x"
+                    (service.config.find("path: /v2/") != std::string::npos    ? "/v2/x"
                      : service.config.find("path: /api/") != std::string::npos ? "/api/x"
                      : service.config.find("path: /v1/") != std::string::npos  ? "/v1/x"
                                                                                : path) +
@@ -222,8 +232,7 @@ std::string invent_head(Invention& of, const Service& service, std::size_t lengt
   static constexpr std::array<std::string_view, 5> kNames{"order-", "job-", "payment-", "evt_",
                                                           "inv-"};
   field(service.key_field,
-        of.chance(50) ? of.uuid()
-                      : of.one(kNames) + std::to_string(1 + of.number(10'000'000)));
+        of.chance(50) ? of.uuid() : of.one(kNames) + std::to_string(1 + of.number(10'000'000)));
   field("Content-Length", std::to_string(length));
   return out + "\r\n";
 }
@@ -269,8 +278,8 @@ int train() {
     const Service service = invent_service(of);
     HeldPath path(service.config);
     for (int n = 0; n < kCallsOfOne; ++n) {
-      path.now.wall = WallTime{1'735'000'000'000 +
-                               static_cast<std::int64_t>(of.number(200'000'000'000ULL))};
+      path.now.wall =
+          WallTime{1'735'000'000'000 + static_cast<std::int64_t>(of.number(200'000'000'000ULL))};
       const std::string body = of.chance(8) ? "" : service.json ? of.object(2) : of.form();
       call::IncomingHead head =
           HeldPath::incoming(invent_head(of, service, body.size()), body.size());
@@ -280,9 +289,8 @@ int train() {
       const auto id = CallId::make(path.now.wall, of.number(~0ULL), of.number(~0ULL));
       for (const call::CallWrite& write :
            path.hold_and_deliver(id, head, body, invent_answer(of))) {
-        take(write.before
-                 ? call::encode_change(*write.after, write.events, call::BodyPlace::inside)
-                 : call::encode_call(*write.after, write.events, call::BodyPlace::inside));
+        take(write.before ? call::encode_change(*write.after, write.events, call::BodyPlace::inside)
+                          : call::encode_call(*write.after, write.events, call::BodyPlace::inside));
       }
     }
   }
@@ -292,17 +300,17 @@ int train() {
     room.resize(size);
   };
   std::string found(kDictionaryBytes, '\0');
-  sized(found, ZDICT_trainFromBuffer(found.data(), found.size(), samples.data(), sizes.data(),
-                                     count));
+  sized(found,
+        ZDICT_trainFromBuffer(found.data(), found.size(), samples.data(), sizes.data(), count));
   // What is found best stands at its end; behind it what no sample can show as well.
-  const std::string content = found.substr(found.size() - kFoundBytes) +
-                              std::string(call::first_dictionary());
+  const std::string content =
+      found.substr(found.size() - kFoundBytes) + std::string(call::first_dictionary());
   std::string dictionary(2 * kDictionaryBytes, '\0');
   ZDICT_params_t params{};
   params.compressionLevel = 1;
-  sized(dictionary, ZDICT_finalizeDictionary(dictionary.data(), dictionary.size(), content.data(),
-                                             content.size(), samples.data(), sizes.data(), count,
-                                             params));
+  sized(dictionary,
+        ZDICT_finalizeDictionary(dictionary.data(), dictionary.size(), content.data(),
+                                 content.size(), samples.data(), sizes.data(), count, params));
   std::fprintf(stderr, "%zu payloads, %zu bytes\n", sizes.size(), samples.size());
   print(dictionary);
   return 0;

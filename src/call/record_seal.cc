@@ -167,7 +167,8 @@ std::string Sealer::seal(const RecordHead& head, std::string_view storage_key,
   out.reserve(kHeadMax + payload.size() + kTagSize);
   out.push_back(static_cast<char>(kFormatVersion));
   out.push_back(static_cast<char>(head.kind));
-  out.push_back(static_cast<char>((squeezed ? kPackedSecond : 0U) | (head.policy != 0 ? kPolicy : 0U)));
+  const unsigned packing = squeezed ? kPackedSecond : 0U;
+  out.push_back(static_cast<char>(packing | (head.policy != 0 ? kPolicy : 0U)));
   put_u32(out, key_id_);
   put_varint(out, head.epoch);
   put_varint(out, zigzag(head.at.ms));

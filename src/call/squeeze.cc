@@ -42,9 +42,10 @@ constexpr std::string_view kDictionary =
     "\001\001\001\001\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\002\001"
     "\012hold-asked\000\001\004\202\200\020\000\001\017127.0.0.1:{\""sv;
 
-constexpr std::string_view kFrameMagic = "\x28\xb5\x2f\xfd"sv;  // RFC 8878 section 3.1.1: not stored
-// Fast search, but with entropy coding, which most of the gain is: payloads have few repetitions and
-// much of JSON and hex.
+// RFC 8878 section 3.1.1: not stored.
+constexpr std::string_view kFrameMagic = "\x28\xb5\x2f\xfd"sv;
+// Fast search, but with entropy coding, which most of the gain is: payloads have few repetitions
+// and much of JSON and hex.
 constexpr int kLevel = -3;
 constexpr int kEntropyCoded = 1;
 // A block of 128 KiB (RFC 8878 section 3.1.1.2) takes four bytes at least.
@@ -88,6 +89,7 @@ struct Decoder {
     return out.get();
   }
   Owned<ZSTD_DCtx> context{ZSTD_createDCtx()};
+  std::string frame;
 };
 
 Error too_long() {
@@ -116,16 +118,15 @@ Result<std::string> unpack_first(std::string_view squeezed, std::size_t most) {
 
 Result<std::string> unpack_second(std::string_view squeezed, std::size_t most) {
   thread_local Decoder decoder;
-  std::string frame(kFrameMagic);
-  frame.append(squeezed);
+  std::string& frame = decoder.frame;
+  frame.assign(kFrameMagic).append(squeezed);
   const auto size = ZSTD_getFrameContentSize(frame.data(), frame.size());
   if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN) return broken();
   if (size > most) return too_long();
   if (size / kGainMax > squeezed.size()) return too_short();
   std::string out(static_cast<std::size_t>(size), '\0');
-  const std::size_t got =
-      ZSTD_decompress_usingDDict(decoder.context.get(), out.data(), out.size(), frame.data(),
-                                 frame.size(), Decoder::learnt());
+  const std::size_t got = ZSTD_decompress_usingDDict(decoder.context.get(), out.data(), out.size(),
+                                                     frame.data(), frame.size(), Decoder::learnt());
   if (ZSTD_isError(got) != 0 || got != out.size()) return broken();
   return out;
 }

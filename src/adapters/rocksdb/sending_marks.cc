@@ -20,17 +20,17 @@ Result<bool> SendingMarks::complete(Database& database, const call::RecordCodec&
   std::vector<CallId> young;
   Result<void> seen;
   const std::string heads(1, static_cast<char>(Prefix::call_head));
-  HF_TRY_VOID(database.view().scan(
-      call::call_key(Prefix::call_head, call::first_born(*floor)), call::end_of(heads),
-      Direction::ascending, [&](std::string_view key, std::string_view) {
-        const auto id = call::call_of_key(key);
-        if (!id.ok()) {
-          seen = id.error();
-          return false;
-        }
-        young.push_back(id.value());
-        return true;
-      }));
+  HF_TRY_VOID(database.view().scan(call::call_key(Prefix::call_head, call::first_born(*floor)),
+                                   call::end_of(heads), Direction::ascending,
+                                   [&](std::string_view key, std::string_view) {
+                                     const auto id = call::call_of_key(key);
+                                     if (!id.ok()) {
+                                       seen = id.error();
+                                       return false;
+                                     }
+                                     young.push_back(id.value());
+                                     return true;
+                                   }));
   HF_TRY_VOID(seen);
   bool any = false;
   for (const CallId& id : young) {

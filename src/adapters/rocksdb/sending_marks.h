@@ -1,8 +1,8 @@
-// Entries of calls that are at an upstream (prefix `s`): what a start looks for. Most calls come back
-// within milliseconds, and their entries would be two writes each for nothing. So the entry of a new
-// call waits for a while, and is written only if the call is still there then. What a crash finds
-// unwritten belongs to calls no older than a mark that is always written first: complete() reads
-// those anew.
+// Entries of calls that are at an upstream (prefix `s`): what a start looks for. Most calls come
+// back within milliseconds, and their entries would be two writes each for nothing. So the entry of
+// a new call waits for a while, and is written only if the call is still there then. What a crash
+// finds unwritten belongs to calls no older than a mark that is always written first: complete()
+// reads those anew.
 //
 // The journal thread's own.
 #pragma once

@@ -1,5 +1,5 @@
-// Entries of calls that are being sent wait before they are written. Whatever is lost with the power,
-// a start finds an entry for each call that was at an upstream, and for no other.
+// Entries of calls that are being sent wait before they are written. Whatever is lost with the
+// power, a start finds an entry for each call that was at an upstream, and for no other.
 #include "adapters/rocksdb/sending_marks.h"
 
 #include <gtest/gtest.h>
@@ -170,8 +170,8 @@ TEST_F(SendingMarksTest, EntriesAndCallsAgreeAfterAnyCrash) {
         stage(create(call, now));
         living[call.id] = call;
       } else if (dice < 65 && !living.empty()) {
-        const auto at = std::next(living.begin(),
-                                  static_cast<std::ptrdiff_t>(prng.below(living.size())));
+        const auto at =
+            std::next(living.begin(), static_cast<std::ptrdiff_t>(prng.below(living.size())));
         call::Call& call = at->second;
         if (call.state == State::waiting) {
           call::Call next = call;
