@@ -33,12 +33,12 @@ std::uint64_t get_little(std::string_view bytes) {
 }  // namespace
 
 std::string to_hex(std::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size() * 2);
+  std::string out(bytes.size() * 2, '\0');
+  char* to = out.data();
   for (const char c : bytes) {
     const auto b = static_cast<unsigned char>(c);
-    out.push_back(kHex[b >> 4]);
-    out.push_back(kHex[b & 15]);
+    *to++ = kHex[b >> 4];
+    *to++ = kHex[b & 15];
   }
   return out;
 }
@@ -57,20 +57,16 @@ Result<std::string> from_hex(std::string_view hex) {
 }
 
 std::string to_base32(std::string_view bytes) {
-  std::string out;
-  out.reserve((bytes.size() * 8 + 4) / 5);
+  std::string out((bytes.size() * 8 + 4) / 5, '\0');
+  char* to = out.data();
   std::uint32_t bits = 0;
-  int count = 0;
+  unsigned count = 0;  // of bits that are still to be written, below 8
   for (const char c : bytes) {
     bits = (bits << 8) | static_cast<unsigned char>(c);
-    count += 8;
-    while (count >= 5) {
-      out.push_back(kBase32[(bits >> (count - 5)) & 31]);
-      count -= 5;
-    }
-    bits &= (1U << count) - 1;
+    for (count += 8; count >= 5; count -= 5)
+      *to++ = kBase32[(bits >> (count - 5)) & 31];
   }
-  if (count > 0) out.push_back(kBase32[(bits << (5 - count)) & 31]);
+  if (count > 0) *to = kBase32[(bits << (5 - count)) & 31];
   return out;
 }
 
@@ -112,6 +108,7 @@ void put_u64_ordered(std::string& out, std::uint64_t value) {
 }
 
 void put_varint(std::string& out, std::uint64_t value) {
+  if (value < 0x80) return out.push_back(static_cast<char>(value));
   std::array<char, 10> bytes;
   std::size_t size = 0;
   for (; value >= 0x80; value >>= 7)

@@ -1,6 +1,7 @@
 #include "base/fields.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace hf {
 namespace {
@@ -12,8 +13,12 @@ char lower(char c) {
 }  // namespace
 
 bool same_name(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return lower(x) == lower(y); });
+  if (a.size() != b.size()) return false;
+  // Most are spelt alike, or differ in their first letter.
+  if (a.empty() || lower(a.front()) != lower(b.front())) return a.empty();
+  if (std::memcmp(a.data(), b.data(), a.size()) == 0) return true;
+  return std::equal(a.begin(), a.end(), b.begin(),
+                    [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::string lower_ascii(std::string_view text) {

@@ -52,6 +52,17 @@ class HashMap {
     return true;
   }
 
+  // Takes as long as there is room in it; much room for few is given back.
+  void clear() {
+    if (slots_.size() > kFirst && slots_.size() / 16 > size_) {
+      slots_ = {};
+    } else {
+      for (Slot& slot : slots_)
+        slot.reset();
+    }
+    size_ = 0;
+  }
+
  private:
   using Slot = std::optional<std::pair<Key, Value>>;
   static constexpr std::size_t kFirst = 16;

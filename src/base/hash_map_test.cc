@@ -28,6 +28,20 @@ TEST(HashMap, WhatIsThereStays) {
   EXPECT_EQ(map.size(), 1U);
 }
 
+TEST(HashMap, IsClearedAndGoesOn) {
+  HashMap<int, int, Crowded> map;
+  map.clear();
+  for (const int many : {3, 500, 2}) {
+    for (int key = 0; key < many; ++key)
+      map.insert(key, key);
+    EXPECT_EQ(map.size(), static_cast<std::size_t>(many));
+    map.clear();
+    EXPECT_EQ(map.size(), 0U);
+    for (int key = 0; key < many; ++key)
+      EXPECT_EQ(map.find(key), nullptr);
+  }
+}
+
 RC_GTEST_PROP(HashMap, IsAMapWhateverIsDoneToIt, ()) {
   HashMap<int, int, Crowded> map;
   std::map<int, int> model;

@@ -2,30 +2,43 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <array>
+#include <optional>
 
 namespace hf::call {
 namespace {
 
 constexpr std::size_t kLabelBytes = 32;
 
-bool is_hex_label(std::string_view text) {
-  return text.size() == 2 * kLabelBytes && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
+// A digit of lower-case hex; -1 else.
+int nibble(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+using LabelBytes = std::array<char, kLabelBytes>;
+std::optional<LabelBytes> hex_label(std::string_view text) {
+  if (text.size() != 2 * kLabelBytes) return std::nullopt;
+  LabelBytes out;
+  for (std::size_t i = 0; i < kLabelBytes; ++i) {
+    const int high = nibble(text[2 * i]);
+    const int low = nibble(text[2 * i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    out[i] = static_cast<char>(high * 16 + low);
+  }
+  return out;
 }
 
 }  // namespace
 
 // 0: hex follows as its bytes; else one more than the length.
 void PayloadWriter::label(std::string_view text) {
-  if (!is_hex_label(text)) {
-    number(text.size() + 1);
-    raw(text);
-    return;
+  if (const auto bytes = hex_label(text)) {
+    number(0);
+    return raw({bytes->data(), bytes->size()});
   }
-  number(0);
-  raw(*from_hex(text));
+  number(text.size() + 1);
+  raw(text);
 }
 
 void PayloadWriter::fields(const Fields& fields) {
@@ -69,7 +82,7 @@ std::string PayloadReader::label() {
   require(in_.ok() && size - 1 <= in_.rest().size());
   if (!valid_) return {};
   std::string out(in_.bytes(static_cast<std::size_t>(size - 1)));
-  require(!is_hex_label(out));
+  require(!hex_label(out));
   return out;
 }
 

@@ -57,11 +57,23 @@ void append_ascii(std::string& out, char c) {
   }
 }
 
-}  // namespace
+// How much of it stands in a string as it is.
+std::size_t plain_length(std::string_view text) {
+  std::size_t size = 0;
+  for (; size < text.size(); ++size) {
+    const auto code = static_cast<unsigned char>(text[size]);
+    if (code < 0x20 || code >= 0x7F || code == '"' || code == '\\') break;
+  }
+  return size;
+}
 
-std::string json_string(std::string_view text) {
-  std::string out = "\"";
+void append_string(std::string& out, std::string_view text) {
+  out += '"';
   while (!text.empty()) {
+    const std::size_t plain = plain_length(text);
+    out += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const std::size_t size = utf8_length(text);
     if (size == 1) {
       append_ascii(out, text.front());
@@ -70,7 +82,15 @@ std::string json_string(std::string_view text) {
     }
     text.remove_prefix(size == 0 ? 1 : size);
   }
-  return out + "\"";
+  out += '"';
+}
+
+}  // namespace
+
+std::string json_string(std::string_view text) {
+  std::string out;
+  append_string(out, text);
+  return out;
 }
 
 bool is_utf8(std::string_view text) {
@@ -82,16 +102,22 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-JsonObject& JsonObject::raw(std::string_view name, std::string_view json) {
+void JsonObject::begin(std::string_view name) {
   if (members_.size() > 1) members_ += ',';
-  members_ += json_string(name);
+  append_string(members_, name);
   members_ += ':';
+}
+
+JsonObject& JsonObject::raw(std::string_view name, std::string_view json) {
+  begin(name);
   members_ += json;
   return *this;
 }
 
 JsonObject& JsonObject::text(std::string_view name, std::string_view value) {
-  return raw(name, json_string(value));
+  begin(name);
+  append_string(members_, value);
+  return *this;
 }
 
 JsonObject& JsonObject::number(std::string_view name, std::int64_t value) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace hf::call {
 
@@ -23,10 +24,22 @@ class JsonObject {
   JsonObject& null(std::string_view name);
   // `json` is inserted as it is: another finished object.
   JsonObject& raw(std::string_view name, std::string_view json);
-  [[nodiscard]] std::string done() const { return members_ + "}"; }
+  // The object, once.
+  [[nodiscard]] std::string done() {
+    members_ += '}';
+    return std::move(members_);
+  }
 
  private:
-  std::string members_ = "{";
+  static constexpr std::size_t kRoom = 512;  // of most answers
+  void begin(std::string_view name);
+  std::string members_ = roomy();
+  static std::string roomy() {
+    std::string out;
+    out.reserve(kRoom);
+    out += '{';
+    return out;
+  }
 };
 
 }  // namespace hf::call

@@ -10,7 +10,7 @@ std::string Url::authority() const {
   const bool v6 = host.find(':') != std::string::npos;
   const std::string name = v6 ? "[" + host + "]" : host;
   const bool own_port = port == (tls ? 443 : 80);
-  return own_port ? name : fmt::format("{}:{}", name, port);
+  return own_port ? name : name + ":" + std::to_string(port);
 }
 
 std::string Proxy::authority() const {

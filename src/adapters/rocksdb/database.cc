@@ -29,7 +29,6 @@ namespace {
 
 constexpr std::size_t kBlockCache = std::size_t{64} << 20;
 constexpr int kBlockCacheShardBits = 2;
-constexpr std::size_t kProtectionBytes = 8;  // a checksum beside every key in memory
 
 // Records whose keys grow with time have families of their own, by the first byte of their keys:
 // their tables hardly overlap, so that putting tables together moves what would else be written
@@ -98,7 +97,6 @@ rocksdb::Options options_for(std::uint64_t write_buffer, const std::shared_ptr<W
   out.max_bytes_for_level_base = 8 * write_buffer;
   out.max_background_jobs = 2;
   out.max_bgerror_resume_count = 0;  // a failed sync is never tried again: start anew from the log
-  out.memtable_protection_bytes_per_key = kProtectionBytes;
   // Most keys that are asked for are not there: that a key is new, above all.
   out.memtable_whole_key_filtering = true;
   out.memtable_prefix_bloom_size_ratio = 0.02;
@@ -160,7 +158,7 @@ struct Database::Impl {
     bool older = false;  // of the generation that is staged next
   };
   std::map<std::string_view, std::unique_ptr<Delayed>> delayed;
-  rocksdb::WriteBatch writing{0, 0, kProtectionBytes, 0};  // with the room of the one before
+  rocksdb::WriteBatch writing;  // with the room of the one before
   std::vector<const Op*> in_order;
   KvView view;
   std::thread reclaimer;
@@ -289,8 +287,7 @@ Result<void> Database::Impl::write() {
 }
 
 void Database::Impl::forget_staged() {
-  for (const Op& op : staged_ops)
-    newest.erase(op.key);
+  newest.clear();
   staged_ops.clear();
   staged = 0;
 }
