@@ -3,7 +3,7 @@
 
 Figures: pass-through CPU per request beside HAProxy and nginx; durable calls end to end (rate, CPU,
 bytes written, p99 of the acknowledgement) beside the bare loop, which is the same libraries with
-nothing between them; keyed live calls; memory with idle clients. What the database does afterwards
+nothing between them; keyed live calls, and what they add to a direct one; memory with idle clients. What the database does afterwards
 (compaction) is a part of a durable call's cost: each measurement ends when it is quiet. Ratios of
 one run mean something; absolute figures belong to the machine and the hour. Everything runs on
 loopback and stops by itself.
@@ -311,7 +311,7 @@ def main():
 
     try:
         back = free_port()
-        start("upstream", nginx_config(directory, back, None), back, 0)
+        direct = start("upstream", nginx_config(directory, back, None), back, 0)
         passing = []
         for name, make in (("haproxy", lambda p: haproxy_config(directory, p, back)),
                            ("nginx", lambda p: nginx_config(directory, p, back)),
@@ -347,6 +347,12 @@ def main():
                 for clients in rows:
                     rows[clients].append(steady(process, clients, args.rate, 5, turn))
             active[kind] = {clients: summary(each) for clients, each in rows.items()}
+        # The payment path where nothing is short of anything: what it adds to a call.
+        calm = {"direct": [], "keyed": []}
+        for turn in range(args.rounds):
+            for kind, process in (("direct", direct), ("keyed", keyed)):
+                calm[kind].append(steady(process, 100, args.rate / 2, 5, f"calm-{turn}"))
+        calm = {kind: summary(rows) for kind, rows in calm.items()}
         idle = idle_memory(passing[-1], args.clients)
     finally:
         for process in running:
@@ -363,6 +369,9 @@ def main():
     mine, least = figures["holdfast, held and delivered"], figures["bare loop"]
     print(f"durable calls: {mine['rate'] / least['rate']:.2f} of the bare loop's rate, "
           f"{mine['cpu_us'] / least['cpu_us']:.2f} times its CPU, {mine['bytes']:.0f} bytes")
+    p50, p99 = (calm["keyed"][name] - calm["direct"][name] for name in ("p50_ms", "p99_ms"))
+    print(f"keyed live at {args.rate // 2} calls/s: {p50:.2f} ms more than direct (p50), "
+          f"{p99:.2f} ms (p99)")
     print(f"{idle['clients']} idle clients: {idle['rss_mib']:.0f} MiB resident "
           f"({idle['grown_mib']:.0f} MiB more than before)")
     for kind, rows in active.items():
@@ -372,7 +381,7 @@ def main():
               f"({many['p99_ms'] / few['p99_ms']:.2f} times)")
     if args.json:
         pathlib.Path(args.json).write_text(
-            json.dumps({"figures": figures, "idle": idle, "active": active}, indent=1))
+            json.dumps({"figures": figures, "idle": idle, "active": active, "calm": calm}, indent=1))
 
 
 if __name__ == "__main__":
