@@ -10,7 +10,11 @@
 namespace hf::adapters {
 namespace {
 
-constexpr std::size_t kCensusTurn = 5'000;  // index entries; a few milliseconds
+// Index entries that a census counts: so many a second at most, in turns no closer than this and no
+// longer than that. A millisecond of each is some 2,000 of them, in which nothing is committed.
+constexpr std::int64_t kCensusRate = 50'000;
+constexpr std::chrono::milliseconds kCensusPause{20};
+constexpr std::size_t kCensusTurnMax = 5'000;
 
 }  // namespace
 
@@ -35,15 +39,19 @@ void Upkeep::turn(const Now& now, std::optional<WallTime> newest, bool forced) {
     sweep(now, newest);
     sweep_due_ = SteadyClock::now() + std::chrono::nanoseconds(options_.sweep_every.ns);
   }
-  if (forced || begun >= census_due_ || census_.busy()) {
-    take_census();
-    census_due_ = SteadyClock::now() + std::chrono::nanoseconds(options_.census_every.ns);
-  }
+  if (forced || begun >= census_due_) take_census(begun, forced);
 }
 
-void Upkeep::take_census() {
+void Upkeep::take_census(SteadyClock::time_point begun, bool forced) {
   if (database_.broken()) return;
-  const auto ended = census_.turn(kCensusTurn);
+  const auto since = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                  begun - std::exchange(census_at_, begun)),
+                              kCensusPause);
+  const auto share = static_cast<std::size_t>(since.count() * kCensusRate / 1000);
+  const auto ended = census_.turn(forced ? kCensusTurnMax : std::min(share, kCensusTurnMax));
+  census_due_ = census_.busy()
+                    ? begun + kCensusPause
+                    : SteadyClock::now() + std::chrono::nanoseconds(options_.census_every.ns);
   if (!ended.ok()) {
     counts_.trouble = "calls cannot be counted: " + ended.error().context;
     return;

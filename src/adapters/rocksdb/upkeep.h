@@ -55,7 +55,7 @@ class Upkeep {
   };
 
   void sweep(const Now& now, std::optional<WallTime> newest);
-  void take_census();
+  void take_census(SteadyClock::time_point begun, bool forced);
   void keep_size();
   bool evict(std::uint64_t wanted);
   void reclaim();
@@ -74,6 +74,7 @@ class Upkeep {
   SteadyClock::time_point disk_due_ = SteadyClock::now();
   SteadyClock::time_point sweep_due_ = SteadyClock::now();
   SteadyClock::time_point census_due_ = SteadyClock::now();
+  SteadyClock::time_point census_at_ = SteadyClock::now();  // its last turn
 };
 
 }  // namespace hf::adapters
