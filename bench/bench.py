@@ -3,10 +3,10 @@
 
 Figures: pass-through CPU per request beside HAProxy and nginx; durable calls end to end (rate, CPU,
 bytes written, p99 of the acknowledgement) beside the bare loop, which is the same libraries with
-nothing between them; keyed live calls, and what they add to a direct one; memory with idle clients. What the database does afterwards
-(compaction) is a part of a durable call's cost: each measurement ends when it is quiet. Ratios of
-one run mean something; absolute figures belong to the machine and the hour. Everything runs on
-loopback and stops by itself.
+nothing between them; keyed live calls, and what they add to a direct one; memory with idle
+clients. What the database does afterwards (compaction) is a part of a durable call's cost: each
+measurement ends when it is quiet. Ratios of one run mean something; absolute figures belong to the
+machine and the hour. Everything runs on loopback and stops by itself.
 """
 
 import argparse
@@ -381,7 +381,8 @@ def main():
               f"({many['p99_ms'] / few['p99_ms']:.2f} times)")
     if args.json:
         pathlib.Path(args.json).write_text(
-            json.dumps({"figures": figures, "idle": idle, "active": active, "calm": calm}, indent=1))
+            json.dumps({"figures": figures, "idle": idle, "active": active, "calm": calm},
+                       indent=1))
 
 
 if __name__ == "__main__":
