@@ -253,6 +253,7 @@ test('the report tells of double submits, lost answers, errors and limits', asyn
     lost: 'reset_after', busy: { status: 503 }, big: undefined, slow: undefined,
   })[order] })
   const slow = await startRaw(t, socket => {
+    // sleep: slowness of this upstream's own, longer than its `head` allows
     setTimeout(() => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'), 1500)
   })
   const proxy = await startHoldfast(t, `

@@ -53,7 +53,7 @@ bool SendingMarks::take(const call::KvOp& op) {
   if (kind == Prefix::call_head) {
     // Only a new call's head is put together with an entry of that call.
     if (op.value) fresh_ = id.value();
-    if (op.value) newest_ = std::max(newest_, id->born());
+    if (op.value) newest_ = std::max(newest_.value_or(id->born()), id->born());
     return false;
   }
   if (!op.value) return database_.forget_delayed(op.key);
@@ -66,7 +66,10 @@ std::optional<WallTime> SendingMarks::turn(SteadyClock::time_point now) {
   if (now < next_) return std::nullopt;
   next_ = now + kWait;
   database_.stage_delayed();
-  WallTime floor = newest_;
+  // What the life before has stored goes on to hold: an earlier one would have the next start read
+  // every head there is.
+  if (!newest_) return std::nullopt;
+  WallTime floor = *newest_;
   if (const auto first = database_.first_delayed()) {
     const auto id = call::call_of_key(*first);
     if (id.ok()) floor = std::min(floor, id->born());

@@ -38,9 +38,9 @@ class SendingMarks {
 
  private:
   Database& database_;
-  std::optional<WallTime> floor_;  // the last one given; none: nothing may wait yet
-  std::optional<CallId> fresh_;    // the call whose head came last
-  WallTime newest_;                // birth of a new call
+  std::optional<WallTime> floor_;   // the last one given; none: nothing may wait yet
+  std::optional<CallId> fresh_;     // the call whose head came last
+  std::optional<WallTime> newest_;  // birth of a new call; none: this life has seen none
   SteadyClock::time_point next_;
 };
 

@@ -155,6 +155,24 @@ TEST_F(SendingMarksTest, ACallThatStaysIsWritten) {
   EXPECT_EQ(entries().count(call.id), 1U);
 }
 
+// Else the next start would read every head there is.
+TEST_F(SendingMarksTest, ALifeWithoutNewCallsLeavesTheMarkAsItIs) {
+  const call::Call call = sent(1);
+  stage(create(call, now));
+  write();
+  ASSERT_TRUE(database->sync().ok());
+  const auto stored = [&] {
+    const std::string key = call::meta_key(call::kMetaUnmarked);
+    return codec.open_meta(key, *database->view().get(key).value()).value();
+  };
+  EXPECT_EQ(stored(), call.id.born());
+  open();
+  pass(SendingMarks::kWait);
+  change(call, answered(call, now));
+  write();
+  EXPECT_EQ(stored(), call.id.born());
+}
+
 // Any story, any crash.
 TEST_F(SendingMarksTest, EntriesAndCallsAgreeAfterAnyCrash) {
   for (std::uint64_t seed = 1; seed <= 25; ++seed) {
