@@ -1,0 +1,100 @@
+#include "traffic/path_match.h"
+
+#include <algorithm>
+
+#include "call/routing.h"
+
+namespace hf::traffic {
+namespace {
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::string decoded(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int high = text[i] == '%' && i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_value(text[i + 2]) : -1;
+    if (low < 0) {
+      out.push_back(text[i]);
+    } else {
+      out.push_back(static_cast<char>(high * 16 + low));
+      i += 2;
+    }
+  }
+  return out;
+}
+
+// Takes the next segment off the front; false at the end.
+bool next_segment(std::string_view& rest, std::string_view& segment) {
+  while (rest.starts_with('/'))
+    rest.remove_prefix(1);
+  if (rest.empty()) return false;
+  segment = rest.substr(0, std::min(rest.find('/'), rest.size()));
+  rest.remove_prefix(segment.size());
+  return true;
+}
+
+}  // namespace
+
+std::string plain_path(std::string_view target) {
+  const std::string path = decoded(call::path_of(target));
+  std::vector<std::string_view> segments;
+  std::string_view rest = path;
+  std::string_view segment;
+  while (next_segment(rest, segment)) {
+    if (segment == ".") continue;
+    if (segment != "..") {
+      segments.push_back(segment);
+    } else if (!segments.empty()) {
+      segments.pop_back();
+    }
+  }
+  std::string out;
+  for (const auto one : segments) {
+    out += '/';
+    out += one;
+  }
+  return out.empty() ? "/" : out;
+}
+
+std::optional<PathTemplate> PathTemplate::parse(std::string_view text) {
+  if (!text.starts_with('/')) return std::nullopt;
+  PathTemplate out;
+  std::string_view segment;
+  while (next_segment(text, segment)) {
+    const bool named = segment.size() > 2 && segment.front() == '{' && segment.back() == '}';
+    const auto inner = named ? segment.substr(1, segment.size() - 2) : segment;
+    if (inner.find_first_of("{}") != std::string_view::npos) return std::nullopt;
+    if (named) {
+      const std::string name(inner);
+      if (std::find(out.names_.begin(), out.names_.end(), name) != out.names_.end()) {
+        return std::nullopt;
+      }
+      out.names_.push_back(name);
+    }
+    out.segments_.push_back({std::string(inner), named});
+  }
+  return out;
+}
+
+std::optional<std::vector<std::string_view>> PathTemplate::match(std::string_view path) const {
+  std::vector<std::string_view> values;
+  std::string_view segment;
+  for (const Segment& wanted : segments_) {
+    if (!next_segment(path, segment)) return std::nullopt;
+    if (wanted.named) {
+      values.push_back(segment);
+    } else if (segment != wanted.text) {
+      return std::nullopt;
+    }
+  }
+  return values;
+}
+
+}  // namespace hf::traffic
