@@ -1,0 +1,501 @@
+#include "app/load_command.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+
+#include "adapters/http/resolver.h"
+#include "adapters/system/clock.h"
+#include "app/admin_talk.h"
+#include "app/load_files.h"
+#include "app/load_front.h"
+#include "app/load_json.h"
+#include "app/load_run.h"
+#include "app/load_view.h"
+#include "app/progress.h"
+#include "base/quantity.h"
+#include "call/url.h"
+#include "load/capacity.h"
+#include "load/plan.h"
+#include "load/report_html.h"
+#include "load/verdict.h"
+#include "load/words.h"
+
+namespace hf::app {
+namespace {
+
+constexpr Duration kShortStep = Duration::seconds(2);
+constexpr Duration kLongRun = Duration::hours(4);
+
+// What the command line says, checked.
+struct Prepared {
+  LoadPlan plan;
+  adapters::LoadOptions options;
+  load::CapacityAsked capacity;
+  std::vector<std::string> addresses;  // of the target, the best first
+  std::string shown;                   // the target without its query: that may hold a secret
+};
+
+Result<double> read_rate(const std::string& name, const std::string& text) {
+  const bool bare = text.find('/') == std::string::npos;
+  const auto rate = parse_rate(bare ? text + "/s" : text);
+  if (!rate.ok() || (*rate).count <= 0) {
+    return fail(ErrorKind::invalid,
+                fmt::format("{}: write requests in a time, such as 500/s", name));
+  }
+  const double value =
+      static_cast<double>((*rate).count) * 1e9 / static_cast<double>((*rate).per.ns);
+  if (value > 10'000'000) return fail(ErrorKind::invalid, name + ": at most 10000000/s");
+  return value;
+}
+
+Result<Duration> read_time(const std::string& name, const std::string& text, Duration low,
+                           Duration high) {
+  auto time = parse_duration(text);
+  if (!time.ok()) return time.take_error().in(name);
+  if (*time < low || *time > high) {
+    return fail(ErrorKind::invalid, fmt::format("{}: from {} to {}", name, format_duration(low),
+                                                format_duration(high)));
+  }
+  return *time;
+}
+
+Result<load::SearchPlan> read_search(const LoadOptionsLine& line) {
+  load::SearchPlan plan;
+  HF_TRY(plan.first_rate, read_rate("--start", line.start));
+  HF_TRY(plan.max_rate, read_rate("--max-rate", line.max_rate));
+  HF_TRY(plan.step, read_time("--step", line.step, kShortStep, Duration::hours(1)));
+  HF_TRY(plan.hold, read_time("--hold", line.hold, kShortStep, kLongRun));
+  auto tolerance = parse_permille(line.tolerance);
+  if (!tolerance.ok()) return tolerance.take_error().in("--tolerance");
+  if (*tolerance < 5 || *tolerance > 500) {
+    return fail(ErrorKind::invalid, "--tolerance: from 0.5% to 50%");
+  }
+  plan.tolerance = *tolerance / 1000.0;
+  plan.min_rate = std::min(1.0, plan.first_rate);
+  if (plan.max_rate < plan.first_rate) {
+    return fail(ErrorKind::invalid, "--max-rate is less than --start");
+  }
+  return plan;
+}
+
+Result<LoadPlan> read_plan(const LoadOptionsLine& line) {
+  LoadPlan plan;
+  HF_TRY(plan.objective, load::parse_objective(line.objective, line.errors));
+  HF_TRY(plan.timeout,
+         read_time("--timeout", line.timeout, Duration::millis(10), Duration::minutes(10)));
+  for (const load::LatencyGoal& goal : plan.objective.latency) {
+    if (goal.limit >= plan.timeout) {
+      return fail(ErrorKind::invalid,
+                  fmt::format("--timeout: longer than the limit of {}, or nothing could be later "
+                              "than it",
+                              name_of(goal)));
+    }
+  }
+  plan.spacing = line.poisson ? load::Spacing::poisson : load::Spacing::even;
+  plan.seed = line.seed;
+  if (line.find == !line.rate.empty()) {
+    return fail(ErrorKind::invalid,
+                "--rate 500/s for one rate, or --find for the breaking point: one of them");
+  }
+  if (line.find) {
+    if (plan.objective.empty()) {
+      return fail(ErrorKind::invalid,
+                  "--find needs an objective that can break: --objective 'p99<200ms' or --errors "
+                  "'<0.1%', or both");
+    }
+    HF_TRY(plan.find, read_search(line));
+    return plan;
+  }
+  HF_TRY(plan.rate, read_rate("--rate", line.rate));
+  plan.first_rate = plan.rate;
+  if (!line.ramp_from.empty()) {
+    HF_TRY(plan.first_rate, read_rate("--ramp-from", line.ramp_from));
+  }
+  HF_TRY(plan.duration, read_time("--duration", line.duration, Duration::seconds(1), kLongRun));
+  return plan;
+}
+
+Result<Field> read_header(const std::string& text) {
+  const auto colon = text.find(':');
+  if (colon == std::string::npos || colon == 0) {
+    return fail(ErrorKind::invalid, "--header: write it as 'Name: value'");
+  }
+  return Field{text.substr(0, colon), std::string(trim_blanks(text.substr(colon + 1)))};
+}
+
+Result<std::vector<load::PreparedRequest>> read_all_requests(const LoadOptionsLine& line,
+                                                             const std::string& target,
+                                                             const std::string& authority) {
+  std::vector<load::RequestSpec> specs;
+  if (line.requests.empty()) {
+    load::RequestSpec spec;
+    spec.method = !line.method.empty() ? line.method : line.body.empty() ? "GET" : "POST";
+    spec.target = target;
+    spec.body = line.body;
+    if (line.body.starts_with('@')) {
+      HF_TRY(spec.body, read_whole(line.body.substr(1)));
+    }
+    specs.push_back(std::move(spec));
+  } else {
+    if (target != "/" || !line.method.empty() || !line.body.empty()) {
+      return fail(ErrorKind::invalid,
+                  "with --requests, paths, methods and bodies come from the file: the URL is "
+                  "scheme, host and port only");
+    }
+    HF_TRY(const std::string text, read_whole(line.requests));
+    auto read = read_requests(text);
+    if (!read.ok()) return read.take_error().in(line.requests);
+    specs = std::move(*read);
+  }
+  std::vector<load::PreparedRequest> out;
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    for (const std::string& text : line.headers) {
+      HF_TRY(Field field, read_header(text));
+      remove_fields(specs[i].headers, field.name);
+      specs[i].headers.push_back(std::move(field));
+    }
+    auto prepared = load::prepare(specs[i], authority);
+    if (!prepared.ok()) return prepared.take_error().in(fmt::format("request {}", i + 1));
+    out.push_back(std::move(*prepared));
+  }
+  return out;
+}
+
+Result<load::CapacityAsked> read_capacity(const LoadOptionsLine& line) {
+  load::CapacityAsked out;
+  if (!line.traffic.empty()) {
+    HF_TRY(out.traffic, read_rate("--traffic", line.traffic));
+    out.traffic_from = "--traffic";
+  }
+  auto growth = parse_permille(line.growth);
+  if (!growth.ok()) return growth.take_error().in("--growth");
+  out.growth = *growth / 1000.0;
+  if (line.prices.empty()) return out;
+  HF_TRY(const std::string text, read_whole(line.prices, 64 * 1024));
+  auto prices = read_prices(text);
+  if (!prices.ok()) return prices.take_error().in(line.prices);
+  out.prices = std::move(*prices);
+  return out;
+}
+
+bool is_loopback(const boost::asio::ip::address& address) {
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6())
+        .is_loopback();
+  }
+  return address.is_loopback();
+}
+
+// A load is an attack to whoever did not ask for it.
+Result<void> check_consent(const std::string& host, const adapters::Addresses& addresses,
+                           const std::string& consent) {
+  if (!consent.empty() && consent != host) {
+    return fail(
+        ErrorKind::invalid,
+        fmt::format("--yes-i-own-this-target names {}, and the URL names {}", consent, host));
+  }
+  if (consent == host || std::all_of(addresses.begin(), addresses.end(), is_loopback)) return {};
+  return fail(
+      ErrorKind::invalid,
+      fmt::format("{} is not this machine ({}). A load can take a server down, and its bill up; "
+                  "whoever runs it must have agreed. If you may: --yes-i-own-this-target {}",
+                  host, addresses.front().to_string(), host));
+}
+
+Result<Prepared> prepare(const LoadOptionsLine& line) {
+  Prepared out;
+  const auto scheme = line.url.find("://");
+  const auto slash =
+      scheme == std::string::npos ? scheme : line.url.find_first_of("/?#", scheme + 3);
+  auto url = call::parse_url(line.url.substr(0, slash));
+  if (!url.ok()) return url.take_error().in("URL");
+  std::string target = slash == std::string::npos ? "/" : line.url.substr(slash);
+  target = target.substr(0, target.find('#'));
+  if (!target.starts_with('/')) target.insert(0, "/");
+  HF_TRY(out.plan, read_plan(line));
+  HF_TRY(out.capacity, read_capacity(line));
+  HF_TRY(out.options.requests, read_all_requests(line, target, (*url).authority()));
+  HF_TRY(const adapters::Addresses addresses, adapters::system_lookup((*url).host));
+  HF_TRY_VOID(check_consent((*url).host, addresses, line.consent));
+  out.shown = call::format_url(*url) + target.substr(0, target.find('?'));
+  for (const auto& address : addresses)
+    out.addresses.push_back(address.to_string());
+  out.options.target.port = (*url).port;
+  out.options.target.host = (*url).host;
+  if ((*url).tls) {
+    out.options.target.tls.emplace();
+    out.options.target.tls->ca = line.ca;
+  }
+  out.options.threads = line.threads;
+  out.options.connections = line.connections;
+  out.options.timeout = out.plan.timeout;
+  return out;
+}
+
+// One request before any load: a typing error is not found out by a thousand failures.
+Result<void> try_once(adapters::LoadGenerator& generator, const std::string& shown) {
+  load::ArrivalPlan one;
+  one.begin = adapters::LoadGenerator::now();
+  one.length = Duration::millis(1);
+  one.first_rate = one.last_rate = 1;
+  generator.begin(one, Duration::seconds(1));
+  while (!generator.quiet() && !stop_asked())
+    rest(Duration::millis(5));
+  load::Tally sum;
+  for (const load::Slice& slice : generator.slices())
+    sum.merge(slice.tally);
+  for (std::size_t i = 0; i < load::kFailures; ++i) {
+    if (sum.failures[i] == 0) continue;
+    return fail(ErrorKind::unavailable, fmt::format("{}: the first request failed: {}", shown,
+                                                    in_words(static_cast<load::Failure>(i))));
+  }
+  if (sum.bad_statuses() > 0) {
+    std::fputs(fmt::format("holdfast: the first request was answered {}: is this what you want to "
+                           "measure?\n",
+                           sum.statuses.rbegin()->first)
+                   .c_str(),
+               stderr);
+  }
+  return {};
+}
+
+// On the first address of the target that takes the first request: "localhost" is two, and many
+// servers listen on one.
+Result<std::unique_ptr<adapters::LoadGenerator>> reach(Prepared& prepared) {
+  Error last = fail(ErrorKind::unavailable, "no address");
+  for (const std::string& address : prepared.addresses) {
+    prepared.options.target.address = address;
+    HF_TRY(auto generator, adapters::LoadGenerator::make(prepared.options));
+    auto tried = try_once(*generator, prepared.shown);
+    if (tried.ok()) return generator;
+    last = tried.take_error();
+  }
+  return last;
+}
+
+// Where a Holdfast is named that stands before the server. A null pointer: none is.
+Result<std::unique_ptr<LoadFront>> watch_front(const LoadOptionsLine& line) {
+  const AdminHints& hints = line.front;
+  if (hints.admin.empty() && hints.config.empty() && hints.token_file.empty())
+    return std::unique_ptr<LoadFront>();
+  return LoadFront::begin(hints);
+}
+
+// What the front saw, and what the rate means. Puts the traffic that it saw into `asked`.
+void tell_meaning(const LoadFront* front, load::CapacityAsked& asked, Instant began,
+                  load::RunResult& run) {
+  const load::StepResult* step = load::telling_step(run);
+  if (front != nullptr && step != nullptr) {
+    const Instant from = began + step->begin;
+    run.front = front->finding(from, from + step->length + Duration::seconds(1));
+    if (!asked.traffic && front->traffic() > 0) {
+      asked.traffic = front->traffic();
+      asked.traffic_from = "the mean since that Holdfast was started";
+    }
+  }
+  const bool limited = run.verdict.limit == load::Limit::generator;
+  const double rate = run.mode == "rate" && run.objective.empty() && !limited && step != nullptr
+                          ? step->throughput
+                          : run.kept;
+  run.capacity = load::capacity_of(
+      rate, asked, run.front ? run.front->attempts_per_call : std::map<std::string, double>{});
+}
+
+Result<void> write_plan(const LoadOptionsLine& line, const load::CapacityAsked& asked,
+                        const load::RunResult& run) {
+  if (line.apply.empty()) return {};
+  std::string upstream = line.upstream;
+  if (upstream.empty() && run.front) upstream = run.front->upstream;
+  if (upstream.empty() && run.front && run.front->attempts_per_call.size() == 1)
+    upstream = run.front->attempts_per_call.begin()->first;
+  if (upstream.empty()) upstream = "server";
+  auto plan = load::plan_yaml(run, upstream, asked);
+  if (!plan.ok()) return plan.take_error().in("--apply");
+  return write_whole(line.apply, *plan);
+}
+
+// One screen that is drawn over itself on a terminal, else lines.
+class Live {
+ public:
+  explicit Live(std::string target)
+      : target_(std::move(target)), terminal_(::isatty(STDERR_FILENO) == 1), lines_(terminal_) {}
+
+  void show(const LoadStatus& status) {
+    if (!terminal_) {
+      for (; told_ < status.run->steps.size(); ++told_)
+        std::fputs((step_line(status.run->steps[told_]) + "\n").c_str(), stderr);
+      return lines_.show(load_line(status));
+    }
+    const Instant now = mono_now();
+    if (last_ && now - *last_ < Duration::millis(100)) return;
+    last_ = now;
+    winsize size{};
+    const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    draw(load_screen(status, target_, known ? size.ws_col - 1 : 100));
+  }
+  void clear() { draw({}); }
+
+ private:
+  void draw(const std::string& screen) {
+    std::string out = drawn_ > 0 ? fmt::format("\033[{}A\r\033[J", drawn_) : std::string{};
+    drawn_ = std::count(screen.begin(), screen.end(), '\n');
+    out += screen;
+    std::fputs(out.c_str(), stderr);
+    std::fflush(stderr);
+  }
+
+  std::string target_;
+  bool terminal_;
+  Progress lines_;
+  std::optional<Instant> last_;
+  std::ptrdiff_t drawn_ = 0;
+  std::size_t told_ = 0;
+};
+
+int code_of(const load::RunResult& run) {
+  if (run.verdict.limit == load::Limit::generator) return kLoadNoVerdict;
+  if (run.end) {
+    const bool ended = *run.end == load::SearchEnd::found || *run.end == load::SearchEnd::unbroken;
+    return ended || run.stopped ? kLoadDone : kLoadBroken;
+  }
+  return run.verdict.limit == load::Limit::none ? kLoadDone : kLoadBroken;
+}
+
+}  // namespace
+
+int run_load_command(const LoadOptionsLine& line) {
+  auto prepared = prepare(line);
+  if (!prepared.ok()) {
+    const bool typed = prepared.error().kind == ErrorKind::invalid;
+    return complain(prepared.error().context, typed ? kLoadBadLine : kLoadFailed);
+  }
+  catch_stop();
+  auto generator = reach(*prepared);
+  if (!generator.ok()) return complain(generator.error().context, kLoadFailed);
+  auto front = watch_front(line);
+  if (!front.ok()) return complain(front.error().context, kLoadFailed);
+
+  load::RunResult run;
+  run.version = HOLDFAST_VERSION;
+  run.target = (*prepared).shown;
+  run.started = adapters::SystemClock().read().wall;
+  Live live((*prepared).shown);
+  const Instant began = run_load((*prepared).plan, **generator,
+                                 [&](const LoadStatus& status) { live.show(status); }, run);
+  live.clear();
+  tell_meaning((*front).get(), (*prepared).capacity, began, run);
+  std::fputs((line.json ? load_json(run) + "\n" : load_summary(run)).c_str(), stdout);
+  // Told in any case: what cannot be written beside it is a line on standard error.
+  int code = code_of(run);
+  const auto planned = write_plan(line, (*prepared).capacity, run);
+  if (!planned.ok()) code = complain(planned.error().context, kLoadFailed);
+  if (line.report.empty()) return code;
+  const auto written = write_whole(line.report, load::report_html(run));
+  return written.ok() ? code : complain(written.error().context, kLoadFailed);
+}
+
+namespace {
+
+void add_target_options(CLI::App& command, LoadOptionsLine& line) {
+  command.add_option("url", line.url, "what to load: http:// or https://, host, port and path")
+      ->option_text("URL");
+  command.add_option("--requests", line.requests,
+                     "a file of requests, one JSON object a line, sent in turn");
+  command.add_option("--method", line.method, "instead of GET, or of POST with a body");
+  command.add_option("--header", line.headers, "'Name: value', in every request; several times");
+  command.add_option("--body", line.body, "of the request; @FILE reads it from there");
+  command.add_option("--ca", line.ca, "PEM of the authority to trust instead of the system's");
+  command.add_option("--yes-i-own-this-target", line.consent,
+                     "HOST: required where the target is not this machine");
+}
+
+void add_compare(CLI::App& command, LoadCompareLine& line, int& code) {
+  CLI::App* compare = command.add_subcommand(
+      "compare",
+      "Whether a run was better than the one before, worse, or whether that cannot be told.\n\n"
+      "Examples:\n"
+      "  holdfast load http://127.0.0.1:8080/ --rate 500/s --json > before.json\n"
+      "  holdfast load http://127.0.0.1:8080/ --rate 500/s --json > after.json\n"
+      "  holdfast load compare before.json after.json\n"
+      "Exit code: 0 better or the same; 1 a file cannot be used; 2 a wrong command line; 3 worse;\n"
+      "4 cannot tell.");
+  compare->add_option("before", line.before, "a result of --json")->required()->option_text("FILE");
+  compare->add_option("after", line.after, "another")->required()->option_text("FILE");
+  compare->add_flag("--json", line.json, "one JSON object, for scripts");
+  compare->callback([&line, &code] { code = run_load_compare(line); });
+}
+
+void add_rate_options(CLI::App& command, LoadOptionsLine& line) {
+  command.add_option("--rate", line.rate, "one rate, such as 500/s, however slow the answers are");
+  command.add_option("--ramp-from", line.ramp_from, "from this rate to --rate in a straight line");
+  command.add_option("--duration", line.duration, "of the one rate")->capture_default_str();
+  command.add_flag("--find", line.find, "find the rate at which the objective breaks");
+  command.add_option("--objective", line.objective,
+                     "percentiles from when requests were due: 'p99<200ms, p50<20ms'");
+  command.add_option("--errors", line.errors, "at most this share of errors: '<0.1%'");
+  command.add_option("--start", line.start, "the first rate of --find")->capture_default_str();
+  command.add_option("--max-rate", line.max_rate, "the last one")->capture_default_str();
+  command.add_option("--step", line.step, "time at each rate of --find, at least")
+      ->capture_default_str();
+  command.add_option("--hold", line.hold, "time at what was found")->capture_default_str();
+  command.add_option("--tolerance", line.tolerance, "how close --find comes")
+      ->capture_default_str();
+  command.add_flag("--poisson", line.poisson, "random gaps, as of many users; else even ones");
+  command.add_option("--seed", line.seed, "of the gaps")->capture_default_str();
+  command.add_option("--timeout", line.timeout, "of a request, from when it was due")
+      ->capture_default_str();
+  command.add_option("--threads", line.threads, "that make the load")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  command.add_option("--connections", line.connections, "at most at a time")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100'000));
+  add_where(command, line.front);
+  command.add_option("--traffic", line.traffic,
+                     "requests a second that there are now, for the headroom");
+  command.add_option("--growth", line.growth, "of the traffic, a month")->capture_default_str();
+  command.add_option("--prices", line.prices, "a file of prices, for the cost of a million calls");
+  command.add_option("--apply", line.apply,
+                     "write a plan to this file (YAML): concurrency, rate, limit, autoscaling");
+  command.add_option("--upstream", line.upstream, "the upstream that the plan is for");
+  command.add_flag("--json", line.json, "the result as one JSON object, to be kept and compared");
+  command.add_option("--report", line.report, "write a page with plots to this file (HTML)");
+}
+
+}  // namespace
+
+void add_load_commands(CLI::App& app, LoadLines& lines, int& code) {
+  CLI::App* command = app.add_subcommand(
+      "load",
+      "How much a server takes, and what gives way first.\n\n"
+      "Requests leave at the times of a schedule, however slow the answers are, and each counts\n"
+      "from when it was due: a server that stands still cannot hide it.\n\n"
+      "Examples:\n"
+      "  holdfast load http://127.0.0.1:8080/ --rate 500/s --duration 30s\n"
+      "  holdfast load http://127.0.0.1:8080/ --find --objective 'p99<200ms' --errors '<0.1%'\n"
+      "  holdfast load http://127.0.0.1:8080 --requests sample.ndjson --rate 200/s --poisson\n"
+      "  holdfast load https://shop.internal/ --rate 50/s --yes-i-own-this-target shop.internal\n"
+      "  holdfast load http://127.0.0.1:8080/ --rate 500/s --json > a.json\n"
+      "  holdfast load compare a.json b.json\n"
+      "Exit code: 0 done, and an objective was kept or a breaking point found; 1 no connection, "
+      "or\n"
+      "a file cannot be used; 2 a wrong command line, or a target without consent; 3 the "
+      "objective\n"
+      "was broken; 4 the generator was the limit: there is no verdict.\n"
+      "docs/load.md tells what each number and each verdict means.");
+  add_target_options(*command, lines.load);
+  add_rate_options(*command, lines.load);
+  add_compare(*command, lines.compare, code);
+  command->callback([command, &lines, &code] {
+    if (!command->get_subcommands().empty()) return;
+    if (lines.load.url.empty()) throw CLI::RequiredError("URL");
+    code = run_load_command(lines.load);
+  });
+}
+
+}  // namespace hf::app
