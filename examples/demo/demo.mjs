@@ -1,13 +1,16 @@
-// ./x demo [NAME] [--list] [--seed N] [--orders N] [--json]: plays of real processes, counted.
+// ./x demo [NAME] [--list] [--seed N] [--orders N] [--short] [--json]: plays of real processes,
+// counted.
 import { parseArgs } from 'node:util'
+import * as notify from './notify.mjs'
 import * as payment from './payment.mjs'
+import * as surge from './surge.mjs'
 import * as twice from './twice.mjs'
 
-const ACTS = { payment, twice }
+const ACTS = { payment, twice, notify, surge }
 
 function usage(text) {
   console.error(`demo: ${text}\nusage: ./x demo [${Object.keys(ACTS).join(' | ')}] [--list]`
-    + ' [--seed N] [--orders N] [--json]')
+    + ' [--seed N] [--orders N] [--short] [--json]')
   process.exit(2)
 }
 
@@ -19,6 +22,7 @@ function readArgs() {
         list: { type: 'boolean' },
         seed: { type: 'string', default: '7' },
         orders: { type: 'string' },
+        short: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
     })
@@ -42,10 +46,15 @@ if (values.list) {
   for (const [act, { about }] of Object.entries(ACTS)) console.log(`${act.padEnd(10)} ${about}`)
 } else if (!Object.hasOwn(ACTS, name)) {
   usage(`no act ${name}`)
+} else if (values.orders && !ACTS[name].orders) {
+  usage(`${name} has no number of orders`)
+} else if (values.short && !ACTS[name].short) {
+  usage(`${name} has no short form; give it fewer --orders`)
 } else {
   const good = await ACTS[name].play({
     seed: number('seed', values.seed, 1, 2 ** 32 - 1),
-    orders: number('orders', values.orders ?? String(ACTS[name].orders), 1, 5000),
+    orders: number('orders', values.orders ?? String(ACTS[name].orders ?? 1), 1, 5000),
+    short: values.short,
     json: values.json,
   }).catch(error => {
     console.error(`demo: ${error.message}`)

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { visit } from './customer.mjs'
+import { numbers } from './numbers.mjs'
 import { folder, start } from './processes.mjs'
 import { columns, quiet, show } from './screen.mjs'
 import { tally } from './tally.mjs'
@@ -119,15 +120,4 @@ async function ask(url, body) {
   const answer = await fetch(url, body && { method: 'POST', body: JSON.stringify(body) })
   if (!answer.ok) throw new Error(`${url}: ${answer.status} ${await answer.text()}`)
   return answer.json()
-}
-
-// Mulberry32, so that customers of one seed hesitate alike in both runs.
-function numbers(seed) {
-  let state = seed >>> 0
-  return () => {
-    state = state + 0x6d2b79f5 >>> 0
-    let t = Math.imul(state ^ state >>> 15, state | 1)
-    t ^= t + Math.imul(t ^ t >>> 7, t | 61)
-    return ((t ^ t >>> 14) >>> 0) / 2 ** 32
-  }
 }

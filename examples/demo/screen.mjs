@@ -15,6 +15,11 @@ export function show(name, state) {
       + `  failed pages ${String(state.failed).padStart(3)}  ${String(seconds).padStart(3)} s`
       + `  ${state.down ? 'OUTAGE' : state.note}`
   }
+  return live(line)
+}
+
+// Draws what line() returns again and again, until end().
+export function live(line) {
   const draw = () => process.stdout.write(terminal ? `\r\x1b[K${line()}` : `${line()}\n`)
   const timer = setInterval(draw, terminal ? PERIOD_MS.terminal : PERIOD_MS.plain)
   return {
@@ -42,6 +47,11 @@ export function table(head, rows) {
     `  ${what.padEnd(15)}${String(a).padStart(9)}${String(b).padStart(19)}   ${meaning}`.trimEnd())
     .join('\n')
 }
+
+// rows of a name and cells, each column as wide as the others.
+export const grid = rows => rows.map(([name, ...cells]) =>
+  `  ${name.padEnd(15)}${cells.map(cell => String(cell).padStart(10)).join('')}`.trimEnd())
+  .join('\n')
 
 export function columns(straight, through) {
   const seconds = ms => `${(ms / 1000).toFixed(1)} s`

@@ -1,4 +1,5 @@
 // What happened, by the provider's own ledger, against what the shop told its customers.
+import { quantile } from './numbers.mjs'
 
 // effects and requests: of the sandbox's GET /_ledger. visits: what customer.mjs returns.
 export function tally(visits, { effects, requests }) {
@@ -45,9 +46,4 @@ function byOrder(effects) {
     found.set(order, [...(found.get(order) ?? []), effect])
   }
   return found
-}
-
-function quantile(values, q) {
-  const sorted = values.toSorted((a, b) => a - b)
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0)
 }
