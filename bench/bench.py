@@ -291,6 +291,8 @@ def main():
     args.add_argument("--rate", type=int, default=2000, help="a second, of all active ones")
     args.add_argument("--pending", type=int, metavar="N",
                       help="instead: durable calls while N held ones wait")
+    args.add_argument("--generator", action="store_true",
+                      help="instead: `holdfast load` beside wrk")
     args.add_argument("--micro", action="store_true", help="instead: the pieces of a call's path")
     args.add_argument("--json", help="write the figures to this file")
     args = args.parse_args()
@@ -301,6 +303,8 @@ def main():
             sys.exit(f"bench: {tool} is not installed; `./x bench` installs it")
     if args.pending:
         return pending.run(args)
+    if args.generator:
+        return generator.run(args)
     directory = tempfile.mkdtemp(prefix="holdfast-bench-")
     running = []
 
@@ -386,5 +390,6 @@ def main():
 
 
 if __name__ == "__main__":
-    import pending  # which takes its parts from here
+    import generator  # these take their parts from here
+    import pending
     main()

@@ -1,12 +1,14 @@
 // What the pieces of a call's path cost, one by one: nanoseconds and allocations. Allocations are
 // exact, so `bench/micro_test.py` holds each piece to a bound; times belong to the machine.
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 
 #include "base/hash_map.h"
 #include "bench/allocations.h"
 #include "bench/held_path.h"
 #include "call/squeeze.h"
 #include "http1/head.h"
+#include "traffic/limiter.h"
 
 namespace hf {
 namespace {
@@ -90,6 +92,46 @@ void step_a_held_call(benchmark::State& state) {
     benchmark::DoNotOptimize(path.hold_and_deliver(n++));
 }
 BENCHMARK(step_a_held_call);
+
+// A live call without a key, from its head to its answer: intake, gate, answer.
+void step_live_calls(benchmark::State& state, std::string_view upstream) {
+  bench::HeldPath path(std::string("upstreams: { back: { url: 'http://127.0.0.1:9'") +
+                       std::string(upstream) + " } }\nroutes: [ { path: /, upstream: back } ]\n");
+  call::IncomingHead head = bench::HeldPath::incoming(kHead, 512);
+  std::erase_if(head.fields, [](const Field& field) { return field.name == "Idempotency-Key"; });
+  head.method = "GET";
+  head.has_body = false;
+  std::uint64_t n = 0;
+  engine::Effects effects;
+  const Allocations counted(state);
+  for (auto _ : state) {
+    n += 1;
+    path.now.mono = path.now.mono + Duration::micros(100);
+    auto taken = path.intake->on_head(head);
+    path.engine->step(
+        engine::CallArrived{ExchangeId{n}, std::get<call::Streamed>(std::move(taken)).call,
+                            CallId::make(path.now.wall, n, n)},
+        path.now, effects);
+    const auto& start = std::get<engine::StartAttempt>(effects.actions.back().what);
+    call::AttemptOutcome outcome;
+    outcome.evidence = call::Evidence::answer_complete;
+    outcome.head.status = 200;
+    outcome.phases.head = Duration::micros(80);
+    const AttemptId id = start.id;
+    effects.actions.clear();
+    path.engine->step(engine::AttemptEnded{id, std::move(outcome), true}, path.now, effects);
+    effects.actions.clear();
+  }
+}
+void step_a_live_call(benchmark::State& state) {
+  step_live_calls(state, "");
+}
+BENCHMARK(step_a_live_call);
+
+void step_a_live_call_with_a_learnt_limit(benchmark::State& state) {
+  step_live_calls(state, ", concurrency: { adaptive: true }");
+}
+BENCHMARK(step_a_live_call_with_a_learnt_limit);
 
 void encode_a_held_call(benchmark::State& state) {
   Path path;
@@ -176,6 +218,54 @@ void remember_and_forget(benchmark::State& state) {
   }
 }
 BENCHMARK(remember_and_forget);
+
+// A million clients that one limit remembers, and some of their requests.
+struct ManyClients {
+  ManyClients() {
+    std::uint64_t dice = 1;
+    for (int i = 0; i < 2'000'000; ++i) {
+      dice = dice * 6364136223846793005U + 1442695040888963407U;
+      const auto bits = static_cast<std::uint32_t>(dice >> 44);
+      call::IncomingHead& head = heads[static_cast<std::size_t>(i) % heads.size()];
+      head.client_address =
+          fmt::format("10.{}.{}.{}:4711", bits >> 16, (bits >> 8) & 255, bits & 255);
+      head.target = "/v1/charges";
+      head.method = "POST";
+      limiter.on_head(head, now, false);
+    }
+  }
+  static call::TrafficSettings settings() {
+    call::LimitSettings limit;
+    limit.name = "api";
+    limit.by = {{}};
+    limit.rate = Rate{1, Duration::minutes(10)};
+    limit.burst = 1;
+    call::TrafficSettings out;
+    out.limits.push_back(limit);
+    out.keys_max = 2'000'000;
+    return out;
+  }
+  Instant now{1'000'000'000};
+  traffic::Limiter limiter{settings(), {1, 2, 3}};
+  std::vector<call::IncomingHead> heads = std::vector<call::IncomingHead>(4096);
+};
+
+void judge_by_a_limit(benchmark::State& state) {
+  static ManyClients clients;
+  std::size_t next = 0;
+  {
+    const Allocations counted(state);
+    for (auto _ : state) {
+      clients.now = clients.now + Duration::micros(200);
+      const auto& head = clients.heads[next++ & 4095];
+      benchmark::DoNotOptimize(clients.limiter.on_head(head, clients.now, false));
+    }
+  }
+  const traffic::LimitTable& table = clients.limiter.table();
+  state.counters["clients"] = static_cast<double>(table.size());
+  state.counters["megabytes"] = static_cast<double>(table.bytes()) / 1e6;
+}
+BENCHMARK(judge_by_a_limit);
 
 }  // namespace
 }  // namespace hf

@@ -19,7 +19,7 @@ endif()
 
 add_executable(holdfast-static EXCLUDE_FROM_ALL src/app/main.cc packaging/static_parts.cc)
 set(parts "")
-foreach(layer app review config sandbox adapters control runtime engine call policy http1 base)
+foreach(layer app review config sandbox adapters control runtime traffic stale engine call policy load http1 base)
   list(APPEND parts $<TARGET_FILE:hf_${layer}>)
   add_dependencies(holdfast-static hf_${layer})
 endforeach()

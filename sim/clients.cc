@@ -95,6 +95,7 @@ std::string SimClients::forbidden(const std::string& body) const {
 void SimClients::note_sent(const std::string& body) {
   Order* order = order_of(body);
   if (order == nullptr) return;
+  note_crowd_sent(body);
   const Now now = true_now();
   if (!order->first_sent) order->first_sent = now;
   if (order->not_before && order->first_asked) {
@@ -134,6 +135,10 @@ void SimClients::ask(std::size_t index) {
 
 void SimClients::add_asks(const Order& order, Fields& fields) {
   if (!order.line.empty()) fields.push_back({"Holdfast-Order", order.line});
+  if (order.importance) {
+    const auto name = call::to_string(static_cast<call::CallClass>(*order.importance));
+    fields.push_back({"X-Class", std::string(name)});
+  }
   if (order.urgency) fields.push_back({"Priority", "u=" + std::to_string(*order.urgency)});
   const auto seconds = [&fields](const char* name, const std::optional<Duration>& value) {
     if (value) fields.push_back({name, std::to_string(value->ceil_seconds())});
@@ -182,6 +187,7 @@ void SimClients::go(std::size_t index, Kind kind, bool must_be_answered) {
   if (kind == Kind::changed_body) body = "changed " + body;
   if (kind == Kind::other_owner) body = "stranger " + body;
   const call::IncomingHead head = head_of(order, kind, body);
+  note_crowd_asks(order, body);
   const ExchangeId id{next_++};
   if (trace_ && kind == Kind::order) {
     trace_("asks " + order.method + " " + order.target + " line '" + order.line + "' prefer '" +
@@ -269,6 +275,8 @@ void SimClients::aside_perhaps(std::size_t index) {
 
 void SimClients::cut_all() {
   events_ = nullptr;
+  crowd_.clear();
+  crowd_shed_.clear();
   const auto cut = std::exchange(open_, {});
   for (const auto& [id, exchange] : cut) {
     orders_[exchange.order].open_exchanges -= 1;

@@ -44,6 +44,7 @@ struct Order {
   std::optional<Duration> not_before;
   std::optional<Duration> deadline;
   std::optional<int> urgency;
+  std::optional<int> importance;  // at a crowded upstream: call::CallClass
 
   int tries = 0;
   bool done = false;  // has an answer to believe, or gave up
@@ -182,6 +183,11 @@ class SimClients final : public ports::Clients {
   static constexpr int kTriesMax = 60;
   void come_back(std::size_t order);
   void check_calm(const Order& order, const Told& told);
+  // crowd.cc
+  void note_crowd_asks(const Order& order, const std::string& body);
+  void note_crowd_sent(const std::string& body);
+  void check_crowd(const Order& order, const std::string& body, const std::string& answer,
+                   const std::string& effect);
   void come_as_a_crowd(std::size_t order);
   void count_crowd(std::size_t order);
   void check_effect(Order& order, const Told& told);
@@ -207,6 +213,19 @@ class SimClients final : public ports::Clients {
   Questions questions_;
   std::set<CallId> alerted_;
   std::map<std::string, int> held_in_a_row_;  // by the route's upstream, since a live one
+  // At a crowded upstream, in this life.
+  struct CrowdTry {
+    int rank = 0;
+    Instant asked;
+    std::optional<Instant> sent;
+  };
+  struct CrowdShed {
+    int rank = 0;
+    Instant at;
+    bool by_class = false;
+  };
+  std::map<std::string, CrowdTry> crowd_;  // by body
+  std::vector<CrowdShed> crowd_shed_;
   bool leaving_ = true;
   bool asks_ = true;
   bool retires_ = false;

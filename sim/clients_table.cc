@@ -29,12 +29,13 @@ bool among(const std::string& code, std::initializer_list<std::string_view> code
 }  // namespace
 
 std::string upstream_of_target(const std::string& target) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kRoutes = {{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kRoutes = {{
       {"/plain", "plain"},
       {"/stream/", "plain"},
       {"/asked", "asked"},
       {"/llm/", "llm"},
       {"/calm/", "calm"},
+      {"/crowd/", "crowded"},
       {"/", "keyed"},
   }};
   for (const auto& [prefix, upstream] : kRoutes) {

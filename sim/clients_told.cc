@@ -106,6 +106,7 @@ void SimClients::told_of_order(const Told& told) {
   check_effect(order, told);
   check_key_table(order, told);
   if (order.target.starts_with("/calm/")) check_calm(order, told);
+  if (order.importance) check_crowd(order, told.open.body_sent, told.body, told.effect);
   check_durable(told);
   const bool by_lookup = told.status == 200 && told.effect == "applied";
   const bool final = told.code.empty() && (told.effect.empty() || by_lookup) && told.status < 500 &&

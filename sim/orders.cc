@@ -59,6 +59,7 @@ void World::place_all_kinds(Prng& prng) {
     order.crowd = live && order.method == "POST" && i < 40 && prng.chance(1, 40);
     place(std::move(order), Duration::millis(prng.between(0, 60'000)));
   }
+  place_crowd(prng.fork("crowd"));
   constexpr Way kLast[] = {{"/live/", true, true},
                            {"/plain-live/", true, true},
                            {"/asked-live/", true, false},
@@ -75,6 +76,26 @@ void World::place_all_kinds(Prng& prng) {
     place(std::move(order), kWellAgain);
   }
   verdict_.calls = count + std::size(kLast);
+}
+
+// In half of the worlds, once or twice: more in a second or two than a crowded upstream bears.
+void World::place_crowd(Prng prng) {
+  const auto bursts = prng.chance(1, 2) ? 0 : prng.between(1, 2);
+  for (std::int64_t burst = 0; burst < bursts; ++burst) {
+    const std::int64_t from = prng.between(1'000, 50'000);
+    const std::int64_t lasts = prng.between(300, 3'000);
+    const auto count = prng.between(30, 120);
+    for (std::int64_t i = 0; i < count; ++i) {
+      Order order;
+      order.name = "crowd-" + std::to_string(burst) + "-" + std::to_string(i);
+      order.target = "/crowd/" + order.name;
+      order.keyed = false;
+      order.repeatable = true;
+      order.importance = static_cast<int>(prng.between(0, 3));
+      if (prng.chance(1, 3)) order.owner = "market";
+      place(std::move(order), Duration::millis(from + prng.between(0, lasts)));
+    }
+  }
 }
 
 void World::place_few(Prng& prng) {

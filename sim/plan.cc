@@ -297,7 +297,7 @@ void draw_limits(Prng prng, call::Settings& settings) {
 // is left out for so short that it comes back within the world's troubles.
 void draw_addresses(Prng prng, call::Settings& settings) {
   for (auto& [name, upstream] : settings.upstreams) {
-    if (name == kCalm) continue;
+    if (name == kCalm || name == kCrowded) continue;
     auto wide = std::make_shared<call::UpstreamSettings>(*upstream);
     if (prng.chance(1, 2)) {
       const auto more = prng.between(1, 2);
@@ -315,10 +315,43 @@ void draw_addresses(Prng prng, call::Settings& settings) {
 
 }  // namespace
 
+namespace {
+
+// A few at a time, as many as are declared or learnt; what a request says of its class counts.
+void add_crowded(Prng prng, call::Settings& settings) {
+  auto upstream = std::make_shared<call::UpstreamSettings>();
+  upstream->name = std::string(kCrowded);
+  upstream->urls = {{false, upstream->name + ".test", 80, ""}};
+  upstream->idempotency.mode = call::Mode::repeatable;
+  upstream->concurrency = static_cast<int>(prng.between(2, 8));
+  if (prng.chance(1, 2)) upstream->adaptive = call::AdaptiveSettings{1, 2};
+  upstream->overload.emplace();
+  upstream->overload->target = Duration::millis(prng.between(5, 100));
+  settings.upstreams.emplace(upstream->name, std::move(upstream));
+  auto route = std::make_shared<call::RouteSettings>();
+  route->path = "/crowd/";
+  route->upstream = std::string(kCrowded);
+  route->wait = Duration::seconds(prng.between(2, 10));
+  route->importance.at_most = call::CallClass::critical;
+  using call::CallClass;
+  for (const CallClass lower : {CallClass::optional, CallClass::low, CallClass::normal}) {
+    route->importance.match.push_back({"X-Class", {std::string(call::to_string(lower))}, lower});
+  }
+  settings.routes.push_back(std::move(route));
+}
+
+void draw_narrows(const Prng& prng, call::Settings& settings) {
+  draw_limits(prng.fork("limits"), settings);
+  draw_addresses(prng.fork("addresses"), settings);
+  add_crowded(prng.fork("crowded"), settings);
+}
+
+}  // namespace
+
 std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
                                                     bool settle_too_short) {
-  const bool asking = edition != Edition::plain;
   auto settings = std::make_shared<call::Settings>();
+  const bool asking = edition != Edition::plain;
   Prng more = prng.fork("asking");
   auto keyed = draw_upstream(prng, "keyed", call::Mode::key);
   if (asking && more.chance(1, 3)) give_lookup(more, *keyed, "/find?key={key}");
@@ -379,8 +412,7 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
     calm->urls = {{false, calm->name + ".test", 80, ""}};
     settings->upstreams.emplace(calm->name, std::move(calm));
     route("/calm/", std::string(kCalm), call::Hold::never)->key.from = business;
-    draw_limits(prng.fork("limits"), *settings);
-    draw_addresses(prng.fork("addresses"), *settings);
+    draw_narrows(prng, *settings);
   }
   draw_callbacks(prng.fork("callbacks"), *settings);
   return settings;
@@ -389,7 +421,8 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
 std::shared_ptr<const call::Settings> draw_change(Prng& prng, const call::Settings& declared) {
   auto changed = std::make_shared<call::Settings>(declared);
   for (auto& [name, upstream] : changed->upstreams) {
-    if (name == kCalm || call::is_callback_upstream(name)) continue;
+    const bool kept = name == kCalm || name == kCrowded || call::is_callback_upstream(name);
+    if (kept) continue;
     auto other = std::make_shared<call::UpstreamSettings>(*upstream);
     if (prng.chance(1, 3)) other->urls.front().host = "moved-" + other->urls.front().host;
     if (prng.chance(1, 6)) other->urls.push_back({false, "more-" + name + ".test", 80, ""});
@@ -401,7 +434,8 @@ std::shared_ptr<const call::Settings> draw_change(Prng& prng, const call::Settin
     upstream = other;
   }
   for (auto& route : changed->routes) {
-    if (route->upstream == kCalm || !prng.chance(1, 3)) continue;
+    const bool kept = route->upstream == kCalm || route->upstream == kCrowded;
+    if (kept || !prng.chance(1, 3)) continue;
     auto other = std::make_shared<call::RouteSettings>(*route);
     if (other->hold == call::Hold::on_failure && prng.chance(1, 2)) other->hold = call::Hold::never;
     other->wait = Duration::seconds(prng.between(0, 10));

@@ -8,6 +8,7 @@ SimUpstream::SimUpstream(Schedule& schedule, Prng prng, UpstreamFaults faults, W
     : schedule_(schedule),
       prng_(prng),
       ill_prng_(prng.fork("ill")),
+      crowd_prng_(prng.fork("crowd")),
       faults_(faults),
       watch_(std::move(watch)),
       wire_(schedule, *this, {.reuses = faults.connections, .timers = faults.connections}) {}

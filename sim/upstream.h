@@ -29,6 +29,8 @@ constexpr Duration kLongestLag = Duration::millis(3000);
 
 // An upstream that is well at all times.
 inline constexpr std::string_view kCalm = "calm";
+// One that is well and slow, and of which too much is asked (sim/crowd.cc).
+inline constexpr std::string_view kCrowded = "crowded";
 
 // Chances in a thousand, per attempt.
 struct UpstreamFaults {
@@ -178,6 +180,9 @@ class SimUpstream final : public ports::Upstream, private SimPeer {
   // calm.cc
   void serve_calm(const Arrival& arrival);
 
+  // crowd.cc
+  void serve_crowded(const Arrival& arrival);
+
   // receiver.cc
   void receive(const Arrived& request, const std::string& webhook);
   void take_callback(const std::string& webhook, const std::string& body);
@@ -197,6 +202,7 @@ class SimUpstream final : public ports::Upstream, private SimPeer {
   Schedule& schedule_;
   Prng prng_;
   Prng ill_prng_;
+  Prng crowd_prng_;
   UpstreamFaults faults_;
   Watch watch_;
   SimWire wire_;

@@ -81,7 +81,7 @@ Passage SimUpstream::pass(const ports::AttemptSpec& spec) {
     passage.token = begin(name);
     watch_(spec, name);
   }
-  const bool calm = spec.upstream->name == kCalm;
+  const bool calm = spec.upstream->name == kCalm || spec.upstream->name == kCrowded;
   const bool refuses = illness_of(spec) == Illness::refuses;
   if (!calm && (down_ || refuses || hit(faults_.refuse_connect))) {
     passage.door = Passage::Door::refuses;
@@ -141,6 +141,7 @@ SimUpstream::Arrived SimUpstream::arrived(const Arrival& arrival) {
 void SimUpstream::on_request(const Arrival& arrival) {
   using Sender = Arrival::Sender;
   if (arrival.spec->upstream->name == kCalm) return serve_calm(arrival);
+  if (arrival.spec->upstream->name == kCrowded) return serve_crowded(arrival);
   const Arrived request = arrived(arrival);
   const ports::AttemptSpec& spec = *arrival.spec;
   if (is_lookup(spec)) {

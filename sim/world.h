@@ -65,6 +65,7 @@ class World {
   void place_orders(Prng& prng);
   void place_all_kinds(Prng& prng);
   void place_few(Prng& prng);
+  void place_crowd(Prng prng);
   [[nodiscard]] Order draw_order(Prng& prng, const Way& way, std::size_t number) const;
   void ask_more(Prng& prng, Order& order) const;
   // world.cc

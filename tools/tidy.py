@@ -25,9 +25,10 @@ BAD_FOLDERS = {"util", "utils", "common", "helper", "helpers", "misc"}
 OWN = {"tools/tidy.py", "tools/tidy_test.py"}
 
 # The deterministic core and what drives it: no clock, no randomness, no thread of its own.
-PURE = {"base", "policy", "http1", "call", "engine", "ports", "runtime"}
+PURE = {"base", "policy", "http1", "load", "call", "engine", "traffic", "stale", "ports",
+        "runtime"}
 SHELL = {"adapters", "sandbox", "app"}
-DECIDES = {"policy", "call", "engine"}
+DECIDES = {"policy", "call", "engine", "traffic", "stale"}
 
 # (layers or None for all, pattern on code without comments and strings, what to use instead)
 BANNED_NAMES = [
@@ -63,7 +64,7 @@ HOMES = [
     (r"boost/(?:asio|beast)\b.*", ("src/adapters/", "src/sandbox/", "src/app/",
                                       BEAST_ORACLE, BARE_LOOP, STEADY_LOAD)),
     (r"openssl/.*", ("src/adapters/", "src/sandbox/", "src/app/", MAC)),
-    (r"sodium\.h|sodium/.*", ("src/call/", "src/adapters/")),
+    (r"sodium\.h|sodium/.*", ("src/call/", "src/traffic/", "src/adapters/")),
     (r"yaml-cpp/.*", ("src/config/", "src/app/")),
     (r"CLI/.*", ("src/app/", "sim/main.cc", "bench/")),
     (r"spdlog/.*", ("src/adapters/", "src/app/")),

@@ -52,6 +52,7 @@ Holdfast. Every command installs what it lacks (Debian packages and npm only).
 
 Examples:
   ./x demo                       both columns of the README, on your machine
+  ./x demo surge                 ten times the traffic; notify: 10,000 users, a slow mail provider
   ./x test policy.               the tests of one layer
   ./x test 'Breaker|Budget'
   ./x build dev hf_call_test && build/dev/hf_call_test --gtest_filter='KeyTable.*'

@@ -73,6 +73,27 @@ TEST(CallsView, Upstreams) {
   EXPECT_EQ(text.find("ADDRESS"), std::string::npos);
 }
 
+TEST(CallsView, UpstreamsWhoseLimitIsLearntOrThatAreWatchedSayHowLoadedTheyAre) {
+  const auto text = show_upstreams(
+      object_of(R"({"upstreams":[{"name":"bank","load":{"limit":24,"queue_delay_ms":120,)"
+                R"("threshold_ms":50,"shed_below":"low","shed":{"optional":{"class-shed":6,)"
+                R"("displaced":1},"low":{"displaced":0}},"learnt":{"baseline_us":10500,)"
+                R"("latency_us":14000,"lesson":"grow"}}},)"
+                R"({"name":"sms","load":{"limit":64,"queue_delay_ms":0,"threshold_ms":null,)"
+                R"("shed_below":null,"shed":{},"learnt":null}}]})"),
+      {});
+  EXPECT_NE(text.find("UPSTREAM  LIMIT  LEARNT BY  BASELINE  LATENCY  QUEUE DELAY  TARGET  "
+                      "REFUSED NOW  SENT AWAY"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("bank      24     grow       10.5ms    14.0ms   120.0ms      50.0ms  "
+                      "below low    optional 7"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("64.0"), std::string::npos);
+  EXPECT_EQ(text.rfind("sms"), text.find("sms")) << "one whose limit is declared says nothing more";
+}
+
 TEST(CallsView, WhichAddressIsLeftOutAndWhy) {
   const auto text = show_upstreams(
       object_of(R"({"upstreams":[{"name":"bank","breaker":"closed","addresses":[)"

@@ -235,6 +235,54 @@ std::string show_addresses(const json::array& upstreams, const ViewOptions& opti
   return any ? "\n" + table.text(false, 0) : std::string();
 }
 
+// "optional 12, low 3", of all rules together.
+std::string shed_of(const json::object& load) {
+  const json::object* classes = object_of(load, "shed");
+  std::string out;
+  if (classes == nullptr) return out;
+  for (const auto& entry : *classes) {
+    const json::object* rules = entry.value().if_object();
+    if (rules == nullptr) continue;
+    std::int64_t all = 0;
+    for (const auto& rule : *rules)
+      all += rule.value().is_int64() ? rule.value().as_int64() : 0;
+    if (all == 0) continue;
+    const std::string name = safe({entry.key().data(), entry.key().size()});
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name, all);
+  }
+  return out.empty() ? "none" : out;
+}
+
+std::string in_ms(const json::object& of, std::string_view key, double unit) {
+  const json::value* value = of.if_contains(key);
+  if (value == nullptr || !value->is_int64()) return {};
+  return fmt::format("{:.1f}ms", static_cast<double>(value->as_int64()) * unit);
+}
+
+// Of upstreams whose limit is learnt, or that are watched for overload.
+std::string show_load(const json::array& upstreams) {
+  Table table({"UPSTREAM", "LIMIT", "LEARNT BY", "BASELINE", "LATENCY", "QUEUE DELAY", "TARGET",
+               "REFUSED NOW", "SENT AWAY"});
+  bool any = false;
+  for (const json::value& value : upstreams) {
+    const json::object* upstream = value.if_object();
+    const json::object* load = upstream == nullptr ? nullptr : object_of(*upstream, "load");
+    if (load == nullptr) continue;
+    const json::object* learnt = object_of(*load, "learnt");
+    const std::string target = in_ms(*load, "threshold_ms", 1);
+    if (learnt == nullptr && target.empty()) continue;
+    any = true;
+    const json::object none;
+    const json::object& of = learnt == nullptr ? none : *learnt;
+    const std::string below = text_of(*load, "shed_below");
+    table.add({text_of(*upstream, "name"), text_of(*load, "limit"), text_of(of, "lesson"),
+               in_ms(of, "baseline_us", 0.001), in_ms(of, "latency_us", 0.001),
+               in_ms(*load, "queue_delay_ms", 1), target,
+               below.empty() || below == "-" ? "none" : "below " + below, shed_of(*load)});
+  }
+  return any ? "\n" + table.text(false, 0) : std::string();
+}
+
 // "3 opened, 2 proxy_refused".
 std::string connections_of(const json::object& proxy) {
   const json::object* connections = object_of(proxy, "connections");
@@ -277,7 +325,8 @@ std::string show_upstreams(const json::object& answer, const ViewOptions& option
                text_of(*one, "retries"), text_of(*one, "became_unknown"), text_of(*one, "died"),
                when(*one, "paused_until", options)});
   }
-  return table.text(false, 0) + show_proxies(*upstreams) + show_addresses(*upstreams, options);
+  return table.text(false, 0) + show_load(*upstreams) + show_proxies(*upstreams) +
+         show_addresses(*upstreams, options);
 }
 
 }  // namespace hf::app

@@ -7,11 +7,15 @@
 
 #include "app/calls_command.h"
 #include "app/explain_command.h"
+#include "app/features_command.h"
 #include "app/health_command.h"
+#include "app/limits_command.h"
+#include "app/load_command.h"
 #include "app/manual.h"
 #include "app/report_command.h"
 #include "app/review_command.h"
 #include "app/serve_command.h"
+#include "app/top_command.h"
 #include "sandbox/sandbox.h"
 
 namespace hf::app {
@@ -30,6 +34,13 @@ void add_serve(CLI::App& app, ServeOptions& options, int& code) {
                       "PATH=URL, without a file; may be given several times");
   command->add_option("--listen", options.listen, "HOST:PORT instead of the configured one");
   command->add_option("--journal", options.journal, "directory instead of the configured one");
+  command->add_option("--record", options.record,
+                      "append a sample of the calls to this file, for `holdfast load --requests`: "
+                      "method and path, never query, body or credentials");
+  command->add_option("--record-share", options.record_share, "of the calls, by chance")
+      ->capture_default_str();
+  command->add_option("--record-header", options.record_headers,
+                      "a field to record too, such as Accept; several times");
   command->callback([&] { code = serve(options); });
 }
 
@@ -169,8 +180,16 @@ int run_commands(int argc, char** argv) {
   ReviewOptions review_options;
   PolicyOptions policy_options;
   add_review_commands(app, review_options, policy_options, code);
+  FeaturesOptions features_options;
+  add_features_command(app, features_options, code);
+  LimitsOptions limits_options;
+  add_limits_command(app, limits_options, code);
+  TopOptions top_options;
+  add_top_command(app, top_options, code);
   ReportOptions report_options;
   add_report_command(app, report_options, code);
+  LoadLines load_lines;
+  add_load_commands(app, load_lines, code);
   add_sandbox(app, sandbox_options, code);
   move_examples_to_footer(app);
   add_pages(app);

@@ -1,17 +1,24 @@
 #include "app/control_wiring.h"
 
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <optional>
 #include <utility>
 
 #include "adapters/http/control_server.h"
 #include "adapters/telemetry/process.h"
 #include "app/alert_wiring.h"
+#include "app/features_wiring.h"
+#include "app/limits_wiring.h"
 #include "app/logging.h"
 #include "app/observed_files.h"
 #include "app/observing.h"
 #include "app/operation_files.h"
+#include "app/stale_wiring.h"
 #include "control/admin.h"
+#include "control/autoscale.h"
 #include "control/health.h"
+#include "control/limits_view.h"
 
 namespace hf::app {
 namespace {
@@ -118,6 +125,7 @@ class ControlWiring::Impl {
   Impl(ControlParts parts, std::shared_ptr<const call::Settings> settings)
       : parts_(std::move(parts)),
         settings_(std::move(settings)),
+        sample_(*parts_.io),
         alerts_(*parts_.io, *parts_.driver, *parts_.clock, parts_.journal, settings_) {}
 
   // What is read without a look at the whole process.
@@ -140,6 +148,10 @@ class ControlWiring::Impl {
     facts.outgoing = facts_of(*parts_.upstream);
     facts.alerts = facts_of(alerts_.alerts());
     if (parts_.observing != nullptr) facts.observed = parts_.observing->counts();
+    for (const auto& [name, demand] : autoscale_.all())
+      facts.demand_permille[name] = demand.demand_permille;
+    if (parts_.limits != nullptr) facts.limits = control::limit_facts(parts_.limits->limiter());
+    if (parts_.stale != nullptr) facts.stale = parts_.stale->facts();
     return facts;
   }
 
@@ -153,6 +165,7 @@ class ControlWiring::Impl {
     options.hasher = parts_.hasher;
     options.now = [this] { return parts_.clock->read().wall; };
     options.alerts = [this] { return alerts_.alerts().json(); };
+    options.traffic = traffic();
     options.fresh_id = parts_.fresh_id;
     options.log = [](std::string_view what, const std::string& detail) {
       log_event(adapters::LogLevel::info, what, detail);
@@ -176,7 +189,8 @@ class ControlWiring::Impl {
 
   Result<std::uint16_t> listen_health(const std::string& address,
                                       const adapters::PassedSocket* passed) {
-    health_.emplace(*parts_.driver, [this] { return facts(); });
+    health_.emplace(
+        *parts_.driver, [this] { return facts(); }, autoscale_);
     health_server_.emplace(*parts_.io, [this](const ports::ControlRequest& request,
                                               const ports::ControlRespond& respond) {
       health_->handle(request, respond);
@@ -184,7 +198,36 @@ class ControlWiring::Impl {
     return health_server_->listen(address, passed);
   }
 
+  control::TrafficAdmin traffic() {
+    control::TrafficAdmin out;
+    out.autoscale = [this] { return control::autoscale_json(autoscale_); };
+    if (parts_.limits != nullptr) {
+      out.limits = [this] { return parts_.limits->json(); };
+      out.lift = [this](std::string_view limit, std::string_view client) {
+        return parts_.limits->limiter().lift(limit, client);
+      };
+    }
+    if (parts_.features != nullptr) {
+      out.features = [this] { return parts_.features->json(); };
+      out.set_feature = [this](const std::string& name, const std::string& body) {
+        return parts_.features->set(name, body);
+      };
+      out.release_feature = [this](const std::string& name) {
+        return parts_.features->release(name);
+      };
+    }
+    return out;
+  }
+
   void set_draining() { draining_ = true; }
+
+  void sample() {
+    autoscale_.sample(parts_.driver->stats(), parts_.clock->read().mono);
+    sample_.expires_after(std::chrono::seconds(1));
+    sample_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) sample();
+    });
+  }
 
  private:
   // Without a route that observes there is still what earlier ones saw.
@@ -199,6 +242,8 @@ class ControlWiring::Impl {
 
   ControlParts parts_;
   std::shared_ptr<const call::Settings> settings_;
+  boost::asio::steady_timer sample_;
+  control::Autoscale autoscale_;
   AlertWiring alerts_;
   bool draining_ = false;
   std::optional<control::Admin> admin_;
@@ -208,7 +253,9 @@ class ControlWiring::Impl {
 };
 
 ControlWiring::ControlWiring(ControlParts parts, std::shared_ptr<const call::Settings> settings)
-    : impl_(std::make_unique<Impl>(std::move(parts), std::move(settings))) {}
+    : impl_(std::make_unique<Impl>(std::move(parts), std::move(settings))) {
+  impl_->sample();
+}
 ControlWiring::~ControlWiring() = default;
 Result<std::uint16_t> ControlWiring::listen_admin(const std::string& address,
                                                   const adapters::PassedSocket* passed) {

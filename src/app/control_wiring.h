@@ -20,7 +20,10 @@
 
 namespace hf::app {
 
+class FeaturesWiring;
+class LimitsWiring;
 class Observing;
+class StaleWiring;
 
 // All outlive the wiring.
 struct ControlParts {
@@ -31,6 +34,9 @@ struct ControlParts {
   ports::Clock* clock = nullptr;
   adapters::RocksdbJournal* journal = nullptr;  // null: none is needed
   Observing* observing = nullptr;               // null: no route only observes
+  LimitsWiring* limits = nullptr;               // null: there are none
+  FeaturesWiring* features = nullptr;           // the same
+  StaleWiring* stale = nullptr;                 // null: no route keeps answers
   std::string token;                            // of the admin API
   std::optional<call::Hasher> hasher;           // of client data, as the intake's
   bool fresh = false;                           // the journal was empty at this start

@@ -11,6 +11,7 @@
 #include "app/calls_view.h"
 #include "app/explain_view.h"
 #include "app/json_view.h"
+#include "base/html.h"
 #include "base/quantity.h"
 
 namespace hf::app {
@@ -45,32 +46,6 @@ svg { width: 100%; height: auto; border: 1px solid #e3e7ed; background: #fbfcfd;
 svg text { font: 12px ui-monospace, "DejaVu Sans Mono", monospace; fill: #1c2430; }
 @media print { body { margin: 0; max-width: none; } }
 )css";
-
-std::string html(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 // JSON inside a script element: nothing in it may end the element. The data stay the same JSON.
 std::string embedded(std::string_view data) {
@@ -150,9 +125,9 @@ class Drawing {
       y += kLaneHigh;
     }
     const std::string from = format_clock(*first_);
-    out += fmt::format("<text x=\"{}\" y=\"{}\">{}</text>\n", kLeft, high - 8, html(from));
+    out += fmt::format("<text x=\"{}\" y=\"{}\">{}</text>\n", kLeft, high - 8, html_escaped(from));
     out += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n", kDrawn - 16,
-                       high - 8, html(format_clock(*last_)));
+                       high - 8, html_escaped(format_clock(*last_)));
     return out + "</svg>\n";
   }
 
@@ -188,7 +163,7 @@ class Drawing {
     std::string out = fmt::format(
         "<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" stroke=\"#c6ccd6\"/>\n"
         "<text x=\"14\" y=\"{}\" font-weight=\"bold\">{}</text>\n",
-        kLeft, line, kDrawn - 16, line, line + 4, html(lane.label));
+        kLeft, line, kDrawn - 16, line, line + 4, html_escaped(lane.label));
     std::map<std::string, int> began;
     int written_to = 0;
     for (const json::object* event : lane.events) {
@@ -211,16 +186,16 @@ class Drawing {
             "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"14\" rx=\"3\" fill=\"{}\" "
             "fill-opacity=\"0.75\"><title>{}</title></rect>\n",
             start->second, line - 7, std::max(x - start->second, 4),
-            answered ? "#8fcfa3" : "#e8b1ad", html(tip));
+            answered ? "#8fcfa3" : "#e8b1ad", html_escaped(tip));
       } else {
         out += fmt::format(
             "<circle cx=\"{}\" cy=\"{}\" r=\"5\" fill=\"{}\"><title>{}</title>"
             "</circle>\n",
-            x, line, paint_of(*event), html(tip));
+            x, line, paint_of(*event), html_escaped(tip));
       }
       if (x >= written_to) {
         out += fmt::format("<text x=\"{}\" y=\"{}\">{}</text>\n", x, line - 14,
-                           html(event_name(*event)));
+                           html_escaped(event_name(*event)));
         written_to = x + 30;
       }
     }
@@ -237,14 +212,14 @@ class Drawing {
 std::string row(const std::vector<std::pair<std::string, bool>>& cells) {
   std::string out = "<tr>";
   for (const auto& [text, mono] : cells)
-    out += (mono ? "<td class=\"m\">" : "<td>") + html(text) + "</td>";
+    out += (mono ? "<td class=\"m\">" : "<td>") + html_escaped(text) + "</td>";
   return out + "</tr>\n";
 }
 
 std::string head_row(std::initializer_list<std::string_view> names) {
   std::string out = "<tr>";
   for (const auto name : names)
-    out += "<th>" + html(name) + "</th>";
+    out += "<th>" + html_escaped(name) + "</th>";
   return out + "</tr>\n";
 }
 
@@ -271,7 +246,7 @@ std::string sentences_list(const std::vector<const json::object*>& sentences) {
   for (const json::object* sentence : sentences) {
     std::string refs;
     for (const json::object* ref : objects(*sentence, "evidence"))
-      refs += " <span class=\"badge mono\">" + html(event_name(*ref)) + "</span>";
+      refs += " <span class=\"badge mono\">" + html_escaped(event_name(*ref)) + "</span>";
     std::string weight = text_of(*sentence, "weight");
     if (weight != "doubled" && weight != "same_content" && weight != "not_known") {
       weight = "nothing_doubled";
@@ -279,8 +254,9 @@ std::string sentences_list(const std::vector<const json::object*>& sentences) {
     out += fmt::format(
         "<li class=\"{}\" style=\"background:none\">{}<br><span class=\"small\">Evidence:{} "
         "&middot; rule <code>{}</code><br>Not proved: {}</span></li>\n",
-        weight, html(text_of(*sentence, "text")), refs.empty() ? " the call's record" : refs,
-        html(text_of(*sentence, "rule")), html(text_of(*sentence, "unproved")));
+        weight, html_escaped(text_of(*sentence, "text")),
+        refs.empty() ? " the call's record" : refs, html_escaped(text_of(*sentence, "rule")),
+        html_escaped(text_of(*sentence, "unproved")));
   }
   return out + "</ol>\n";
 }
@@ -316,9 +292,9 @@ std::string evidence_page(const json::object& answer, std::string_view data) {
   out += kStyle;
   out += "</style>\n</head>\n<body>\n<h1>What the records show</h1>\n";
   out += fmt::format("<p class=\"small\">Written by Holdfast from its journal at {}.</p>\n",
-                     html(text_of(answer, "at")));
+                     html_escaped(text_of(answer, "at")));
   out += fmt::format("<div class=\"verdict {}\">{}</div>\n", verdict,
-                     html(text_of(answer, "headline")));
+                     html_escaped(text_of(answer, "headline")));
   out += sentences_list(objects(answer, "sentences"));
   out += "<h2>The calls</h2>\n" + calls_table(objects(answer, "calls"));
   out += "<h2>On one timeline</h2>\n" + Drawing(timeline).svg() +

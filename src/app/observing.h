@@ -8,13 +8,13 @@
 #include <string>
 
 #include "adapters/http/server.h"
-#include "adapters/http/upstream.h"
 #include "base/result.h"
 #include "call/hasher.h"
 #include "call/settings.h"
 #include "call/webhook_door.h"
 #include "control/observed.h"
 #include "ports/clock.h"
+#include "ports/upstream.h"
 #include "runtime/driver.h"
 #include "runtime/relay.h"
 
@@ -25,7 +25,7 @@ struct ObservingParts {
   boost::asio::io_context* io = nullptr;
   ports::Clock* clock = nullptr;
   adapters::Server* server = nullptr;
-  adapters::HttpUpstream* upstream = nullptr;
+  ports::Upstream* upstream = nullptr;
   runtime::Driver* driver = nullptr;
   std::shared_ptr<const call::Settings> settings;
   std::optional<call::Hasher> hasher;

@@ -12,6 +12,7 @@
 #include "app/logging.h"
 #include "app/shell.h"
 #include "app/tls_checks.h"
+#include "base/quantity.h"
 #include "config/load.h"
 #include "config/print.h"
 
@@ -68,6 +69,14 @@ Result<Surroundings> look_around(const call::Settings& settings) {
   return out;
 }
 
+Result<std::unique_ptr<TrafficSample>> open_sample(const ServeOptions& options) {
+  if (options.record.empty()) return std::unique_ptr<TrafficSample>();
+  auto share = parse_permille(options.record_share);
+  if (!share.ok()) return share.take_error().in("--record-share");
+  return TrafficSample::open({options.record, *share, options.record_headers},
+                             adapters::random_u64());
+}
+
 int failed(const Error& error) {
   std::fputs(("serve: " + error.context + "\n").c_str(), stderr);
   return 1;
@@ -92,6 +101,9 @@ int serve(const ServeOptions& options) {
   if (!options.journal.empty()) settings->journal.path = options.journal;
   auto surroundings = look_around(*settings);
   if (!surroundings.ok()) return failed(surroundings.error());
+  auto sample = open_sample(options);
+  if (!sample.ok()) return failed(sample.error());
+  surroundings->sample = std::move(*sample);
   std::signal(SIGPIPE, SIG_IGN);
   the_log().take_over_spdlog();
   for (int life = 1;; ++life) {

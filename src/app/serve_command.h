@@ -11,6 +11,10 @@ struct ServeOptions {
   std::vector<std::string> routes;  // --route PATH=URL
   std::string listen;               // overrides
   std::string journal;              // overrides journal.path
+  // A sample of the traffic for `holdfast load --requests`; empty: none.
+  std::string record;
+  std::string record_share = "100%";
+  std::vector<std::string> record_headers;
 };
 int serve(const ServeOptions& options);
 

@@ -23,9 +23,12 @@
 #include "adapters/system/clock.h"
 #include "adapters/system/crash_slot.h"
 #include "app/control_wiring.h"
+#include "app/features_wiring.h"
 #include "app/heartbeat.h"
+#include "app/limits_wiring.h"
 #include "app/logging.h"
 #include "app/observing.h"
+#include "app/stale_wiring.h"
 #include "app/tls_checks.h"
 #include "call/intake.h"
 #include "call/webhook.h"
@@ -79,11 +82,23 @@ class Shell::Impl {
   call::WebhookDoor make_door();
   call::Intake make_intake();
   void connect();
+  void take_calls(ports::ClientEvents& taker);
+  ports::Upstream& way_out() {
+    if (stale_) return stale_->watch();
+    return *upstream_;
+  }
+  ports::Clients& clients() {
+    if (stale_) return stale_->answers();
+    return *server_;
+  }
+  void lead_events(ports::ClientEvents& calls, ports::UpstreamEvents& attempts);
   Result<void> make_upstream();
+  void make_server();
   const adapters::PassedSocket* passed(const std::string& address) const {
     return adapters::passed_at(surroundings_.sockets, address);
   }
   Result<void> bind();
+  Result<void> bind_features();
   Result<void> bind_control(const std::string& token);
   void tell_stranded();
   void tell_of_secrets();
@@ -106,8 +121,11 @@ class Shell::Impl {
   std::unique_ptr<adapters::RocksdbJournal> journal_;
   std::unique_ptr<adapters::HttpUpstream> upstream_;
   std::unique_ptr<adapters::Server> server_;
+  std::unique_ptr<StaleWiring> stale_;  // where some route keeps answers
   std::unique_ptr<runtime::Driver> driver_;
-  std::unique_ptr<Observing> observing_;  // where some route only observes
+  std::unique_ptr<FeaturesWiring> features_;  // where there are some
+  std::unique_ptr<LimitsWiring> limits_;      // where there are some
+  std::unique_ptr<Observing> observing_;      // where some route only observes
   std::unique_ptr<ControlWiring> control_;
   std::optional<Heartbeat> heartbeat_;
   std::optional<call::Hasher> hasher_;
@@ -157,6 +175,17 @@ Result<void> Shell::Impl::make_upstream() {
   return {};
 }
 
+void Shell::Impl::make_server() {
+  adapters::ServerOptions limits;
+  limits.buffers = settings_->buffers;
+  limits.connections_max = settings_->connections_max;
+  server_ = std::make_unique<adapters::Server>(
+      io_, std::make_shared<const call::Intake>(make_intake()), limits);
+  if (settings_->keeps_answers()) {
+    stale_ = std::make_unique<StaleWiring>(*settings_, *hasher_, clock_, *server_, *upstream_);
+  }
+}
+
 Result<void> Shell::Impl::start() {
   const call::JournalSettings& journal = settings_->journal;
   call::Recovered recovered;
@@ -191,11 +220,7 @@ Result<void> Shell::Impl::start() {
   }
   hasher_.emplace(sealer->hash_secret());
   HF_TRY_VOID(make_upstream());
-  adapters::ServerOptions limits;
-  limits.buffers = settings_->buffers;
-  limits.connections_max = settings_->connections_max;
-  server_ = std::make_unique<adapters::Server>(
-      io_, std::make_shared<const call::Intake>(make_intake()), limits);
+  make_server();
 
   engine::EngineOptions options;
   options.settings = settings_;
@@ -210,8 +235,8 @@ Result<void> Shell::Impl::start() {
     hooks.handling = [this](const CallId* call) { crash_slot_.handling(call); };
   }
   hooks.on_broken = [this](const std::string& why) { on_broken(why); };
-  driver_ = std::make_unique<runtime::Driver>(std::move(options), journal_.get(), *upstream_,
-                                              *server_, clock_, timer_, std::move(hooks));
+  driver_ = std::make_unique<runtime::Driver>(std::move(options), journal_.get(), way_out(),
+                                              clients(), clock_, timer_, std::move(hooks));
   timer_.set_target([this] { driver_->on_wake(); });
   connect();
   if (journal_) journal_->attach(*driver_);
@@ -228,25 +253,47 @@ Result<void> Shell::Impl::start() {
   return {};
 }
 
+// What clients and upstreams do goes there; where some route keeps answers, past its memory.
+void Shell::Impl::lead_events(ports::ClientEvents& calls, ports::UpstreamEvents& attempts) {
+  if (!stale_) {
+    upstream_->set_events(&attempts);
+    take_calls(calls);
+    return;
+  }
+  stale_->watch().lead_to(attempts);
+  stale_->answers().lead_to(calls);
+  upstream_->set_events(&stale_->watch());
+  take_calls(stale_->answers());
+}
+
 // Calls and attempts go to the driver; where some route only observes, past the relay.
 void Shell::Impl::connect() {
-  upstream_->set_events(driver_.get());
-  server_->set_events(*driver_);
+  lead_events(*driver_, *driver_);
+  if (!settings_->traffic.limits.empty()) {
+    limits_ = std::make_unique<LimitsWiring>(settings_, clock_);
+    server_->set_door(limits_->door());
+  }
   if (!settings_->observes()) return;
   ObservingParts parts;
   parts.io = &io_;
   parts.clock = &clock_;
   parts.server = server_.get();
-  parts.upstream = upstream_.get();
+  parts.upstream = &way_out();
   parts.driver = driver_.get();
   parts.settings = settings_;
   parts.hasher = hasher_;
   parts.door = make_door();
   parts.seed = adapters::random_u64();
   observing_ = std::make_unique<Observing>(std::move(parts));
-  upstream_->set_events(&observing_->relay());
-  server_->set_events(observing_->relay());
+  lead_events(observing_->relay(), observing_->relay());
   observing_->begin();
+}
+
+// Past the sample of the traffic, where one is taken.
+void Shell::Impl::take_calls(ports::ClientEvents& taker) {
+  if (!surroundings_.sample) return server_->set_events(taker);
+  surroundings_.sample->pass_to(taker);
+  server_->set_events(*surroundings_.sample);
 }
 
 void Shell::Impl::await_signal() {
@@ -332,7 +379,18 @@ Result<void> Shell::Impl::bind() {
   return {};
 }
 
+Result<void> Shell::Impl::bind_features() {
+  if (settings_->features.listen.empty()) return {};
+  const std::string& address = settings_->features.listen;
+  features_ = std::make_unique<FeaturesWiring>(io_, *driver_, clock_, settings_);
+  auto port = features_->listen(passed(address));
+  if (!port.ok()) return port.take_error().in("features.listen: " + address);
+  say("features on http://" + with_port(address, *port));
+  return {};
+}
+
 Result<void> Shell::Impl::bind_control(const std::string& token) {
+  HF_TRY_VOID(bind_features());
   ControlParts parts;
   parts.io = &io_;
   parts.driver = driver_.get();
@@ -343,6 +401,9 @@ Result<void> Shell::Impl::bind_control(const std::string& token) {
   parts.fresh = fresh_;
   parts.hasher = hasher_;
   parts.observing = observing_.get();
+  parts.limits = limits_.get();
+  parts.features = features_.get();
+  parts.stale = stale_.get();
   parts.token = token;
   parts.sealer = sealer_;
   parts.fresh_id = [this] {

@@ -9,6 +9,7 @@
 
 #include "adapters/system/passed_sockets.h"
 #include "adapters/system/service_manager.h"
+#include "app/traffic_sample.h"
 #include "base/result.h"
 #include "call/settings.h"
 
@@ -23,6 +24,7 @@ enum class LifeEnd {
 struct Surroundings {
   std::vector<adapters::PassedSocket> sockets;
   adapters::ServiceManager manager;
+  std::unique_ptr<TrafficSample> sample;  // null: none is taken
 };
 
 class Shell {

@@ -5,7 +5,9 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "call/callback.h"
+#include "call/client_address.h"
 #include "call/fingerprint.h"
+#include "call/importance.h"
 #include "call/intake_fields.h"
 #include "call/intake_index.h"
 #include "call/intake_key.h"
@@ -135,9 +137,16 @@ void read_prefer(NewCall& call, const IncomingHead& head, Fields& fields) {
   drop_preferences(fields, call.respond_async, call.wait.has_value());
 }
 
+// Whom nothing tells apart but its address: that of the client, where proxies stand before us.
+std::uint64_t share_of_address(const ClientAddressSettings& proxies, const IncomingHead& head) {
+  const auto address = client_address(proxies, head.client_address, head.fields);
+  if (!address) return share_of(head.client_address);
+  return share_of(format_ip(client_network(proxies, *address)));
+}
+
 NewCall new_call(const std::shared_ptr<const RouteSettings>& route,
                  const std::shared_ptr<const UpstreamSettings>& upstream, const IncomingHead& head,
-                 const Hasher& hasher) {
+                 const Hasher& hasher, const Digest& anyone, const ClientAddressSettings& proxies) {
   NewCall call;
   call.route = route;
   call.upstream = upstream;
@@ -148,6 +157,7 @@ NewCall new_call(const std::shared_ptr<const RouteSettings>& route,
   call.limit_key = limit_key_of(*upstream, call.owner, hasher);
   call.per_attempt = per_attempt_fields(*route, head);
   call.client_address = head.client_address;
+  call.share = call.owner == anyone ? share_of_address(proxies, head) : share_of(call.owner);
   return call;
 }
 
@@ -171,6 +181,7 @@ std::optional<Reply> take_asked(NewCall& call, const IncomingHead& head, const H
   }
   auto& asked = std::get<AskedFields>(read);
   call.asked.urgency = asked.urgency;
+  call.importance = class_of(call.route->importance, head.fields, asked.urgency);
   call.not_before = asked.not_before;
   call.deadline = asked.deadline;
   if (call.not_before && !call.may_hold) {
@@ -243,6 +254,7 @@ Idempotency NewCall::frozen() const {
 Intake::Intake(std::shared_ptr<const Settings> settings, Hasher hasher, WebhookDoor door)
     : settings_(std::move(settings)),
       hasher_(hasher),
+      anyone_(owner_anyone(hasher)),
       door_(std::move(door)),
       relayed_(relayed_routes(*settings_)) {}
 
@@ -258,7 +270,8 @@ HeadVerdict Intake::on_head(const IncomingHead& head) const {
   const auto upstream = upstream_of(*settings_, *route);
   if (auto fault = callback_fault(*settings_, *route, *upstream, head)) return *fault;
   if (!is_buffered(*route, *upstream, head.method)) {
-    Streamed out{new_call(route, upstream, head, hasher_)};
+    const ClientAddressSettings& proxies = settings_->traffic.client_address;
+    Streamed out{new_call(route, upstream, head, hasher_, anyone_, proxies)};
     out.call.streamed = true;
     freeze(out.call, head, nullptr);
     if (auto fault = take_asked(out.call, head, hasher_)) return *fault;
@@ -282,7 +295,8 @@ CallVerdict Intake::on_request(const IncomingHead& head, Body body) const {
     return refuse(fault->code, std::move(fault->detail));
   }
   auto& found = std::get<KeyFound>(verdict);
-  NewCall call = new_call(route, upstream, head, hasher_);
+  const ClientAddressSettings& proxies = settings_->traffic.client_address;
+  NewCall call = new_call(route, upstream, head, hasher_, anyone_, proxies);
   call.key = std::move(found.key);
   const bool derived = !call.key && !route->key.derive.empty() && !call.safe;
   if (call.key || derived) {

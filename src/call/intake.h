@@ -51,7 +51,9 @@ struct NewCall {
   std::optional<Digest> content;   // of the body
   std::string account;             // label or hex hash of the credential
   std::string limit_key;
-  Fields per_attempt;  // traceparent, tracestate, Via, Forwarded
+  CallClass importance = CallClass::normal;
+  std::uint64_t share = 0;  // whose turns it takes at a full upstream (call/importance.h)
+  Fields per_attempt;       // traceparent, tracestate, Via, Forwarded
   std::string client_address;
   bool respond_async = false;    // Prefer: respond-async, on a route that may hold
   std::optional<Duration> wait;  // Prefer: wait=N, capped by the route
@@ -110,6 +112,7 @@ class Intake {
  private:
   std::shared_ptr<const Settings> settings_;
   Hasher hasher_;
+  Digest anyone_;
   WebhookDoor door_;
   RelayedRoutes relayed_;
 };

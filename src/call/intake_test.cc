@@ -19,6 +19,7 @@ class World {
   RouteSettings route;
   UpstreamSettings upstream;
   IncomingHead head;
+  ClientAddressSettings proxies;
 
   World() {
     upstream.name = "u";
@@ -48,6 +49,7 @@ class World {
   [[nodiscard]] Intake intake() const {
     auto settings = std::make_shared<Settings>();
     settings->callbacks.allow = {"https://app.example/hooks"};
+    settings->traffic.client_address = proxies;
     settings->upstreams["u"] = std::make_shared<const UpstreamSettings>(upstream);
     settings->routes = {std::make_shared<const RouteSettings>(route)};
     return Intake(settings, hasher());
@@ -554,6 +556,21 @@ TEST(IntakeDerive, OnlyWhereTheClientHasNoKey) {
   EXPECT_FALSE(call.may_hold);
   world.keyed().field("Idempotency-Key", "k");
   EXPECT_FALSE(world.call("a").key->derived);
+}
+
+TEST(Intake, TurnsGoByTheClientNotByTheProxyBeforeUs) {
+  const auto share = [](std::string peer, const std::string& forwarded, bool trusted) {
+    World world;
+    world.head.client_address = std::move(peer);
+    world.field("X-Forwarded-For", forwarded);
+    if (trusted) world.proxies.trusted = {*parse_network("10.0.0.0/8")};
+    return world.call().share;
+  };
+  EXPECT_EQ(share("10.0.0.1:1", "198.51.100.7", true), share("10.0.0.2:9", "198.51.100.7", true));
+  EXPECT_NE(share("10.0.0.1:1", "198.51.100.7", true), share("10.0.0.1:1", "198.51.100.8", true));
+  EXPECT_EQ(share("10.0.0.1:1", "198.51.100.7", false), share("10.0.0.1:2", "8.8.8.8", false));
+  // A client of IPv6 has a network of addresses, and one turn.
+  EXPECT_EQ(share("[2001:db8::1]:1", "", false), share("[2001:db8::2]:1", "", false));
 }
 
 }  // namespace

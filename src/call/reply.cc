@@ -41,7 +41,7 @@ std::string problem_body(const ProblemSpec& spec) {
   error.text("type", error_type_of(spec.code)).text("code", code).text("message", message);
 
   JsonObject body;
-  body.text("type", fmt::format("urn:holdfast:problem:{}", code))
+  body.text("type", type_of(spec.code))
       .text("title", title_of(spec.code))
       .number("status", status_of(spec.code));
   if (!spec.detail.empty()) body.text("detail", spec.detail);
@@ -49,6 +49,20 @@ std::string problem_body(const ProblemSpec& spec) {
   body.text("effect", to_string(spec.effect)).boolean("safe_to_retry", spec.safe_to_retry);
   if (spec.attempts > 0) body.number("attempts", spec.attempts);
   if (spec.upstream_status) body.number("upstream_status", *spec.upstream_status);
+  if (spec.measure) {
+    JsonObject measure;
+    measure.text("rule", spec.measure->rule)
+        .number("measured", spec.measure->measured)
+        .number("threshold", spec.measure->threshold)
+        .text("unit", spec.measure->unit);
+    body.raw("limit", measure.done());
+  }
+  if (!spec.violated_policies.empty()) {
+    std::string names;
+    for (const std::string& name : spec.violated_policies)
+      names += (names.empty() ? "" : ",") + json_string(name);
+    body.raw("violated-policies", "[" + names + "]");
+  }
   return body.raw("error", error.done()).done();
 }
 
@@ -130,11 +144,17 @@ Reply problem(const ProblemSpec& spec) {
 }
 
 std::string_view problem_code(const Reply& reply) {
-  constexpr std::string_view kStart = "{\"type\":\"urn:holdfast:problem:";
-  std::string_view body = view(reply.body);
-  if (!body.starts_with(kStart)) return {};
-  body.remove_prefix(kStart.size());
-  return body.substr(0, body.find('"'));
+  // The type is not ours where the IETF has one, and the code always stands in `error`, which no
+  // text of another member can look like: its quotes would be escaped.
+  constexpr std::string_view kError = ",\"error\":{\"type\":\"";
+  constexpr std::string_view kCode = "\"code\":\"";
+  const std::string_view body = view(reply.body);
+  if (!body.starts_with("{\"type\":\"")) return {};
+  const auto error = body.find(kError);
+  const auto code = error == std::string_view::npos ? error : body.find(kCode, error);
+  if (code == std::string_view::npos) return {};
+  const auto from = code + kCode.size();
+  return body.substr(from, body.find('"', from) - from);
 }
 
 void mark_answer(Fields& fields, const AnswerMarks& marks) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/fields.h"
@@ -21,6 +22,7 @@ enum class Code : std::uint8_t {
   bad_request,
   not_supported,      // 400
   signature_refused,  // 401
+  blocked,            // 403
   no_route,
   no_such_call,  // 404
   in_progress,
@@ -36,7 +38,9 @@ enum class Code : std::uint8_t {
   expectation_failed,    // 417
   key_reused,            // 422
   limited,
-  paused,          // 429
+  paused,
+  quota_exceeded,
+  banned,          // 429
   head_too_large,  // 431
   unreachable,
   connection_lost,
@@ -54,6 +58,9 @@ std::string_view to_string(Code code);
 int status_of(Code code);
 // One sentence for a person: what happened.
 std::string_view title_of(Code code);
+// The problem type on the wire: the one that the IETF registers for it where there is one
+// (draft-ietf-httpapi-ratelimit-headers-11 section 5; ADR 0017), else urn:holdfast:problem:<code>.
+std::string type_of(Code code);
 // The `error.type` that the SDKs know (DESIGN section 3).
 std::string_view error_type_of(Code code);
 // An error type registered by RFC 9209 section 2.3: what Proxy-Status says of a code by itself, and
@@ -82,6 +89,15 @@ struct ProblemSpec {
   std::optional<int> upstream_status;   // answer_not_kept: the status it had
   std::string detail;                   // what to do; never a body, key or credential
   std::string proxy_status;             // RFC 9209 error token and parameters; empty: by code
+  // What was measured against what, by the rule of that name: as people and scripts ask first.
+  struct Measure {
+    std::string rule;
+    std::int64_t measured = 0;
+    std::int64_t threshold = 0;
+    std::string unit;
+  };
+  std::optional<Measure> measure;
+  std::vector<std::string> violated_policies;  // of RateLimit-Policy
 };
 // RFC 9457 problem JSON with the `error` member that SDKs need, Holdfast-Effect, Holdfast-Call,
 // Holdfast-Attempts, Proxy-Status, Retry-After, and the no-retry advice where !safe_to_retry.

@@ -29,6 +29,8 @@ constexpr std::array kRows{
             "The request asks for something that is not supported.", kClientError},
     CodeRow{Code::signature_refused, 401, "signature-refused",
             "The request's signature is not accepted.", kClientError},
+    CodeRow{Code::blocked, 403, "blocked", "Requests of this client are not accepted.",
+            kClientError},
     CodeRow{Code::no_route, 404, "no-route", "No route is configured for this request.",
             "destination_not_found"},
     CodeRow{Code::no_such_call, 404, "no-such-call", "There is no such call.", kOwnAnswer},
@@ -56,6 +58,11 @@ constexpr std::array kRows{
             "The key was used before with a different request.", kClientError},
     CodeRow{Code::limited, 429, "limited", "A limit for this upstream is reached.", kClientError},
     CodeRow{Code::paused, 429, "paused", "The upstream asked for a pause.", kClientError},
+    CodeRow{Code::quota_exceeded, 429, "quota-exceeded",
+            "The client has asked for more than its share.", kClientError},
+    CodeRow{Code::banned, 429, "banned",
+            "The client has gone beyond its share again and again, and is shut out for a while.",
+            kClientError},
     CodeRow{Code::head_too_large, 431, "head-too-large",
             "The request's head is larger than this route allows.", kClientError},
     CodeRow{Code::unreachable, 502, "unreachable", "The upstream could not be reached.",
@@ -103,6 +110,18 @@ std::string_view title_of(Code code) {
 }
 std::string_view proxy_error_of(Code code) {
   return row(code).proxy_error;
+}
+
+std::string type_of(Code code) {
+  constexpr std::string_view kRegistered = "https://iana.org/assignments/http-problem-types#";
+  switch (code) {
+    case Code::quota_exceeded:
+      return std::string(kRegistered) + "quota-exceeded";
+    case Code::banned:
+      return std::string(kRegistered) + "abnormal-usage-detected";
+    default:
+      return "urn:holdfast:problem:" + std::string(to_string(code));
+  }
 }
 
 std::string_view error_type_of(Code code) {

@@ -34,6 +34,12 @@ bool Settings::observes() const {
                      [](const auto& route) { return route->mode == RouteMode::observe; });
 }
 
+bool Settings::keeps_answers() const {
+  return std::any_of(routes.begin(), routes.end(), [](const auto& route) {
+    return route->stale_if_error && route->mode == RouteMode::enforce;
+  });
+}
+
 std::string_view to_string(TlsVersion version) {
   return version == TlsVersion::tls12 ? "1.2" : "1.3";
 }
@@ -64,6 +70,20 @@ std::string_view to_string(Meaning meaning) {
       return "unresolved";
     case Meaning::error:
       return "error";
+  }
+  return "?";
+}
+
+std::string_view to_string(CallClass importance) {
+  switch (importance) {
+    case CallClass::optional:
+      return "optional";
+    case CallClass::low:
+      return "low";
+    case CallClass::normal:
+      return "normal";
+    case CallClass::critical:
+      return "critical";
   }
   return "?";
 }

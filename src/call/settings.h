@@ -11,6 +11,8 @@
 #include "base/fields.h"
 #include "base/quantity.h"
 #include "base/time.h"
+#include "call/features.h"
+#include "call/limits.h"
 
 namespace hf::call {
 
@@ -116,6 +118,25 @@ struct EjectionSettings {
   bool operator==(const EjectionSettings&) const = default;
 };
 
+// The limit of attempts at a time is learnt (policy/learnt_limit.h), at most `concurrency`.
+struct AdaptiveSettings {
+  int min = 4;
+  int start = 20;
+  bool operator==(const AdaptiveSettings&) const = default;
+};
+
+// What is done when live calls wait for long (policy/queue_delay.h).
+struct OverloadSettings {
+  Duration target = Duration::millis(50);
+  Duration interval = Duration::millis(100);
+  Duration calm = Duration::seconds(1);
+  bool operator==(const OverloadSettings&) const = default;
+};
+
+// How much a live call matters where not all can be had. From the least important upwards.
+enum class CallClass : std::uint8_t { optional, low, normal, critical };
+inline constexpr std::size_t kCallClasses = 4;
+
 struct Url {
   bool tls = false;
   std::string host;  // without brackets
@@ -187,7 +208,9 @@ struct UpstreamSettings {
   bool credentials_stored = false;  // the client's credential is kept, sealed, with a held call
   std::string account;              // label; empty: a hash of the credential
   Timeouts timeouts;
-  int concurrency = 64;
+  int concurrency = 64;  // where it is learnt: the most
+  std::optional<AdaptiveSettings> adaptive;
+  std::optional<OverloadSettings> overload;  // none: calls wait as long as their clients do
   std::optional<Rate> rate;
   Duration max_pause = Duration::hours(1);
   BreakerSettings breaker;
@@ -285,6 +308,22 @@ struct WebhookRule {
   bool operator==(const WebhookRule&) const = default;
 };
 
+// A request whose field has one of these values (none: any) is of a lower class.
+struct ClassRule {
+  std::string header;
+  std::vector<std::string> values;
+  CallClass importance = CallClass::low;
+  bool operator==(const ClassRule&) const = default;
+};
+
+// The class of a route's calls. What a request says can only lower it.
+struct ClassSettings {
+  CallClass at_most = CallClass::normal;
+  bool by_priority = false;  // Priority: u=4 and 5 are low, 6 and 7 optional
+  std::vector<ClassRule> match;
+  bool operator==(const ClassSettings&) const = default;
+};
+
 struct RouteSettings {
   std::string path = "/";            // prefix, on a segment boundary when it ends without a slash
   std::string host_match;            // empty: any Host
@@ -304,6 +343,9 @@ struct RouteSettings {
   Duration wait = Duration::seconds(10);
   Duration deadline = Duration::hours(23);
   bool head_is_proof = false;
+  ClassSettings importance;
+  // GET and HEAD: how much beyond its freshness a kept answer may stand in for an error.
+  std::optional<Duration> stale_if_error;
   std::optional<WebhookRule> webhook;
   std::string callback;               // URL told the end of every held call; empty: none
   std::uint64_t callback_answer = 0;  // an answer's body up to this size is told with it
@@ -375,10 +417,13 @@ struct Settings {
   std::string health;  // empty: none
   std::uint64_t buffers = 256ULL << 20;
   int connections_max = 20000;
+  std::uint64_t stale_cache = 64ULL << 20;  // memory for answers of routes with stale_if_error
   Duration drain = Duration::seconds(20);
   JournalSettings journal;
   CallbackSettings callbacks;
   AlertSettings alerts;
+  TrafficSettings traffic;
+  FeatureSettings features;
   std::vector<Accepted> accepted;
   std::map<std::string, std::shared_ptr<const UpstreamSettings>> upstreams;
   std::vector<std::shared_ptr<const RouteSettings>> routes;
@@ -387,12 +432,15 @@ struct Settings {
   [[nodiscard]] bool needs_journal() const;
   // True where some route only observes.
   [[nodiscard]] bool observes() const;
+  // True where some route that acts may answer from memory instead of an error.
+  [[nodiscard]] bool keeps_answers() const;
 };
 
 std::string_view to_string(TlsVersion version);
 std::string_view to_string(Mode mode);
 std::string_view to_string(Meaning meaning);
 std::string_view to_string(Hold hold);
+std::string_view to_string(CallClass importance);
 std::string_view to_string(OnSuspect action);
 std::string_view to_string(Derive part);
 std::string_view to_string(WebhookScheme scheme);

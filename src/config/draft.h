@@ -52,6 +52,13 @@ std::vector<RouteDraft> read_routes(const Node* node, const std::vector<Upstream
                                     Findings& findings);
 
 class Section;
+void read_methods(Section& in, std::string_view key, std::vector<std::string>& out);
+void read_client_address(Section in, call::ClientAddressSettings& out);
+void read_limits(Section& in, std::string_view key, std::vector<call::LimitSettings>& out);
+void read_features(Section in, call::FeatureSettings& out);
+void judge_features(const Draft& draft, Findings& findings);
+void judge_limits(const Draft& draft, Findings& findings);
+void judge_stale(const Draft& draft, Findings& findings);
 void read_callbacks(Section in, call::CallbackSettings& out);
 // After the route's key and fingerprint: `webhook` fills in what they leave out.
 void read_route_webhooks(Section& in, call::RouteSettings& out);

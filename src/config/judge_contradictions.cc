@@ -35,6 +35,10 @@ std::vector<Listener> listeners(const Draft& draft) {
   if (!settings.health.empty()) {
     out.push_back({"health", settings.health, draft.node->place("health"), false});
   }
+  if (!settings.features.listen.empty()) {
+    out.push_back(
+        {"features.listen", settings.features.listen, draft.node->place("features.listen"), false});
+  }
   for (const auto& route : draft.routes) {
     if (route.settings.listen.empty()) continue;
     out.push_back(
@@ -344,6 +348,7 @@ void judge_contradictions(const Draft& draft, Findings& findings) {
   for (const auto& upstream : draft.upstreams)
     judge_upstream(all, upstream, findings);
   judge_duplicates(draft, findings);
+  judge_features(draft, findings);
   for (const auto& route : draft.routes)
     judge_route(draft, route, findings);
 }

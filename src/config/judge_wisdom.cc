@@ -341,6 +341,8 @@ void judge_alerts(const Draft& draft, Findings& findings) {
 void judge_wisdom(const Draft& draft, Findings& findings) {
   judge_service(draft, findings);
   judge_alerts(draft, findings);
+  judge_limits(draft, findings);
+  judge_stale(draft, findings);
   for (const auto& upstream : draft.upstreams)
     judge_upstream(draft, upstream, findings);
   for (const auto& route : draft.routes)

@@ -262,6 +262,41 @@ void print_classify(Lines in, const std::vector<call::AnswerRule>& rules) {
   }
 }
 
+void print_overload(Lines in, const call::UpstreamSettings& upstream) {
+  if (upstream.adaptive) {
+    in.put("concurrency",
+           fmt::format("{{ adaptive: true, min: {}, max: {}, start: {} }}", upstream.adaptive->min,
+                       upstream.concurrency, upstream.adaptive->start));
+  } else {
+    in.put("concurrency", std::to_string(upstream.concurrency));
+  }
+  if (const auto& overload = upstream.overload) {
+    in.put(
+        "overload",
+        fmt::format("{{ target: {}, interval: {}, calm: {} }}", format_duration(overload->target),
+                    format_duration(overload->interval), format_duration(overload->calm)));
+  } else if (upstream.adaptive) {
+    in.put("overload", "off");
+  }
+}
+
+void print_class(Lines in, const call::ClassSettings& rule) {
+  if (rule == call::ClassSettings{}) return;
+  if (!rule.by_priority && rule.match.empty()) {
+    in.put("class", call::to_string(rule.at_most));
+    return;
+  }
+  in.open("class");
+  Lines lines = in.deeper();
+  lines.put("at_most", call::to_string(rule.at_most));
+  lines.put("by_priority", flag(rule.by_priority));
+  if (rule.match.empty()) return;
+  lines.put("match", list(rule.match, [](const call::ClassRule& one) {
+              return fmt::format("{{ header: {}, values: {}, class: {} }}", scalar(one.header),
+                                 quoted_texts(one.values), call::to_string(one.importance));
+            }));
+}
+
 void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
   const auto url = [](const call::Url& one) { return scalar(format_url(one)); };
   if (upstream.urls.size() == 1) {
@@ -283,7 +318,7 @@ void print_upstream(Lines in, const call::UpstreamSettings& upstream) {
   in.put("timeouts",
          fmt::format("{{ connect: {}, head: {}, idle: {} }}", format_duration(timeouts.connect),
                      format_duration(timeouts.head), format_duration(timeouts.idle)));
-  in.put("concurrency", std::to_string(upstream.concurrency));
+  print_overload(in, upstream);
   if (upstream.rate) in.put("rate", format_rate(*upstream.rate));
   in.put("max_pause", format_duration(upstream.max_pause));
   const auto& breaker = upstream.breaker;
@@ -363,8 +398,10 @@ void print_route(Lines in, const call::RouteSettings& route) {
   // `hold: always` and `never` have their answer; the default says nothing.
   if (route.held_answer == call::HeldAnswer::accepted) in.put("held_answer", "202");
   in.put("wait", format_duration(route.wait));
+  if (route.stale_if_error) in.put("stale_if_error", format_duration(*route.stale_if_error));
   in.put("deadline", format_duration(route.deadline));
   in.put("head_is_proof", flag(route.head_is_proof));
+  print_class(in, route.importance);
   in.put_text("callback", route.callback);
   if (route.callback_answer > 0) {
     in.put("callback_answer", format_size(route.callback_answer));
@@ -407,6 +444,90 @@ void print_alerts(Lines in, const call::AlertSettings& alerts) {
   in.put_text("stake", alerts.stake);
 }
 
+std::string limit_parts(const std::vector<call::LimitPart>& values) {
+  return list(values, [](const call::LimitPart& part) {
+    if (part.kind == call::LimitPart::Kind::address) return std::string("address");
+    return fmt::format("{{ {}: {} }}", to_string(part.kind), scalar(part.name));
+  });
+}
+
+// `hidden`: the values may be credentials.
+std::string networks(const std::vector<Network>& values, const std::vector<std::string>& more,
+                     bool hidden) {
+  std::vector<std::string> all;
+  for (const Network& network : values)
+    all.push_back(format_network(network));
+  for (const std::string& value : more)
+    all.push_back(hidden ? std::string(kHidden) : value);
+  return list(all, [](const std::string& text) { return scalar(text); });
+}
+
+void print_limit(Lines in, const call::LimitSettings& limit) {
+  std::string match;
+  const auto add = [&](std::string_view key, const std::string& value) {
+    match += fmt::format("{}{}: {}", match.empty() ? "" : ", ", key, value);
+  };
+  if (!limit.match.path.empty()) add("path", scalar(limit.match.path));
+  if (!limit.match.methods.empty()) add("methods", texts(limit.match.methods));
+  if (!limit.match.host.empty()) add("host", scalar(limit.match.host));
+  if (!match.empty()) in.put("match", fmt::format("{{ {} }}", match));
+  in.put("by", limit_parts(limit.by));
+  const bool hidden = std::any_of(limit.by.begin(), limit.by.end(), [](const auto& part) {
+    return part.kind == call::LimitPart::Kind::header || part.kind == call::LimitPart::Kind::cookie;
+  });
+  if (limit.rate) in.put("rate", format_rate(*limit.rate));
+  if (limit.rate) in.put("burst", std::to_string(limit.burst));
+  if (!limit.cost_header.empty()) {
+    in.put("cost", fmt::format("{{ header: {} }}", scalar(limit.cost_header)));
+  } else {
+    in.put("cost", std::to_string(limit.cost));
+  }
+  if (!limit.allow.empty() || !limit.allow_values.empty()) {
+    in.put("allow", networks(limit.allow, limit.allow_values, hidden));
+  }
+  if (!limit.block.empty() || !limit.block_values.empty()) {
+    in.put("block", networks(limit.block, limit.block_values, hidden));
+  }
+  if (limit.ban) {
+    std::string on = limit.ban->on.empty() ? "" : ", on: " + statuses(limit.ban->on);
+    in.put("ban",
+           fmt::format("{{ after: {}, within: {}, for: {}{} }}", limit.ban->after,
+                       format_duration(limit.ban->within), format_duration(limit.ban->lasts), on));
+  }
+  in.put("mode", to_string(limit.mode));
+  in.put("announce", flag(limit.announce));
+  in.put("when_full", to_string(limit.when_full));
+}
+
+void print_traffic(Lines in, const call::TrafficSettings& traffic) {
+  const call::ClientAddressSettings& client = traffic.client_address;
+  if (!client.trusted.empty()) {
+    const bool forwarded = client.from == call::ClientAddressSettings::From::forwarded;
+    in.put("client_address", fmt::format("{{ from: {}, trusted: {}, ipv6_prefix: {} }}",
+                                         forwarded ? "forwarded" : "x-forwarded-for",
+                                         networks(client.trusted, {}, false), client.v6_prefix));
+  }
+  if (traffic.limits.empty()) return;
+  in.put("limit_keys", std::to_string(traffic.keys_max));
+  in.open("limits");
+  for (const call::LimitSettings& limit : traffic.limits) {
+    in.deeper().put("- name", scalar(limit.name));
+    print_limit(in.deeper().deeper(), limit);
+  }
+}
+
+void print_features(Lines in, const call::FeatureSettings& features) {
+  in.put_text("listen", features.listen);
+  if (!features.token.empty()) in.put("token", scalar(kHidden));
+  if (!features.origins.empty()) in.put("origins", texts(features.origins));
+  if (!features.watch.empty()) in.put("watch", texts(features.watch));
+  in.put("target", format_duration(features.target));
+  in.put("flags", list(features.flags, [](const call::FeatureFlag& flag) {
+           return fmt::format("{{ name: {}, on: {}, off: {} }}", scalar(flag.name), flag.on,
+                              flag.off);
+         }));
+}
+
 void print_journal(Lines in, const call::JournalSettings& journal) {
   const auto& keep = journal.retention;
   in.put_text("path", journal.path);
@@ -432,6 +553,7 @@ std::string print(const call::Settings& settings) {
   top.put_text("health", settings.health);
   top.put("buffers", format_size(settings.buffers));
   top.put("connections_max", std::to_string(settings.connections_max));
+  if (settings.keeps_answers()) top.put("stale_cache", format_size(settings.stale_cache));
   top.put("drain", format_duration(settings.drain));
   top.open("journal");
   print_journal(top.deeper(), settings.journal);
@@ -441,6 +563,11 @@ std::string print(const call::Settings& settings) {
   }
   top.open("alerts");
   print_alerts(top.deeper(), settings.alerts);
+  print_traffic(top, settings.traffic);
+  if (!settings.features.listen.empty()) {
+    top.open("features");
+    print_features(top.deeper(), settings.features);
+  }
   print_review(top, settings.accepted);
   if (!settings.upstreams.empty()) {
     top.open("upstreams");

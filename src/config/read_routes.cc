@@ -5,6 +5,7 @@
 #include "base/fields.h"
 #include "config/address.h"
 #include "config/draft.h"
+#include "config/read_overload.h"
 #include "config/section.h"
 
 namespace hf::config {
@@ -236,28 +237,6 @@ void read_path(Section& in, call::RouteSettings& out) {
   }
 }
 
-void read_methods(Section& in, std::vector<std::string>& out) {
-  in.texts("methods", out, "[POST, PUT]");
-  std::vector<std::string> seen;
-  for (const auto& method : out) {
-    std::string upper = method;
-    std::transform(upper.begin(), upper.end(), upper.begin(), [](char c) {
-      return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-    });
-    if (!is_token(method) || method == "CONNECT") {
-      in.add(Rule::bad_value, "methods",
-             fmt::format("{} is no method that can be taken", in_quotes(method)));
-    } else if (upper != method) {
-      in.add(Rule::bad_value, "methods",
-             fmt::format("methods are case-sensitive: {}", in_quotes(method)),
-             fmt::format("write `{}`", upper.substr(0, 40)));
-    } else if (std::find(seen.begin(), seen.end(), method) != seen.end()) {
-      in.add(Rule::bad_value, "methods", fmt::format("{} stands here twice", in_quotes(method)));
-    }
-    seen.push_back(method);
-  }
-}
-
 void read_listen(Section& in, std::string& out) {
   std::string text;
   in.text("listen", text);
@@ -309,7 +288,7 @@ RouteDraft read_route(const Node& node, std::size_t index,
   if (in.node() == nullptr) return out;
   read_path(in, route);
   in.text("host_match", route.host_match);
-  read_methods(in, route.methods);
+  read_methods(in, "methods", route.methods);
   read_listen(in, route.listen);
   out.upstream = find_upstream(in, upstreams, route.upstream);
   in.word<call::RouteMode>(
@@ -332,9 +311,14 @@ RouteDraft read_route(const Node& node, std::size_t index,
       "held_answer", route.held_answer,
       {{"error", call::HeldAnswer::error}, {"202", call::HeldAnswer::accepted}});
   in.duration("wait", route.wait, {Duration{}, kDay});
+  if (in.has("stale_if_error")) {
+    in.duration("stale_if_error", route.stale_if_error.emplace(),
+                {Duration::seconds(1), kDay * 30});
+  }
   if (!in.has("deadline")) fit_deadline(out.upstream, route.deadline);
   in.duration("deadline", route.deadline, {Duration::seconds(1), kDay * 400});
   in.flag("head_is_proof", route.head_is_proof);
+  read_class(in, route.importance);
   read_route_webhooks(in, route);
   read_limits(in.section("limits"), route.limits);
   read_retry(in.section("retry"), route.retry);
@@ -344,6 +328,27 @@ RouteDraft read_route(const Node& node, std::size_t index,
 }
 
 }  // namespace
+
+void read_methods(Section& in, std::string_view key, std::vector<std::string>& out) {
+  in.texts(key, out, "[POST, PUT]");
+  std::vector<std::string> seen;
+  for (const auto& method : out) {
+    std::string upper = method;
+    std::transform(upper.begin(), upper.end(), upper.begin(), [](char c) {
+      return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    if (!is_token(method) || method == "CONNECT") {
+      in.add(Rule::bad_value, key,
+             fmt::format("{} is no method that can be taken", in_quotes(method)));
+    } else if (upper != method) {
+      in.add(Rule::bad_value, key, fmt::format("methods are case-sensitive: {}", in_quotes(method)),
+             fmt::format("write `{}`", upper.substr(0, 40)));
+    } else if (std::find(seen.begin(), seen.end(), method) != seen.end()) {
+      in.add(Rule::bad_value, key, fmt::format("{} stands here twice", in_quotes(method)));
+    }
+    seen.push_back(method);
+  }
+}
 
 std::vector<RouteDraft> read_routes(const Node* node, const std::vector<UpstreamDraft>& upstreams,
                                     Findings& findings) {

@@ -79,10 +79,15 @@ Draft read_draft(const Node& root, Findings& findings) {
   read_address(in, "health", settings.health);
   in.size("buffers", settings.buffers, {kMiB, kTiB});
   in.integer("connections_max", settings.connections_max, {1, 1'000'000});
+  in.size("stale_cache", settings.stale_cache, {4 * kMiB, kTiB});
   in.duration("drain", settings.drain, {Duration{}, Duration::hours(1)});
   read_journal(in.section("journal"), settings.journal);
   read_callbacks(in.section("callbacks"), settings.callbacks);
   read_alerts(in.section("alerts"), settings.alerts);
+  read_client_address(in.section("client_address"), settings.traffic.client_address);
+  read_features(in.section("features"), settings.features);
+  read_limits(in, "limits", settings.traffic.limits);
+  in.size("limit_keys", settings.traffic.keys_max, {1024, 1'000'000'000});
   read_review(in.section("review"), settings.accepted);
   out.upstreams = read_upstreams(in.raw("upstreams"), findings);
   out.routes = read_routes(in.raw("routes"), out.upstreams, findings);

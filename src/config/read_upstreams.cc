@@ -7,6 +7,7 @@
 #include "config/draft.h"
 #include "config/read_classify.h"
 #include "config/read_lookup.h"
+#include "config/read_overload.h"
 #include "config/read_reach.h"
 #include "config/section.h"
 
@@ -229,7 +230,7 @@ UpstreamDraft read_upstream(const Node::Key& name, const Node& node, Findings& f
   in.word<bool>("credentials", settings.credentials_stored, {{"stored", true}});
   in.text("account", settings.account);
   read_timeouts(in.section("timeouts"), settings.timeouts);
-  in.integer("concurrency", settings.concurrency, {1, 100'000});
+  read_concurrency(in, settings);
   if (in.has("rate")) {
     Rate rate{100, Duration::seconds(1)};
     in.rate("rate", rate);

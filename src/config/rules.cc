@@ -157,6 +157,19 @@ constexpr RuleRow kRows[] = {
     {Rule::observe_passes, "observe-passes", kWarning,
      "A route that only observes leaves out what its settings put in or refuse: `inject`, "
      "`webhook`."},
+    {Rule::trusts_everybody, "trusts-everybody", kWarning,
+     "`client_address.trusted` holds every address: anybody may say what address it has."},
+    {Rule::limit_claim, "limit-claim", kWarning,
+     "A limit by a token's claim without the address: nobody has verified the token."},
+    {Rule::limit_body, "limit-body", kWarning,
+     "A limit by a part of the body, and no route reads its requests whole."},
+    {Rule::stale_never, "stale-never", kWarning,
+     "`stale_if_error` on a route where no answer can come from memory: without GET and HEAD, or "
+     "only observing."},
+    {Rule::stale_personal, "stale-personal", kWarning,
+     "`stale_if_error` on a route where each user sees their own data."},
+    {Rule::stale_unused, "stale-unused", kWarning,
+     "`stale_cache` without a route that has `stale_if_error`."},
 };
 
 }  // namespace

@@ -88,6 +88,12 @@ enum class Rule {
   webhook_hold,
   alerts_stake,
   observe_passes,
+  trusts_everybody,
+  limit_claim,
+  limit_body,
+  stale_never,
+  stale_personal,
+  stale_unused,
 };
 
 struct RuleRow {

@@ -22,6 +22,8 @@
 #include "control/health.h"
 #include "control/incident_reading.h"
 #include "control/json.h"
+#include "control/load_view.h"
+#include "control/top_view.h"
 
 namespace hf::control {
 
@@ -45,13 +47,6 @@ ControlReply no_such_call(std::string_view id) {
   return problem(404, "no-such-call", "There is no such call",
                  fmt::format("no call {} is in the journal; it may have been retired", id));
 }
-ControlReply wrong_method(std::string_view allow) {
-  auto out = problem(405, "wrong-method", "This method is not for this path",
-                     fmt::format("use {}", allow));
-  out.fields = {{"Allow", std::string(allow)}};
-  return out;
-}
-
 // By name; invalid when one is none of `known`, or there twice. `also` are known and were taken.
 Result<std::map<std::string, std::string>> known_values(QueryPairs pairs,
                                                         const std::vector<std::string>& known,
@@ -264,6 +259,7 @@ std::string upstream_json(const call::UpstreamSettings& settings,
   } else {
     out.null("next_due_at");
   }
+  out.raw("load", load_json(stats.load, settings.overload.has_value()));
   if (settings.proxy) {
     out.raw("proxy", proxy_json(settings, outgoing));
   } else {
@@ -377,13 +373,22 @@ void Admin::handle(const ControlRequest& request, const ControlRespond& respond)
 bool Admin::dispatch(const Route& route, const ControlRequest& request,
                      const ControlRespond& respond) {
   using Read = void (Admin::*)(const Route&, const ControlRespond&);
-  static const std::map<std::string_view, Read> kReads{
-      {"calls", &Admin::calls},         {"blocked", &Admin::blocked},
-      {"incident", &Admin::incident},   {"alerts", &Admin::alerts},
-      {"upstreams", &Admin::upstreams}, {"explain", &Admin::evidence},
-      {"duplicates", &Admin::evidence}, {"count", &Admin::count},
-      {"export", &Admin::export_page},  {"observed", &Admin::observed}};
+  static const std::map<std::string_view, Read> kReads{{"calls", &Admin::calls},
+                                                       {"blocked", &Admin::blocked},
+                                                       {"incident", &Admin::incident},
+                                                       {"alerts", &Admin::alerts},
+                                                       {"upstreams", &Admin::upstreams},
+                                                       {"explain", &Admin::evidence},
+                                                       {"duplicates", &Admin::evidence},
+                                                       {"count", &Admin::count},
+                                                       {"export", &Admin::export_page},
+                                                       {"observed", &Admin::observed},
+                                                       {"top", &Admin::top}};
   const std::string& action = route.action;
+  if (route.kind == "limits" || route.kind == "features") {
+    const TrafficAsk ask{route.method, route.kind, route.name, action, route.body};
+    return answer_traffic(options_.traffic, ask, options_.log, respond);
+  }
   if (route.kind == "operations") return operations(route, request.peer, respond);
   if (route.name.empty()) {
     const auto read = kReads.find(route.kind);
@@ -579,6 +584,21 @@ void Admin::command(const Route& route, const ControlRespond& respond) {
 }
 
 void Admin::upstreams(const Route&, const ControlRespond& respond) {
+  respond(json(call::JsonObject().raw("upstreams", upstreams_json()).done()));
+}
+
+void Admin::top(const Route&, const ControlRespond& respond) {
+  TopParts parts;
+  parts.upstreams = upstreams_json();
+  const TrafficAdmin& traffic = options_.traffic;
+  parts.limits = traffic.limits ? traffic.limits() : "null";
+  parts.features = traffic.features ? traffic.features() : "null";
+  parts.autoscale = traffic.autoscale ? traffic.autoscale() : "null";
+  const Facts facts = options_.facts ? options_.facts() : Facts{};
+  respond(json(top_json(driver_.stats(), facts, parts, wall_now())));
+}
+
+std::string Admin::upstreams_json() const {
   const engine::Stats& stats = driver_.stats();
   const OutgoingFacts outgoing = options_.facts ? options_.facts().outgoing : OutgoingFacts{};
   JsonArray list;
@@ -587,7 +607,7 @@ void Admin::upstreams(const Route&, const ControlRespond& respond) {
     const auto one = found == stats.upstreams.end() ? engine::UpstreamStats{} : found->second;
     list.add(upstream_json(*settings, one, outgoing));
   }
-  respond(json(call::JsonObject().raw("upstreams", list.done()).done()));
+  return list.done();
 }
 
 void Admin::incident(const Route& route, const ControlRespond& respond) {

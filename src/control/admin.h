@@ -11,6 +11,7 @@
 #include "call/hasher.h"
 #include "call/record_seal.h"
 #include "call/settings.h"
+#include "control/admin_traffic.h"
 #include "control/facts.h"
 #include "control/operations.h"
 #include "control/selection_query.h"
@@ -32,6 +33,7 @@ struct AdminOptions {
   std::optional<call::Hasher> hasher = std::nullopt;
   std::function<WallTime()> now = {};        // empty: the beginning of 1970
   std::function<std::string()> alerts = {};  // {"alerts": [...]}; empty: there are none
+  TrafficAdmin traffic = {};
   // For bulk operations. None: there is no journal to keep them beside.
   std::optional<OperationStore> operations = std::nullopt;
   std::function<CallId()> fresh_id = {};
@@ -68,6 +70,8 @@ class Admin {
   void command(const Route& route, const ports::ControlRespond& respond);
   void incident(const Route& route, const ports::ControlRespond& respond);
   void upstreams(const Route& route, const ports::ControlRespond& respond);
+  void top(const Route& route, const ports::ControlRespond& respond);
+  [[nodiscard]] std::string upstreams_json() const;
   void pause(const Route& route, const ports::ControlRespond& respond);
 
   runtime::Driver& driver_;

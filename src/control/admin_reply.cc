@@ -77,4 +77,11 @@ Result<std::vector<std::pair<std::string, std::string>>> query_pairs(std::string
   return out;
 }
 
+ports::ControlReply wrong_method(std::string_view allow) {
+  auto out = problem(405, "wrong-method", "This method is not for this path",
+                     fmt::format("use {}", allow));
+  out.fields = {{"Allow", std::string(allow)}};
+  return out;
+}
+
 }  // namespace hf::control

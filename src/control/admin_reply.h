@@ -18,6 +18,8 @@ ports::ControlReply problem(int status, std::string_view code, std::string_view 
 ports::ControlReply bad_request(std::string_view detail);
 ports::ControlReply journal_unavailable(const std::string& why);
 ports::ControlReply json(std::string body);
+// 405: `allow` lists the methods of this path.
+ports::ControlReply wrong_method(std::string_view allow);
 
 // Nothing when a percent sign has no two hex digits behind it.
 std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_blank);

@@ -114,6 +114,32 @@ struct AlertCounts {
   std::vector<Notices> notices;
 };
 
+// Limits per client.
+struct LimitFacts {
+  struct Limit {
+    std::string name;
+    std::map<std::string, std::uint64_t> results;
+    std::uint64_t near = 0;
+    std::uint64_t bans = 0;
+  };
+  std::vector<Limit> limits;
+  std::uint64_t keys = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t evicted = 0;
+};
+
+// Answers that stood in for errors.
+struct StaleFacts {
+  using ByRoute = std::map<std::pair<std::string, std::string>, std::uint64_t>;
+  ByRoute served;    // by route and error
+  ByRoute missed;    // errors that went out, by route and why nothing stood in
+  ByRoute not_kept;  // answers, by route and why
+  std::uint64_t answers = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t max_bytes = 0;
+  std::uint64_t evicted = 0;
+};
+
 struct Facts {
   ProcessFacts process;
   std::optional<JournalFacts> journal;  // none: no route needs one
@@ -122,6 +148,9 @@ struct Facts {
   AlertCounts alerts;
   // Of routes that only observe, by route and finding.
   std::map<std::pair<std::string, std::string>, std::uint64_t> observed;
+  LimitFacts limits;
+  std::map<std::string, std::int64_t> demand_permille;  // by upstream (control/autoscale.h)
+  std::optional<StaleFacts> stale;                      // none: no route keeps answers
   bool draining = false;
 };
 

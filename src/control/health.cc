@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
+#include "control/admin_reply.h"
 #include "control/metrics.h"
 
 namespace hf::control {
@@ -34,8 +36,19 @@ std::string status_line(const Facts& facts) {
   return out;
 }
 
-Health::Health(runtime::Driver& driver, FactSource facts)
-    : driver_(driver), facts_(std::move(facts)) {}
+Health::Health(runtime::Driver& driver, FactSource facts, const Autoscale& autoscale)
+    : driver_(driver), facts_(std::move(facts)), autoscale_(autoscale) {}
+
+ports::ControlReply Health::demand(std::string_view query) const {
+  if (query.empty()) return json(autoscale_json(autoscale_));
+  const auto pairs = query_pairs(query);
+  if (!pairs.ok() || pairs->size() != 1 || pairs->front().first != "upstream") {
+    return plain(400, "write /autoscale or /autoscale?upstream=NAME");
+  }
+  auto one = autoscale_json(autoscale_, pairs->front().second);
+  if (!one) return plain(404, "no such upstream is configured");
+  return json(std::move(*one));
+}
 
 ports::ControlReply Health::ready() const {
   const Facts facts = facts_();
@@ -53,9 +66,10 @@ void Health::handle(const ports::ControlRequest& request,
                     const ports::ControlRespond& respond) const {
   const std::string_view target = request.target;
   const std::string_view path = target.substr(0, target.find('?'));
-  const bool known = path == "/healthz" || path == "/readyz" || path == "/metrics";
+  const bool known =
+      path == "/healthz" || path == "/readyz" || path == "/metrics" || path == "/autoscale";
   if (!known) {
-    respond(plain(404, "here are /healthz, /readyz and /metrics"));
+    respond(plain(404, "here are /healthz, /readyz, /metrics and /autoscale"));
   } else if (request.method != "GET" && request.method != "HEAD") {
     auto reply = plain(405, "only GET and HEAD");
     reply.fields = {{"Allow", "GET, HEAD"}};
@@ -64,6 +78,8 @@ void Health::handle(const ports::ControlRequest& request,
     respond(plain(200, "alive"));
   } else if (path == "/readyz") {
     respond(ready());
+  } else if (path == "/autoscale") {
+    respond(demand(target.substr(std::min(path.size() + 1, target.size()))));
   } else {
     respond(metrics_reply(driver_, facts_));
   }

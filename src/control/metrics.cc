@@ -193,6 +193,85 @@ void write_next_due(Lines& out, const Input& in) {
   }
 }
 
+std::uint64_t micros_of(Duration time) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(time.ns / 1000, 0));
+}
+
+Write load_count(std::uint64_t engine::UpstreamLoad::*member) {
+  return [member](Lines& out, const Input& in) {
+    for (const auto& [name, upstream] : in.stats.upstreams)
+      out.add({{"upstream", name}}, upstream.load.*member);
+  };
+}
+
+Write load_seconds(Duration engine::UpstreamLoad::*member) {
+  return [member](Lines& out, const Input& in) {
+    for (const auto& [name, upstream] : in.stats.upstreams)
+      out.add("", {{"upstream", name}}, short_seconds(micros_of(upstream.load.*member)));
+  };
+}
+
+Write learnt_seconds(Duration engine::UpstreamLoad::Learnt::*member) {
+  return [member](Lines& out, const Input& in) {
+    for (const auto& [name, upstream] : in.stats.upstreams) {
+      if (!upstream.load.learnt) continue;
+      out.add("", {{"upstream", name}}, short_seconds(micros_of((*upstream.load.learnt).*member)));
+    }
+  };
+}
+
+void write_shed_level(Lines& out, const Input& in) {
+  for (const auto& [name, upstream] : in.stats.upstreams)
+    out.add({{"upstream", name}}, std::uint64_t{upstream.load.shed_level});
+}
+
+void write_shed(Lines& out, const Input& in) {
+  for (const auto& [name, upstream] : in.stats.upstreams) {
+    for (std::size_t i = 0; i < call::kCallClasses; ++i) {
+      const auto importance = call::to_string(static_cast<call::CallClass>(i));
+      for (std::size_t j = 0; j < engine::kShedRules; ++j) {
+        const auto rule = engine::to_string(static_cast<engine::ShedRule>(j));
+        out.add({{"upstream", name}, {"class", importance}, {"rule", rule}},
+                upstream.load.shed[i][j]);
+      }
+    }
+  }
+}
+
+std::vector<Row> load_rows() {
+  using engine::UpstreamLoad;
+  return {
+      {{"holdfast_upstream_limit", "gauge", "How many attempts may be under way at once."},
+       load_count(&UpstreamLoad::limit)},
+      {{"holdfast_upstream_latency_baseline_seconds", "gauge",
+        "Latency without queueing at the upstream, as far as known; of limits that are learnt."},
+       learnt_seconds(&UpstreamLoad::Learnt::baseline)},
+      {{"holdfast_upstream_latency_seconds", "gauge",
+        "Latency of late, as the limit is learnt from it (a geometric mean)."},
+       learnt_seconds(&UpstreamLoad::Learnt::latency)},
+      {{"holdfast_upstream_queue_delay_seconds", "gauge",
+        "How long the live call that came first has waited for its turn."},
+       load_seconds(&UpstreamLoad::queue_delay)},
+      {{"holdfast_upstream_demand_ratio", "gauge",
+        "What is asked of an upstream over what it bears: in flight, waiting and sent away."},
+       [](Lines& out, const Input& in) {
+         for (const auto& [name, permille] : in.facts.demand_permille) {
+           const auto micros = static_cast<std::uint64_t>(permille) * 1000;
+           out.add("", {{"upstream", name}}, short_seconds(micros));
+         }
+       }},
+      {{"holdfast_upstream_backlog_age_seconds", "gauge",
+        "By how much the earliest call on disk is overdue."},
+       load_seconds(&UpstreamLoad::backlog_age)},
+      {{"holdfast_upstream_shed_level", "gauge",
+        "How many classes are refused at once, from optional upwards."},
+       write_shed_level},
+      {{"holdfast_shed_total", "counter",
+        "Live calls sent away so that others need not wait, by class and rule."},
+       write_shed},
+  };
+}
+
 void write_commits(Lines& out, const Input& in) {
   if (!in.facts.journal) return;
   out.add({{"result", "ok"}}, in.facts.journal->commits);
@@ -214,6 +293,43 @@ void write_syncs(Lines& out, const Input& in) {
   out.add("_count", {}, std::to_string(total));
 }
 
+void add_stale(Lines& out, const Input& in, StaleFacts::ByRoute StaleFacts::*counts,
+               std::string_view label) {
+  if (!in.facts.stale) return;
+  for (const auto& [what, count] : (*in.facts.stale).*counts)
+    out.add({{"route", what.first}, {label, what.second}}, count);
+}
+
+std::vector<Row> stale_rows() {
+  return {
+      {{"holdfast_stale_answers_total", "counter",
+        "Kept answers that stood in for an error, by route and error."},
+       [](Lines& out, const Input& in) { add_stale(out, in, &StaleFacts::served, "reason"); }},
+      {{"holdfast_stale_missed_total", "counter",
+        "Errors that readers got on such routes, by why no kept answer stood in."},
+       [](Lines& out, const Input& in) { add_stale(out, in, &StaleFacts::missed, "why"); }},
+      {{"holdfast_stale_not_kept_total", "counter",
+        "Answers of such routes that were not kept, by route and why."},
+       [](Lines& out, const Input& in) { add_stale(out, in, &StaleFacts::not_kept, "why"); }},
+      {{"holdfast_stale_kept", "gauge", "Answers that are kept."},
+       [](Lines& out, const Input& in) {
+         if (in.facts.stale) out.add({}, in.facts.stale->answers);
+       }},
+      {{"holdfast_stale_bytes", "gauge", "Memory that they take, and copies under way."},
+       [](Lines& out, const Input& in) {
+         if (in.facts.stale) out.add({}, in.facts.stale->bytes);
+       }},
+      {{"holdfast_stale_limit_bytes", "gauge", "`stale_cache`: the most that they may take."},
+       [](Lines& out, const Input& in) {
+         if (in.facts.stale) out.add({}, in.facts.stale->max_bytes);
+       }},
+      {{"holdfast_stale_evicted_total", "counter", "Answers that had to go for want of room."},
+       [](Lines& out, const Input& in) {
+         if (in.facts.stale) out.add({}, in.facts.stale->evicted);
+       }},
+  };
+}
+
 std::vector<Row> call_rows() {
   return {
       {{"holdfast_requests_total", "counter", "Calls and asks of clients, by route."},
@@ -232,6 +348,32 @@ std::vector<Row> call_rows() {
          for (const auto& [what, count] : in.facts.observed)
            out.add({{"route", what.first}, {"finding", what.second}}, count);
        }},
+      {{"holdfast_limit_requests_total", "counter",
+        "Requests that a limit per client looked at, by what it said of them."},
+       [](Lines& out, const Input& in) {
+         for (const LimitFacts::Limit& limit : in.facts.limits.limits) {
+           for (const auto& [result, count] : limit.results)
+             out.add({{"limit", limit.name}, {"result", result}}, count);
+         }
+       }},
+      {{"holdfast_limit_near_total", "counter",
+        "Requests admitted at four fifths of their client's burst or more."},
+       [](Lines& out, const Input& in) {
+         for (const LimitFacts::Limit& limit : in.facts.limits.limits)
+           out.add({{"limit", limit.name}}, limit.near);
+       }},
+      {{"holdfast_limit_bans_total", "counter", "Bans begun, by limit."},
+       [](Lines& out, const Input& in) {
+         for (const LimitFacts::Limit& limit : in.facts.limits.limits)
+           out.add({{"limit", limit.name}}, limit.bans);
+       }},
+      {{"holdfast_limit_keys", "gauge", "Clients that limits remember."},
+       [](Lines& out, const Input& in) { out.add({}, in.facts.limits.keys); }},
+      {{"holdfast_limit_key_bytes", "gauge", "Memory that they take."},
+       [](Lines& out, const Input& in) { out.add({}, in.facts.limits.bytes); }},
+      {{"holdfast_limit_keys_evicted_total", "counter",
+        "Clients forgotten while they owed something, for want of room."},
+       [](Lines& out, const Input& in) { out.add({}, in.facts.limits.evicted); }},
       {{"holdfast_suspect_calls_total", "counter",
         "Calls with the content of an earlier one and another key, by route."},
        [](Lines& out, const Input& in) {
@@ -478,8 +620,8 @@ std::vector<Row> process_rows() {
 const std::vector<Row>& rows() {
   static const std::vector<Row> kRows = [] {
     std::vector<Row> all;
-    for (auto&& part : {call_rows(), upstream_rows(), address_rows(), journal_rows(), server_rows(),
-                        outgoing_rows(), process_rows()})
+    for (auto&& part : {call_rows(), stale_rows(), upstream_rows(), load_rows(), address_rows(),
+                        journal_rows(), server_rows(), outgoing_rows(), process_rows()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

@@ -26,6 +26,13 @@ engine::Stats sample_stats() {
   url.ejections = 3;
   upstream.addresses = {url};
   upstream.next_due_ms = 1'800'000'000'250;
+  upstream.load.limit = 24;
+  upstream.load.queue_delay = Duration::millis(120);
+  upstream.load.shed_level = 1;
+  upstream.load.shed[0][0] = 6;
+  upstream.load.shed[1][1] = 2;
+  upstream.load.learnt = engine::UpstreamLoad::Learnt{Duration::micros(10'500),
+                                                      Duration::millis(14), policy::Lesson::grow};
   return stats;
 }
 
@@ -52,6 +59,13 @@ Facts sample_facts() {
   facts.alerts.active = {{"breaker-open", "a"}};
   facts.alerts.notices = {{"webhook", 3, 2, 1}};
   facts.observed = {{{"/v1/", "doubled"}, 2}};
+  facts.limits.limits.push_back({"login", {{"admitted", 5}, {"quota", 2}}, 1, 1});
+  facts.limits.keys = 4;
+  facts.demand_permille["stripe"] = 1310;
+  facts.stale.emplace();
+  facts.stale->served[{"/", "unreachable"}] = 3;
+  facts.stale->missed[{"/", "too-old"}] = 1;
+  facts.stale->not_kept[{"/", "private"}] = 2;
   return facts;
 }
 
@@ -65,6 +79,22 @@ std::vector<std::string> lines_of(const std::string& text, const std::string& fa
 }
 
 using Lines = std::vector<std::string>;
+
+TEST(Metrics, HowLoadedAnUpstreamIs) {
+  const auto text = metrics_text(sample_stats(), sample_facts());
+  const std::string who = R"({upstream="a\"b\\c\nd"})";
+  EXPECT_EQ(lines_of(text, "holdfast_upstream_limit{").front(),
+            "holdfast_upstream_limit" + who + " 24");
+  EXPECT_EQ(lines_of(text, "holdfast_upstream_queue_delay_seconds{").front(),
+            "holdfast_upstream_queue_delay_seconds" + who + " 0.12");
+  EXPECT_EQ(lines_of(text, "holdfast_upstream_latency_baseline_seconds{").front(),
+            "holdfast_upstream_latency_baseline_seconds" + who + " 0.0105");
+  EXPECT_EQ(lines_of(text, "holdfast_upstream_shed_level{").front(),
+            "holdfast_upstream_shed_level" + who + " 1");
+  EXPECT_EQ(lines_of(text, "class=\"optional\",rule=\"class-shed\"").front(),
+            "holdfast_shed_total{" + who.substr(1, who.size() - 2) +
+                ",class=\"optional\",rule=\"class-shed\"} 6");
+}
 
 TEST(Metrics, CountersGaugesAndLabels) {
   const auto text = metrics_text(sample_stats(), sample_facts());

@@ -238,7 +238,8 @@ struct Scene {
     settings = made;
     start_driver();
     start_admin();
-    health = std::make_unique<Health>(*driver, [this] { return facts; });
+    health = std::make_unique<Health>(
+        *driver, [this] { return facts; }, autoscale);
   }
 
   void start_driver() {
@@ -338,6 +339,7 @@ struct Scene {
   std::shared_ptr<const call::Settings> settings;
   std::unique_ptr<runtime::Driver> driver;
   std::unique_ptr<Admin> admin;
+  Autoscale autoscale;
   std::unique_ptr<Health> health;
   std::map<CallId, std::string> files;  // operations, as they are kept
   bool disk_full = false;

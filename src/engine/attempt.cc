@@ -15,6 +15,7 @@ void Core::try_start(Active& active) {
     return;
   }
   UpstreamState& upstream = upstream_of(active);
+  if (shed_by_class(active, upstream)) return;
   // Nobody overtakes those who queue already.
   if (active.phase != Phase::queued && !upstream.live_queue.empty()) {
     wait_for_gate(active, {Hurdle::concurrency, false, std::nullopt});
@@ -23,6 +24,7 @@ void Core::try_start(Active& active) {
   const Entry entry = upstream.gate->try_enter(policy::Lane::live, active.call->attempts > 0,
                                                active.call->limit_key, now_);
   if (entry.hurdle == Hurdle::none) {
+    if (upstream.overload) upstream.overload->started(now_.mono);
     launch(active, policy::Lane::live, entry.probe);
   } else {
     wait_for_gate(active, entry);
@@ -47,15 +49,8 @@ void Core::wait_for_gate(Active& active, const Entry& entry) {
     active.phase = Phase::backing_off;
     alarms_.arm({AlarmKind::call, {}, active.call->id, {}},
                 std::max(*entry.not_before, now_.mono + Duration::millis(1)));
-  } else if (upstream.live_queue.size() >= kLiveQueueMax && active.phase != Phase::queued) {
-    stop_waiting(active, std::nullopt);
-    return;
   } else {
-    if (active.phase != Phase::queued) {
-      upstream.live_queue.of(call::due_class(active.call->asked.urgency))
-          .push_back(active.call->id);
-    }
-    active.phase = Phase::queued;
+    if (active.phase != Phase::queued) push_live(active, upstream);
     if (entry.not_before) wake_upstream_at(upstream, *entry.not_before);
   }
   for (const ExchangeId id : active.exchanges) {
@@ -65,6 +60,7 @@ void Core::wait_for_gate(Active& active, const Entry& entry) {
   if (active.exchanges.empty() && active.phase == Phase::queued) {
     alarms_.arm({AlarmKind::call, {}, active.call->id, {}}, active.patience_until);
   }
+  make_room(upstream);
 }
 
 void Core::stop_waiting(Active& active, std::optional<WallTime> not_before) {
@@ -89,6 +85,7 @@ void Core::stop_waiting(Active& active, std::optional<WallTime> not_before) {
       case Hurdle::rate:
       case Hurdle::ramp:
       case Hurdle::concurrency:
+      case Hurdle::shed:
         reason = call::WaitReason::rate;
         break;
       case Hurdle::order:
@@ -100,27 +97,26 @@ void Core::stop_waiting(Active& active, std::optional<WallTime> not_before) {
     hold(active, reason, not_before);
     return;
   }
-  end_live(active, "patience-over");
+  end_live(active, active.hurdle == Hurdle::shed ? to_string(active.shed->rule) : "patience-over");
 }
 
 void Core::pump(UpstreamState& upstream) {
   while (!upstream.live_queue.empty()) {
-    const call::DueClass which = upstream.live_queue.next();
-    auto& queue = upstream.live_queue.of(which);
-    Active* active = find_active(queue.front());
-    if (active == nullptr || active->phase != Phase::queued) {
-      queue.pop_front();
-      continue;
-    }
+    const CallId id = upstream.live_queue.front();
+    Active* active = find_active(id);
+    HF_CHECK(active != nullptr && active->phase == Phase::queued);
     if (end_if_over(*active)) {  // its key's time ran out in the queue
       HF_PROBE("over-while-it-queued");
+      if (Active* still = find_active(id)) leave_live(*still);
       continue;
     }
     const Entry entry = upstream.gate->try_enter(policy::Lane::live, active->call->attempts > 0,
                                                  active->call->limit_key, now_);
     if (entry.hurdle == Hurdle::none) {
-      queue.pop_front();
-      upstream.live_queue.took(which);
+      upstream.live_queue.pop_front(true);
+      active->in_live_queue = false;
+      if (upstream.overload) upstream.overload->started(now_.mono);
+      note_queue(upstream);
       launch(*active, policy::Lane::live, entry.probe);
       continue;
     }
@@ -130,7 +126,9 @@ void Core::pump(UpstreamState& upstream) {
       if (entry.not_before) wake_upstream_at(upstream, *entry.not_before);
       break;
     }
-    queue.pop_front();
+    upstream.live_queue.pop_front(false);
+    active->in_live_queue = false;
+    note_queue(upstream);
     active->phase = Phase::idle;
     wait_for_gate(*active, entry);
   }
@@ -158,6 +156,7 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
     active.live_attempts += 1;
   }
   active.attempt = id;
+  active.attempt_began = now_.mono;
   active.lane = lane;
   active.probe = probe;
   active.phase = Phase::attempting;
@@ -390,6 +389,7 @@ void Core::feed_policies(Active& active, const call::AttemptOutcome& outcome, ca
       return;
     }
   }
+  gate.learn(outcome, row, active.attempt_began, now_.mono);
   if (row == call::Row::complete) gate.earn(now_.mono);  // a refusal is not a success
   const bool counted = failed && (active.breaker_counted || of_the_address);
   const bool counts = row != call::Row::refused && !counted;

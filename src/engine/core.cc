@@ -1,5 +1,7 @@
 #include "engine/core.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -27,6 +29,10 @@ Core::Core(EngineOptions options, const call::Recovered& recovered)
     UpstreamState state;
     state.settings = upstream;
     state.gate = std::make_unique<Gate>(*upstream, budget_permille_of(*settings_, name));
+    if (upstream->overload) {
+      state.overload.emplace(policy::QueueDelayConfig{
+          upstream->overload->target, upstream->overload->interval, upstream->overload->calm});
+    }
     if (upstream->urls.size() > 1) {
       std::vector<std::string> addresses;
       for (const call::Url& url : upstream->urls)
@@ -110,6 +116,12 @@ void Core::note(const Active& active, Note::Level level, std::string what, std::
   line.cause = call.last_cause;
   line.status = call.last_status;
   line.attempts = call.attempts;
+  if (active.shed && active.hurdle == Hurdle::shed) {
+    call::ProblemSpec why;
+    explain_limit(active, why);
+    line.detail = fmt::format("class {}: {} {}, threshold {}", call::to_string(active.importance),
+                              why.measure->measured, why.measure->unit, why.measure->threshold);
+  }
   act(std::move(line), active.journaled);
 }
 
@@ -135,6 +147,7 @@ void Core::drop(const CallId& id) {
     // One that only asked at the gate leaves as it came: reads of it that are under way are good.
     if (active.changed) reads_.left(id);
   }
+  leave_live(active);
   if (active.expiring) upstream_of(active).expiring -= 1;
   const bool ordered = active.call->asked.order.has_value();
   const call::Digest line = ordered ? active.call->asked.order->line : call::Digest{};
@@ -361,10 +374,12 @@ void Core::wake_upstream_at(const UpstreamState& upstream, Instant when) {
 }
 
 const Stats& Core::refresh_stats(const Now& now) {
+  now_ = now;
   stats_.active_calls = active_.size();
   stats_.exchanges = exchanges_.size();
   for (auto& [name, upstream] : upstreams_) {
     UpstreamStats& out = upstream.stats;
+    refresh_load(upstream);
     if (upstream.addresses) out.addresses = upstream.addresses->all(now);
     out.live_queue = upstream.live_queue.size();
     out.in_flight = static_cast<std::uint64_t>(upstream.gate->in_use());

@@ -3,6 +3,7 @@
 // - arrive.cc: a request comes in: new call, join, replay (the key table of DESIGN section 3)
 // - resume.cc: a call goes on, and what binds it to where its earlier copies went
 // - attempt.cc: admission, launch, and what the transport reports
+// - overload.cc: who waits for a slot, and who is sent away
 // - addresses.cc: which of an upstream's URLs an attempt goes to
 // - follow.cc: after the decision: again, held, open, unknown, dead, answered
 // - held.cc: the backlog: paging by due time, loading, held attempts
@@ -28,11 +29,12 @@
 #include "call/lookup.h"
 #include "engine/engine.h"
 #include "engine/gate.h"
+#include "engine/live_queue.h"
 #include "engine/ready.h"
 #include "engine/suspects.h"
 #include "engine/timers.h"
-#include "engine/urgency.h"
 #include "policy/backoff.h"
+#include "policy/queue_delay.h"
 
 namespace hf::engine {
 
@@ -101,6 +103,14 @@ enum class Phase : std::uint8_t {
   forwarding,  // the answer flows to a client
 };
 
+// Why a live call was sent away.
+struct Shed {
+  ShedRule rule = ShedRule::by_class;
+  Duration measured;
+  Duration threshold;
+  std::size_t waiting = 0;  // queue_full
+};
+
 // A call in memory: with a client, or with an attempt, or being loaded.
 struct Active {
   std::shared_ptr<call::Call> call;  // the working copy; writes take a snapshot of it
@@ -119,9 +129,14 @@ struct Active {
   Instant patience_until;  // of the most patient client that ever waited; live attempts end there
   Phase phase = Phase::idle;
   Hurdle hurdle = Hurdle::none;
-  bool abandoned = false;  // unjournaled and its client is gone: forget it when the attempt ends
+  bool in_live_queue = false;
+  call::CallClass importance = call::CallClass::normal;
+  std::uint64_t share = 0;   // whose turns it takes in a queue
+  std::optional<Shed> shed;  // hurdle shed
+  bool abandoned = false;    // unjournaled and its client is gone: forget it when the attempt ends
 
   std::optional<AttemptId> attempt;
+  Instant attempt_began;
   std::optional<call::AddressTicket> ticket;  // of `attempt`, where there are several URLs
   std::string last_address;                   // where the last one went
   policy::Lane lane = policy::Lane::live;
@@ -169,7 +184,8 @@ struct UpstreamState {
   std::shared_ptr<const call::UpstreamSettings> settings;
   std::unique_ptr<Gate> gate;
   std::unique_ptr<call::AddressBook> addresses;  // null: there is only one URL
-  UrgencyQueue<CallId> live_queue;
+  LiveQueue live_queue;
+  std::optional<policy::QueueDelay> overload;  // none: nobody is sent away for how long others wait
   ReadyCalls ready;
   std::array<Backlog, call::kDueClasses> backlogs;
   int expiring = 0;  // open calls in memory that are asked about before their keys go
@@ -317,6 +333,16 @@ class Core {
   static call::Decision decide_now(const Active& active, const call::AttemptOutcome& outcome,
                                    const call::AnswerRule* rule);
   bool can_try_again_live(const Active& active, bool replayable) const;
+
+  // overload.cc
+  void note_queue(UpstreamState& upstream) const;
+  bool shed_by_class(Active& active, UpstreamState& upstream);
+  void push_live(Active& active, UpstreamState& upstream);
+  void leave_live(Active& active);
+  void make_room(UpstreamState& upstream);
+  void shed(Active& active, Shed why);
+  void explain_limit(const Active& active, call::ProblemSpec& spec) const;
+  void refresh_load(UpstreamState& upstream) const;
 
   // addresses.cc
   std::size_t take_address(Active& active);

@@ -21,6 +21,7 @@ call::Code code_of(const Active& active) {
         return call::Code::limited;
       case Hurdle::ramp:
       case Hurdle::concurrency:
+      case Hurdle::shed:
       case Hurdle::order:
       case Hurdle::none:
         return call::Code::overloaded;
@@ -324,6 +325,7 @@ call::Reply Core::last_word(const Active& active, std::string_view rule) const {
     const Instant opens = upstreams_.find(call.upstream)->second.gate->breaker_open_until();
     spec.retry_after = std::max(opens - now_.mono, Duration::seconds(1));
   }
+  if (!active.last) explain_limit(active, spec);
   return counted(spec);
 }
 
@@ -366,6 +368,7 @@ void Core::hold(Active& active, call::WaitReason reason, std::optional<WallTime>
   call::Call& call = *active.call;
   UpstreamState& upstream = upstream_of(active);
   alarms_.disarm({AlarmKind::call, {}, call.id, {}});
+  leave_live(active);
   const bool first = !call.held;
   call.held = true;
   call.state = call::State::waiting;

@@ -79,9 +79,46 @@ std::optional<Duration> pause_asked(const call::AttemptOutcome& outcome,
 Gate::Gate(const call::UpstreamSettings& settings, int budget_permille)
     : breaker_(breaker_config(settings.breaker)),
       budget_(budget_config(budget_permille)),
-      concurrency_(settings.concurrency),
-      ramp_(policy::RampConfig{}, settings.concurrency),
-      rate_(settings.rate) {}
+      concurrency_(settings.adaptive ? settings.adaptive->start : settings.concurrency),
+      ramp_(policy::RampConfig{}, concurrency_.limit()),
+      rate_(settings.rate) {
+  if (!settings.adaptive) return;
+  learnt_ = std::make_unique<policy::LearntLimit>(policy::LearntLimitConfig{
+      settings.adaptive->min, settings.adaptive->start, settings.concurrency});
+}
+
+// Only what the upstream did is told: not what its client or we gave up, and of an answer only the
+// time to its head, because how fast its client reads says nothing about it.
+void Gate::learn_from(const call::AttemptOutcome& outcome, call::Row row, Instant began,
+                      Instant now) {
+  policy::Sample sample;
+  sample.began = began;
+  sample.in_flight = concurrency_.in_use() + 1;  // its own slot has just been given back
+  sample.took = outcome.phases.head.ns > 0 ? outcome.phases.head : now - began;
+  switch (row) {
+    case call::Row::complete:
+      sample.fate = policy::Fate::ok;
+      break;
+    case call::Row::credentials:
+    case call::Row::in_progress:
+      return;  // says nothing of load
+    case call::Row::refused:
+    case call::Row::retry_status:
+      sample.fate = policy::Fate::refused;
+      break;
+    case call::Row::nothing_sent:
+    case call::Row::no_status:
+    case call::Row::answer_cut:
+      if (outcome.cause == call::Cause::cancelled || outcome.cause == call::Cause::client_body) {
+        return;
+      }
+      sample.fate = policy::Fate::lost;
+      break;
+  }
+  if (!learnt_->on_result(sample, now)) return;
+  concurrency_.set_limit(learnt_->limit());
+  ramp_.set_limit(learnt_->limit());
+}
 
 Entry Gate::try_enter(policy::Lane lane, bool retry, std::string_view limit_key, const Now& now) {
   const auto paused = pause_end(limit_key, now.mono);
@@ -97,7 +134,10 @@ Entry Gate::try_enter(policy::Lane lane, bool retry, std::string_view limit_key,
     HF_PROBE("held-back-by-the-ramp");
     return {Hurdle::ramp, false, ramp_.next_change(now.mono)};
   }
-  if (!concurrency_.try_take(lane)) return {Hurdle::concurrency, false, std::nullopt};
+  if (!concurrency_.try_take(lane)) {
+    if (learnt_) learnt_->met();
+    return {Hurdle::concurrency, false, std::nullopt};
+  }
   if (!rate_.try_take(now.mono)) {
     concurrency_.release(lane);
     return {Hurdle::rate, false, rate_.next_free(now.mono)};
@@ -178,6 +218,8 @@ std::string_view to_string(Hurdle hurdle) {
       return "budget";
     case Hurdle::order:
       return "order";
+    case Hurdle::shed:
+      return "shed";
   }
   return "?";
 }

@@ -2,6 +2,7 @@
 // together or not at all.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "policy/breaker.h"
 #include "policy/budget.h"
 #include "policy/concurrency.h"
+#include "policy/learnt_limit.h"
 #include "policy/pause.h"
 #include "policy/ramp.h"
 #include "policy/rate.h"
@@ -22,7 +24,17 @@
 namespace hf::engine {
 
 // What stands between a call and its attempt.
-enum class Hurdle : std::uint8_t { none, paused, breaker, ramp, concurrency, rate, budget, order };
+enum class Hurdle : std::uint8_t {
+  none,
+  paused,
+  breaker,
+  ramp,
+  concurrency,
+  rate,
+  budget,
+  order,
+  shed,  // sent away so that what matters more need not wait
+};
 std::string_view to_string(Hurdle hurdle);
 
 struct Entry {
@@ -53,6 +65,10 @@ class Gate {
   // Evidence for the breaker and the ramp. `counts`: false for a refusal, or for a call that has
   // added its failure already.
   void record(bool ok, bool probe, bool counts, policy::Lane lane, Instant now, Prng& prng);
+  // The end of an attempt that began at `began` and has left; moves a limit that is learnt.
+  void learn(const call::AttemptOutcome& outcome, call::Row row, Instant began, Instant now) {
+    if (learnt_) learn_from(outcome, row, began, now);
+  }
   void abandon_probe(Instant now) { breaker_.abandon_probe(now); }
   void earn(Instant now) { budget_.earn(now); }
   void restarted(Instant now) { ramp_.on_trouble(now); }
@@ -72,10 +88,15 @@ class Gate {
   // No slot is free, whatever else is in the way.
   bool full(policy::Lane lane) const { return !concurrency_.has_room(lane); }
   int in_use() const { return concurrency_.in_use(); }
+  int limit() const { return concurrency_.limit(); }
+  int most_live() const { return concurrency_.limit() - concurrency_.reserve(); }
+  const policy::LearntLimit* learnt() const { return learnt_.get(); }  // null: it is declared
   int in_use(policy::Lane lane) const { return concurrency_.in_use(lane); }
 
  private:
   [[nodiscard]] std::optional<Instant> pause_end(std::string_view limit_key, Instant now) const;
+
+  void learn_from(const call::AttemptOutcome& outcome, call::Row row, Instant began, Instant now);
 
   policy::Breaker breaker_;
   policy::Budget budget_;
@@ -83,6 +104,7 @@ class Gate {
   policy::Pauses pauses_;
   policy::Ramp ramp_;
   policy::RateLimit rate_;
+  std::unique_ptr<policy::LearntLimit> learnt_;
 };
 
 }  // namespace hf::engine

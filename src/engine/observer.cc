@@ -100,6 +100,7 @@ struct Observer::Open {
   bool streams = false;  // its body
   bool replayable = true;
   bool entered = false;  // the gate
+  Instant entered_at;
   bool probe = false;
   int attempts = 0;  // of its call before this one
   bool unresolved = false;
@@ -312,6 +313,7 @@ void Observer::enter(Open& open, const Now& now, std::vector<Sighting>& out) {
   const Entry entry =
       gate_of(*open.upstream).try_enter(open.lane(), open.attempts > 0, open.limit_key, now);
   open.entered = entry.hurdle == Hurdle::none;
+  open.entered_at = now.mono;
   open.probe = entry.probe;
   if (open.entered || open.held) return;
   if (entry.not_before && *entry.not_before >= open.patience_until) {
@@ -470,6 +472,7 @@ std::optional<Instant> Observer::feed(Open& open, const Ending& ending, call::Ro
     if (ours && failed && outcome.evidence < call::Evidence::answer_begun) {
       if (open.probe) gate.abandon_probe(now.mono);
     } else {
+      gate.learn(outcome, row, open.entered_at, now.mono);
       if (row == call::Row::complete) gate.earn(now.mono);
       gate.record(!failed, open.probe, row != call::Row::refused, open.lane(), now.mono, prng_);
     }

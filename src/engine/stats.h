@@ -5,14 +5,47 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "call/address_book.h"
 #include "call/call.h"
 #include "call/decide.h"
+#include "call/settings.h"
+#include "policy/learnt_limit.h"
 
 namespace hf::engine {
+
+// By which rule a live call was sent away (refused or, where its route says so, held).
+enum class ShedRule : std::uint8_t {
+  by_class,    // its class is refused for now
+  displaced,   // it was one too many of those that wait
+  queue_full,  // ... and the queue was at its end, whatever the delay
+};
+inline constexpr std::size_t kShedRules = 3;
+std::string_view to_string(ShedRule rule);
+
+// How loaded an upstream is: all that whoever adds capacity, or dims optional features, needs to
+// know. Gauges of the moment, but for `shed`.
+struct UpstreamLoad {
+  std::uint64_t in_flight = 0;
+  std::uint64_t limit = 0;     // of these, declared or learnt
+  std::uint64_t waiting = 0;   // live calls
+  Duration queue_delay;        // since when the oldest of them waits
+  Duration threshold;          // from where on that is overload; 0: it is not looked at
+  std::size_t shed_level = 0;  // classes below call::CallClass(shed_level) are refused at once
+  Duration backlog_age;        // by how much the earliest held call is overdue
+  // Calls sent away since the start, by call::CallClass and ShedRule.
+  std::array<std::array<std::uint64_t, kShedRules>, call::kCallClasses> shed{};
+  struct Learnt {
+    Duration baseline;  // latency without queueing at the upstream, as far as known
+    Duration latency;   // of late
+    policy::Lesson lesson = policy::Lesson::start;
+  };
+  std::optional<Learnt> learnt;
+};
 
 struct UpstreamStats {
   std::array<std::uint64_t, 8> attempts_by_row{};  // indexed by call::Row
@@ -28,6 +61,7 @@ struct UpstreamStats {
   std::uint64_t verified_found = 0;
   std::uint64_t verified_absent = 0;
   std::vector<call::AddressFacts> addresses;  // its URLs, where there are several
+  UpstreamLoad load;
   // gauges
   std::uint64_t live_queue = 0;
   std::uint64_t in_flight = 0;

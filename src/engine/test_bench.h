@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "call/callback.h"
+#include "call/importance.h"
 #include "engine/engine.h"
 
 namespace hf::engine {
@@ -151,6 +152,7 @@ class Bench {
     call.has_body = !ask.body.empty();
     call.safe = ask.method == "GET";
     call.owner = digest_of(ask.owner);
+    call.share = call::share_of(call.owner);
     if (!ask.key.empty()) {
       call::KeyUse key;
       key.identity = digest_of("key " + ask.key);
@@ -184,10 +186,13 @@ class Bench {
     return call;
   }
 
-  ExchangeId arrive(const Ask& ask) {
+  ExchangeId arrive(const Ask& ask) { return arrive_as(ask, call::CallClass::normal); }
+  ExchangeId arrive_as(const Ask& ask, call::CallClass importance) {
     const ExchangeId id{next_exchange_++};
     live_.insert(id);
-    step(CallArrived{id, make(ask), CallId::make(now.wall, 0, next_call_++)});
+    call::NewCall call = make(ask);
+    call.importance = importance;
+    step(CallArrived{id, std::move(call), CallId::make(now.wall, 0, next_call_++)});
     return id;
   }
   ExchangeId ask(call::CallAsk::What what, const CallId& id, std::string_view owner = "alice") {

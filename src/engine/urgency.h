@@ -13,11 +13,12 @@ namespace hf::engine {
 // A less urgent class with work gets one turn after it was passed over this often.
 inline constexpr int kPassedOverMax = 8;
 
-template <typename T>
+// `Line` is what one class waits in.
+template <typename T, typename Line = std::deque<T>>
 class UrgencyQueue {
  public:
-  std::deque<T>& of(call::DueClass which) { return queues_[static_cast<std::size_t>(which)]; }
-  [[nodiscard]] const std::deque<T>& of(call::DueClass which) const {
+  Line& of(call::DueClass which) { return queues_[static_cast<std::size_t>(which)]; }
+  [[nodiscard]] const Line& of(call::DueClass which) const {
     return queues_[static_cast<std::size_t>(which)];
   }
   [[nodiscard]] bool empty() const { return size() == 0; }
@@ -51,7 +52,7 @@ class UrgencyQueue {
   }
 
  private:
-  std::array<std::deque<T>, call::kDueClasses> queues_;
+  std::array<Line, call::kDueClasses> queues_;
   std::array<int, call::kDueClasses> passed_{};
 };
 

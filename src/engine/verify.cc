@@ -221,6 +221,7 @@ void Core::look_up(Active& active) {
   const AttemptId id{next_attempt_++};
   upstream.stats.lookups += 1;
   active.attempt = id;
+  active.attempt_began = now_.mono;
   active.looking_up = true;
   active.asked_at = now_;
   active.phase = Phase::attempting;

@@ -212,7 +212,11 @@ Answer traffic(const RouteFacts& facts) {
   Answer out{Question::traffic, Verdict::yes, {}};
   const auto& upstream = *facts.upstream;
   const auto& flood = facts.flood;
-  std::string limits = fmt::format("{} at a time", upstream.concurrency);
+  std::string limits =
+      upstream.adaptive
+          ? fmt::format("{} to {} at a time, as is learnt, {} at first", upstream.adaptive->min,
+                        upstream.concurrency, upstream.adaptive->start)
+          : fmt::format("{} at a time", upstream.concurrency);
   if (upstream.rate) limits += fmt::format(" and {}", format_rate(*upstream.rate));
   const auto share = [&](int count) {
     const int percent = (count * 100 + flood.calls / 2) / std::max(1, flood.calls);

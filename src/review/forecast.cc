@@ -271,6 +271,10 @@ class Writer {
     const auto& upstream = *call_.upstream;
     const Duration wait = call_.wait.value_or(route.wait);
     put("wait", format_duration(wait) + (call_.wait ? " (Prefer)" : ""), of_route("wait"));
+    const bool reads = head_.method == "GET" || head_.method == "HEAD";
+    if (reads && route.stale_if_error) {
+      put("stale_if_error", format_duration(*route.stale_if_error), of_route("stale_if_error"));
+    }
     const auto call = stage.call();
     const Duration deadline = call ? call->deadline : route.deadline;
     if (out_.may_hold || call_.deadline) {
@@ -298,7 +302,18 @@ class Writer {
     }
     const int budget = engine::budget_permille_of(settings_, upstream.name);
     put("retry.budget", format_permille(budget), budget_place(budget));
-    put("concurrency", std::to_string(upstream.concurrency), of_upstream("concurrency"));
+    put("concurrency",
+        upstream.adaptive
+            ? fmt::format("learnt, {} to {}", upstream.adaptive->min, upstream.concurrency)
+            : std::to_string(upstream.concurrency),
+        of_upstream("concurrency"));
+    if (const auto& overload = upstream.overload) {
+      put("overload", fmt::format("target {}", format_duration(overload->target)),
+          of_upstream("overload"));
+    }
+    if (upstream.overload || route.importance != call::ClassSettings{}) {
+      put("class", std::string(call::to_string(route.importance.at_most)), of_route("class"));
+    }
     if (upstream.rate) put("rate", format_rate(*upstream.rate), of_upstream("rate"));
     const auto& breaker = upstream.breaker;
     put("breaker",

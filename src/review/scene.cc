@@ -74,6 +74,11 @@ std::shared_ptr<const call::Settings> Rehearsal::neighbours(int concurrency_max)
   auto out = std::make_shared<call::Settings>(*all_);
   out->upstreams.clear();
   auto upstream = std::make_shared<call::UpstreamSettings>(*upstream_);
+  if (upstream->adaptive) {
+    // Nothing is learnt in a scene: it begins where the limit begins.
+    upstream->concurrency = upstream->adaptive->start;
+    upstream->adaptive.reset();
+  }
   if (upstream->concurrency > concurrency_max) {
     auto& rate = upstream->rate;
     if (rate)

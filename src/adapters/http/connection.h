@@ -109,6 +109,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void next_request();
   void on_head_bytes();
   void on_head(http1::ParsedRequest parsed);
+  call::HeadVerdict judge_head();
+  std::optional<call::Reply> judge_body(std::string_view body);
   void begin_stream(call::Streamed streamed);
   void on_body_bytes();
   void on_request();

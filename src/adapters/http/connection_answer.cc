@@ -85,6 +85,7 @@ std::int64_t declared_length(const Fields& fields) {
 std::string Connection::answer_head(int status, Fields fields, http1::BodyFraming framing) {
   HF_CHECK(status >= 200 && status <= 599);
   http1::drop_hop_by_hop(fields);
+  if (exchange_->stay) core_->door()->on_answer(*exchange_->stay, status, fields);
   if (find_field(fields, "date") == nullptr) fields.push_back({"Date", core_->date()});
   if (exchange_->close) {
     fields.push_back({"Connection", "close"});

@@ -10,6 +10,7 @@
 #include "call/intake.h"
 #include "http1/body.h"
 #include "http1/head.h"
+#include "ports/door.h"
 
 namespace hf::adapters {
 
@@ -19,6 +20,7 @@ class AnswerPipe;
 struct ConnectionExchange {
   std::shared_ptr<const call::Intake> intake;  // of the time of its head
   call::IncomingHead head;
+  std::unique_ptr<ports::Door::Stay> stay;  // null: nobody counts its request
   http1::BodyFraming framing;
   std::optional<http1::BodyDecoder> decoder;  // none: no body
   bool head_method = false;

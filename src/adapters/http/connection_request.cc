@@ -109,7 +109,7 @@ void Connection::on_head(http1::ParsedRequest parsed) {
   piece_size_ = kBodyRead;
   enter(Phase::waiting);
 
-  auto verdict = exchange.intake->on_head(exchange.head);
+  auto verdict = judge_head();
   if (has_body) {
     http1::BodyLimits limits;
     if (const auto* buffered = std::get_if<call::Buffered>(&verdict)) {
@@ -129,7 +129,24 @@ void Connection::on_head(http1::ParsedRequest parsed) {
     enter(Phase::body);
     return on_body_bytes();
   }
+  if (auto refused = judge_body({})) return answer(std::move(*refused));
   begin_stream(std::move(std::get<call::Streamed>(verdict)));
+}
+
+// Its client's share first: a refusal there costs nothing further.
+call::HeadVerdict Connection::judge_head() {
+  auto& exchange = *exchange_;
+  if (ports::Door* door = core_->door()) {
+    auto word = door->on_head(exchange.head);
+    exchange.stay = std::move(word.stay);
+    if (word.refused) return std::move(*word.refused);
+  }
+  return exchange.intake->on_head(exchange.head);
+}
+
+std::optional<call::Reply> Connection::judge_body(std::string_view body) {
+  if (!exchange_->stay) return std::nullopt;
+  return core_->door()->on_body(exchange_->head, body, *exchange_->stay);
 }
 
 void Connection::begin_stream(call::Streamed streamed) {
@@ -212,6 +229,7 @@ void Connection::on_request() {
     body = make_body(std::exchange(body_, {}));
     body_size_ = 0;
   }
+  if (auto refused = judge_body(view(body))) return answer(std::move(*refused));
   auto verdict = exchange.intake->on_request(exchange.head, std::move(body));
   if (auto* reply = std::get_if<call::Reply>(&verdict)) return answer(std::move(*reply));
   exchange_id_ = core_->next_id(slot_);

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -116,6 +117,7 @@ class ControlServer::Impl::Session : public std::enable_shared_from_this<Session
 
   void close() {
     error_code ignored;
+    closed_ = true;
     patience_.cancel();
     stream_.socket().close(ignored);
   }
@@ -168,6 +170,7 @@ class ControlServer::Impl::Session : public std::enable_shared_from_this<Session
     if (serial != serial_ || answered_ == serial || server_->stopped) return;
     answered_ = serial;
     patience_.cancel();
+    if (reply.stream && !head_only_) return begin_stream(std::move(reply));
     const auto size = reply.body.size();
     response_ = {};
     response_.version(11);
@@ -185,6 +188,47 @@ class ControlServer::Impl::Session : public std::enable_shared_from_this<Session
                       [self = shared_from_this()](const error_code& error, std::size_t) {
                         self->on_written(error);
                       });
+  }
+
+  class Sink;
+
+  void begin_stream(ports::ControlReply reply);
+
+  bool write_more(std::string bytes) {
+    if (closed_ || server_->stopped) return false;
+    if (unsent_.size() + bytes.size() > server_->limits.unsent) {
+      close();
+      return false;
+    }
+    unsent_ += bytes;
+    if (sending_.empty()) send();
+    return true;
+  }
+
+  void send() {
+    sending_ = std::exchange(unsent_, {});
+    stream_.expires_after(chrono_of(server_->limits.write));
+    asio::async_write(stream_, asio::buffer(sending_),
+                      [self = shared_from_this()](const error_code& error, std::size_t) {
+                        self->on_sent(error);
+                      });
+  }
+
+  void on_sent(const error_code& error) {
+    if (error || closed_ || server_->stopped) return close();
+    sending_.clear();
+    if (!unsent_.empty()) return send();
+    stream_.expires_never();
+  }
+
+  // The peer has nothing more to say but that it goes.
+  void watch() {
+    drained_.resize(512);
+    stream_.socket().async_read_some(
+        asio::buffer(drained_), [self = shared_from_this()](const error_code& error, std::size_t) {
+          if (error) return self->close();
+          self->watch();
+        });
   }
 
   void on_written(const error_code& error) {
@@ -231,7 +275,40 @@ class ControlServer::Impl::Session : public std::enable_shared_from_this<Session
   std::uint64_t answered_ = 0;  // the last one that has its reply
   bool keep_alive_ = false;
   bool head_only_ = false;
+  bool closed_ = false;
+  std::string sending_;  // of an answer without an end
+  std::string unsent_;
 };
+
+class ControlServer::Impl::Session::Sink final : public ports::ControlSink {
+ public:
+  explicit Sink(const std::shared_ptr<Session>& session) : session_(session) {}
+  bool write(std::string bytes) override {
+    const auto session = session_.lock();
+    return session && session->write_more(std::move(bytes));
+  }
+
+ private:
+  std::weak_ptr<Session> session_;
+};
+
+// Ends with the connection, so no length is told.
+void ControlServer::Impl::Session::begin_stream(ports::ControlReply reply) {
+  http::response<http::empty_body> head;
+  head.version(11);
+  head.result(static_cast<unsigned>(reply.status));
+  head.set(http::field::content_type, beast_of(reply.content_type));
+  head.set(http::field::cache_control, "no-store");
+  head.set("X-Content-Type-Options", "nosniff");
+  for (const Field& field : reply.fields)
+    head.set(beast_of(field.name), beast_of(field.value));
+  head.keep_alive(false);
+  std::ostringstream text;
+  text << head.base();
+  write_more(text.str() + reply.body);
+  watch();
+  reply.stream(std::make_shared<Sink>(shared_from_this()));
+}
 
 Result<std::uint16_t> ControlServer::Impl::listen(const std::string& address,
                                                   const PassedSocket* passed) {

@@ -26,6 +26,7 @@ struct ControlLimits {
   Duration read = Duration::seconds(10);   // for a whole request, idle time included
   Duration reply = Duration::seconds(10);  // for the handler; beyond it 504
   Duration write = Duration::seconds(10);  // for the answer to be taken
+  std::size_t unsent = 64 * 1024;          // of an answer without an end; beyond it closed
 };
 
 // The thread of the io_context only. The handler is called for one request of a connection at a

@@ -19,6 +19,9 @@ Server::~Server() {
 void Server::set_events(ports::ClientEvents& events) {
   core_->set_events(&events);
 }
+void Server::set_door(ports::Door& door) {
+  core_->set_door(&door);
+}
 
 Result<std::uint16_t> Server::listen(const std::string& address, std::string listener,
                                      const call::TlsListen& tls, const PassedSocket* passed) {

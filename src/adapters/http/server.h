@@ -11,6 +11,7 @@
 #include "call/intake.h"
 #include "call/settings.h"
 #include "ports/clients.h"
+#include "ports/door.h"
 
 namespace boost::asio {
 class io_context;
@@ -72,6 +73,8 @@ class Server : public ports::Clients {
 
   // Before listen(). `events` outlives the server or close_all().
   void set_events(ports::ClientEvents& events);
+  // Before listen(). What judges each request first; it outlives the server's requests.
+  void set_door(ports::Door& door);
   // Binds and accepts at once. `address` is "127.0.0.1:8080" or "[::1]:8080"; port 0 takes a free
   // one. `listener` is the name that routes know (IncomingHead::listener), empty for the main one.
   // `passed`: a socket that listens there already (start_listening). Gives the port. Errors:

@@ -25,6 +25,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   Result<std::uint16_t> listen(const std::string& address, std::string name,
                                const call::TlsListen& tls, const PassedSocket* passed);
   void set_events(ports::ClientEvents* events) { events_ = events; }
+  void set_door(ports::Door* door) { door_ = door; }
   void set_intake(std::shared_ptr<const call::Intake> intake) { intake_ = std::move(intake); }
   void stop_accepting();
   void drain();
@@ -36,6 +37,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   // For connections.
   [[nodiscard]] const ServerOptions& options() const { return options_; }
   [[nodiscard]] const std::shared_ptr<const call::Intake>& intake() const { return intake_; }
+  // Null: there is none.
+  [[nodiscard]] ports::Door* door() const { return door_; }
   // Null while the server is being destroyed.
   [[nodiscard]] ports::ClientEvents* events() const { return events_; }
   [[nodiscard]] bool draining() const { return draining_; }
@@ -68,6 +71,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   std::shared_ptr<const call::Intake> intake_;
   ServerOptions options_;
   ports::ClientEvents* events_ = nullptr;
+  ports::Door* door_ = nullptr;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::shared_ptr<Connection>> slots_;
   std::vector<std::size_t> free_slots_;

@@ -31,6 +31,13 @@ std::string kind_of(const LogLine& line) {
                      line.route, line.upstream, line.rule, line.evidence, line.cause, line.status);
 }
 
+// A call's fate is told of each call, but not of those that were refused before anything was sent
+// and whose clients were told so: under ten times the traffic they would be most of the log.
+bool matters_by_itself(const LogLine& line) {
+  if (line.call.empty()) return false;
+  return line.what != "call_failed" || line.evidence != "nothing_sent";
+}
+
 }  // namespace
 
 class Log::Impl {
@@ -56,7 +63,7 @@ class Log::Impl {
     const std::lock_guard lock(mutex_);
     const Now now = options_.now();
     std::uint64_t missed = 0;
-    if (line.call.empty() && !admit(kind_of(line), now.mono, missed)) {
+    if (!matters_by_itself(line) && !admit(kind_of(line), now.mono, missed)) {
       left_out_ += 1;
       return;
     }

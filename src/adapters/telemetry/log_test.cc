@@ -95,6 +95,22 @@ TEST(Log, RepeatsAreBoundedAndCounted) {
   EXPECT_EQ(log.left_out(), 3U);
 }
 
+TEST(Log, RefusedBeforeAnythingWasSentIsBoundedAsWell) {
+  Capture capture(LogFormat::json);
+  Log log(capture.options);
+  LogLine line;
+  line.what = "call_failed";
+  line.call = "06h03cpdhvt8h5pp2n5d8gx3thw53egp07x0";
+  line.evidence = "nothing_sent";
+  for (int i = 0; i < 5; ++i)
+    log.write(line);
+  EXPECT_EQ(capture.lines.size(), 2U);
+  line.evidence = "sent";
+  for (int i = 0; i < 5; ++i)
+    log.write(line);
+  EXPECT_EQ(capture.lines.size(), 7U);
+}
+
 TEST(Log, LinesOfACallAreAlwaysWritten) {
   Capture capture(LogFormat::json);
   Log log(capture.options);
