@@ -17,6 +17,7 @@
 #include "app/stale_wiring.h"
 #include "control/admin.h"
 #include "control/autoscale.h"
+#include "control/features_view.h"
 #include "control/health.h"
 #include "control/limits_view.h"
 
@@ -152,6 +153,9 @@ class ControlWiring::Impl {
       facts.demand_permille[name] = demand.demand_permille;
     if (parts_.limits != nullptr) facts.limits = control::limit_facts(parts_.limits->limiter());
     if (parts_.stale != nullptr) facts.stale = parts_.stale->facts();
+    if (parts_.features != nullptr) {
+      facts.features = control::feature_facts(parts_.features->features());
+    }
     return facts;
   }
 

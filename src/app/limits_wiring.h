@@ -1,7 +1,6 @@
 // Limits per client, wired: the door before the server, and its refusals in the log.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 
@@ -23,15 +22,8 @@ class LimitsWiring {
   [[nodiscard]] std::string json();
 
  private:
-  void note(const traffic::Refusal& refusal, bool acted);
-
-  struct Told {
-    std::optional<Instant> at;
-    std::uint64_t since = 0;
-  };
   ports::Clock& clock_;
   runtime::LimitsDoor door_;
-  std::map<std::string, Told> told_;  // by limit and reason
 };
 
 }  // namespace hf::app

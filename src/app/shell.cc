@@ -49,16 +49,6 @@ std::string with_port(const std::string& address, std::uint16_t port) {
   return fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
 }
 
-call::Sealer::Key random_key() {
-  call::Sealer::Key key{};
-  for (std::size_t i = 0; i < key.size(); i += 8) {
-    const std::uint64_t word = adapters::random_u64();
-    for (std::size_t b = 0; b < 8; ++b)
-      key[i + b] = static_cast<unsigned char>(word >> (8 * b));
-  }
-  return key;
-}
-
 }  // namespace
 
 class Shell::Impl {
@@ -209,7 +199,7 @@ Result<void> Shell::Impl::start() {
            adapters::load_or_make_seal_key(key_file, journal.path + "/db"));
     sealer.emplace(key.key);
   } else {
-    sealer.emplace(random_key());  // only hashes of this process
+    sealer.emplace(adapters::random_bytes<call::Sealer::Key>());  // only hashes of this process
   }
   if (journaled) {
     auto opened = open_journal(*sealer);
@@ -333,6 +323,14 @@ void Shell::Impl::tell_of_secrets() {
     }
   };
   look(settings_->callbacks.secrets, "callbacks.secrets", true);
+  if (!settings_->features.token.empty()) {
+    const auto token = adapters::resolve_secret(settings_->features.token);
+    if (!token.ok()) {
+      log_event(adapters::LogLevel::error, "secret_unavailable",
+                fmt::format("features.token: {}; nobody is told of features until it can be had",
+                            token.error().context));
+    }
+  }
   for (const auto& [name, upstream] : settings_->upstreams) {
     if (!upstream->proxy) continue;
     auto read = adapters::proxy_credentials(

@@ -11,17 +11,26 @@
 namespace hf::app {
 namespace {
 
-// Of one route and error: an outage must not fill the log.
-constexpr Duration kTellEvery = Duration::seconds(10);
+// The log bounds its repeats by route and error: an outage must not fill it.
+void note(const runtime::StaleServed& served) {
+  const std::int64_t age = std::max<std::int64_t>(1, served.age.ceil_seconds());
+  adapters::LogLine line;
+  line.level = adapters::LogLevel::warning;
+  line.what = "answered_from_memory";
+  line.route = served.route;
+  line.rule = "stale-if-error";
+  line.cause = served.reason;
+  line.detail = fmt::format("the reader got an answer of the last {}",
+                            format_duration(Duration::seconds(age)));
+  the_log().write(line);
+}
 
 }  // namespace
 
 StaleWiring::StaleWiring(const call::Settings& settings, const call::Hasher& hasher,
                          ports::Clock& clock, ports::Clients& server, ports::Upstream& upstream)
-    : clock_(clock),
-      max_bytes_(settings.stale_cache),
-      answers_({&server, nullptr, &clock, hasher, settings.stale_cache,
-                [this](const runtime::StaleServed& served) { note(served); }}),
+    : max_bytes_(settings.stale_cache),
+      answers_({&server, nullptr, &clock, hasher, settings.stale_cache, note}),
       watch_(settings, hasher, upstream, answers_) {}
 
 control::StaleFacts StaleWiring::facts() const {
@@ -34,20 +43,6 @@ control::StaleFacts StaleWiring::facts() const {
   out.max_bytes = max_bytes_;
   out.evicted = answers_.store().evicted();
   return out;
-}
-
-void StaleWiring::note(const runtime::StaleServed& served) {
-  Told& told = told_[served.route + " " + served.reason];
-  told.since += 1;
-  const Instant now = clock_.read().mono;
-  if (told.at && now - *told.at < kTellEvery) return;
-  const std::int64_t age = std::max<std::int64_t>(1, served.age.ceil_seconds());
-  log_event(adapters::LogLevel::warning, "answered_from_memory",
-            fmt::format("route {}: {}; the reader got an answer of the last {}; such answers since "
-                        "the last line: {}",
-                        served.route, served.reason, format_duration(Duration::seconds(age)),
-                        std::exchange(told.since, 0)));
-  told.at = now;
 }
 
 }  // namespace hf::app

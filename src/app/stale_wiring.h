@@ -2,7 +2,6 @@
 // log.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 
@@ -28,17 +27,9 @@ class StaleWiring {
   [[nodiscard]] control::StaleFacts facts() const;
 
  private:
-  void note(const runtime::StaleServed& served);
-
-  struct Told {
-    std::optional<Instant> at;
-    std::uint64_t since = 0;
-  };
-  ports::Clock& clock_;
   std::uint64_t max_bytes_;
   runtime::StaleAnswers answers_;
   runtime::StaleWatch watch_;
-  std::map<std::string, Told> told_;  // by route and reason
 };
 
 }  // namespace hf::app

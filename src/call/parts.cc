@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/percent.h"
 #include "call/parts_json.h"
 
 namespace hf::call {
@@ -23,31 +24,6 @@ std::optional<std::string> unquote(std::string_view inner) {
       if (i >= inner.size() || (inner[i] != '"' && inner[i] != '\\')) return std::nullopt;
     }
     out.push_back(inner[i]);
-  }
-  return out;
-}
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// application/x-www-form-urlencoded by the URL standard, section 5.1: a percent sign without two
-// hex digits stands for itself.
-std::string form_decode(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escaped = text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 &&
-                         hex_value(text[i + 2]) >= 0;
-    if (escaped) {
-      out.push_back(static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2])));
-      i += 2;
-    } else {
-      out.push_back(text[i] == '+' ? ' ' : text[i]);
-    }
   }
   return out;
 }
@@ -135,7 +111,8 @@ std::vector<FormPair> form_pairs(std::string_view body) {
       const auto equals = pair.find('=');
       const auto value =
           equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
-      out.push_back({begin, end, form_decode(pair.substr(0, equals)), form_decode(value)});
+      out.push_back({begin, end, percent_decoded_loosely(pair.substr(0, equals), true),
+                     percent_decoded_loosely(value, true)});
     }
     begin = end + 1;
   }

@@ -133,6 +133,13 @@ void read_features(Section in, call::FeatureSettings& out) {
            "such as 127.0.0.1:8083");
   }
   in.text("token", out.token);
+  if (!references_are_sound(out.token)) {
+    in.add(Rule::secret_reference, "token", "a reference that is not known",
+           "${file:PATH} or ${env:NAME}");
+  } else if (!out.token.empty() && out.token.find("${") == std::string::npos) {
+    in.add(Rule::secret_literal, "token", "a secret in the configuration itself",
+           "${file:PATH} or ${env:NAME}");
+  }
   in.texts("origins", out.origins, "[\"https://shop.example\"]");
   in.texts("watch", out.watch, "[app]");
   in.duration("target", out.target, {Duration::millis(1), Duration::seconds(60)});

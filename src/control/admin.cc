@@ -37,7 +37,6 @@ namespace {
 constexpr std::size_t kListDefault = 100;
 constexpr std::size_t kListMax = 1000;
 constexpr std::size_t kListExamined = 500;  // of one page
-constexpr std::size_t kReasonMax = 500;
 constexpr std::size_t kAnswerMax = 1024 * 1024;
 constexpr Duration kIncidentMax = Duration::hours(24 * 90);
 constexpr Duration kObservedMax = Duration::hours(24 * 31);
@@ -125,20 +124,6 @@ Result<JsonMembers> parse_body(const std::string& body,
   return members;
 }
 
-Result<std::string> parse_reason(const JsonMembers& body) {
-  HF_TRY(auto reason, body.text("reason"));
-  if (reason.size() > kReasonMax) {
-    return fail(ErrorKind::invalid,
-                fmt::format("\"reason\" may have at most {} bytes", kReasonMax));
-  }
-  for (const char c : reason) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-      return fail(ErrorKind::invalid, "\"reason\" must be one line of text");
-    }
-  }
-  return reason;
-}
-
 Result<call::Answer> parse_answer(std::string_view text) {
   HF_TRY(const auto members, JsonMembers::read(text));
   HF_TRY_VOID(members.only({"status", "content_type", "body_base64"}));
@@ -172,7 +157,7 @@ Result<OperatorCommand> parse_resolve(const std::string& text) {
   const bool applied = outcome == "applied";
   out.what =
       applied ? OperatorCommand::What::resolve_applied : OperatorCommand::What::resolve_not_applied;
-  HF_TRY(out.reason, parse_reason(body));
+  HF_TRY(out.reason, read_reason(body));
   if (out.reason.empty()) {
     return fail(ErrorKind::invalid, "\"reason\" is required: say how you know");
   }
@@ -192,7 +177,7 @@ Result<OperatorCommand> parse_command(const std::string& action, const std::stri
   HF_TRY(const auto body, parse_body(text, {"reason"}));
   OperatorCommand out;
   out.what = action == "retry" ? OperatorCommand::What::retry : OperatorCommand::What::cancel;
-  HF_TRY(out.reason, parse_reason(body));
+  HF_TRY(out.reason, read_reason(body));
   return out;
 }
 
@@ -201,12 +186,12 @@ Result<OperatorCommand> parse_pause(bool resume, const std::string& text) {
   if (resume) {
     HF_TRY(const auto body, parse_body(text, {"reason"}));
     out.what = OperatorCommand::What::resume;
-    HF_TRY(out.reason, parse_reason(body));
+    HF_TRY(out.reason, read_reason(body));
     return out;
   }
   HF_TRY(const auto body, parse_body(text, {"for", "reason"}));
   out.what = OperatorCommand::What::pause;
-  HF_TRY(out.reason, parse_reason(body));
+  HF_TRY(out.reason, read_reason(body));
   HF_TRY(const auto length, body.text("for"));
   if (length.empty()) {
     return fail(ErrorKind::invalid, "\"for\" is required: how long, such as \"10m\"");

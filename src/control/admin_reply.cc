@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "call/reply_json.h"
+#include "control/json.h"
 
 namespace hf::control {
 
@@ -75,6 +76,20 @@ Result<std::vector<std::pair<std::string, std::string>>> query_pairs(std::string
     out.emplace_back(std::move(*name), std::move(*value));
   }
   return out;
+}
+
+Result<std::string> read_reason(const JsonMembers& body) {
+  HF_TRY(auto reason, body.text("reason"));
+  if (reason.size() > kReasonMax) {
+    return fail(ErrorKind::invalid,
+                fmt::format("\"reason\" may have at most {} bytes", kReasonMax));
+  }
+  for (const char c : reason) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+      return fail(ErrorKind::invalid, "\"reason\" must be one line of text");
+    }
+  }
+  return reason;
 }
 
 ports::ControlReply wrong_method(std::string_view allow) {

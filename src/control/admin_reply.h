@@ -12,12 +12,18 @@
 
 namespace hf::control {
 
+class JsonMembers;
+
+constexpr std::size_t kReasonMax = 500;
+
 // RFC 9457; `code` ends the type "urn:holdfast:admin:".
 ports::ControlReply problem(int status, std::string_view code, std::string_view title,
                             std::string_view detail);
 ports::ControlReply bad_request(std::string_view detail);
 ports::ControlReply journal_unavailable(const std::string& why);
 ports::ControlReply json(std::string body);
+// What an operator's body says as "reason": one line, kReasonMax bytes at most; empty: nothing.
+Result<std::string> read_reason(const JsonMembers& body);
 // 405: `allow` lists the methods of this path.
 ports::ControlReply wrong_method(std::string_view allow);
 

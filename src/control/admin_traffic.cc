@@ -11,8 +11,6 @@ namespace {
 
 using ports::ControlReply;
 
-constexpr std::size_t kReasonMax = 500;
-
 ControlReply done(const std::string& message) {
   return json(call::JsonObject().boolean("ok", true).text("message", message).done());
 }
@@ -27,13 +25,8 @@ Result<Lift> parse_lift(const std::string& text) {
   HF_TRY_VOID(body.only({"client", "reason"}));
   Lift out;
   HF_TRY(out.client, body.text("client"));
-  HF_TRY(out.reason, body.text("reason"));
+  HF_TRY(out.reason, read_reason(body));
   if (out.client.empty()) return fail(ErrorKind::invalid, "\"client\" is required");
-  const bool one_line = out.reason.find_first_of("\r\n") == std::string::npos;
-  if (out.reason.size() > kReasonMax || !one_line) {
-    return fail(ErrorKind::invalid,
-                fmt::format("\"reason\" may be one line of at most {} bytes", kReasonMax));
-  }
   return out;
 }
 

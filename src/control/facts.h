@@ -140,6 +140,13 @@ struct StaleFacts {
   std::uint64_t evicted = 0;
 };
 
+// Features that the load switches.
+struct FeatureFacts {
+  std::map<std::string, bool> on;  // by feature
+  std::uint64_t dims = 0;          // times that the load switched one off
+  std::uint64_t permille = 0;      // the signal, of what counts as overload
+};
+
 struct Facts {
   ProcessFacts process;
   std::optional<JournalFacts> journal;  // none: no route needs one
@@ -151,6 +158,7 @@ struct Facts {
   LimitFacts limits;
   std::map<std::string, std::int64_t> demand_permille;  // by upstream (control/autoscale.h)
   std::optional<StaleFacts> stale;                      // none: no route keeps answers
+  std::optional<FeatureFacts> features;                 // none: none are configured
   bool draining = false;
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/quantity.h"
 #include "call/reply_json.h"
+#include "control/admin_reply.h"
 #include "control/json.h"
 
 namespace hf::control {
@@ -32,12 +33,6 @@ Result<std::pair<std::string, traffic::Override>> parse_line(std::string_view li
   HF_TRY(const auto until, members.text("until"));
   HF_TRY(out.second.until, parse_rfc3339(until));
   return out;
-}
-
-bool one_line(std::string_view text) {
-  for (const char c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return false;
-  return true;
 }
 
 }  // namespace
@@ -75,6 +70,15 @@ std::string features_json(const traffic::Features& features) {
       .done();
 }
 
+FeatureFacts feature_facts(const traffic::Features& features) {
+  FeatureFacts out;
+  for (std::size_t i = 0; i < features.settings().flags.size(); ++i)
+    out.on[features.settings().flags[i].name] = features.state(i).on;
+  out.dims = features.dims();
+  out.permille = static_cast<std::uint64_t>(features.pressure().permille);
+  return out;
+}
+
 std::string words_text(const traffic::Features& features) {
   std::string out;
   for (const auto& [name, word] : features.words())
@@ -103,13 +107,8 @@ Result<traffic::Override> parse_word(const std::string& body, WallTime now) {
     return fail(ErrorKind::invalid, "\"on\" is required: true or false");
   }
   out.on = on == "true";
-  HF_TRY(out.reason, members.text("reason"));
-  if (out.reason.empty() || out.reason.size() > traffic::kFeatureReasonMax ||
-      !one_line(out.reason)) {
-    return fail(ErrorKind::invalid,
-                fmt::format("\"reason\" is required: one line of at most {} bytes that says why",
-                            traffic::kFeatureReasonMax));
-  }
+  HF_TRY(out.reason, read_reason(members));
+  if (out.reason.empty()) return fail(ErrorKind::invalid, "\"reason\" is required: say why");
   HF_TRY(const auto length, members.text("for"));
   const auto lasts = parse_duration(length);
   if (!lasts.ok() || *lasts <= Duration{} || *lasts > kLongest) {

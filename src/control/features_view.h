@@ -5,12 +5,15 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "control/facts.h"
 #include "traffic/features.h"
 
 namespace hf::control {
 
 // {"features": [...], "level": N, "of": N, "pressure": {...}}; the first goes off first.
 std::string features_json(const traffic::Features& features);
+
+FeatureFacts feature_facts(const traffic::Features& features);
 
 // A line a word: what operators have said of features, for the next process.
 std::string words_text(const traffic::Features& features);

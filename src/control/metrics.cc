@@ -330,6 +330,27 @@ std::vector<Row> stale_rows() {
   };
 }
 
+std::vector<Row> feature_rows() {
+  return {
+      {{"holdfast_feature_on", "gauge",
+        "1: the feature is on, 0: the load or a person has it off."},
+       [](Lines& out, const Input& in) {
+         if (!in.facts.features) return;
+         for (const auto& [name, on] : in.facts.features->on)
+           out.add({{"feature", name}}, on ? 1 : 0);
+       }},
+      {{"holdfast_feature_dims_total", "counter", "Times that the load switched a feature off."},
+       [](Lines& out, const Input& in) {
+         if (in.facts.features) out.add({}, in.facts.features->dims);
+       }},
+      {{"holdfast_feature_pressure_permille", "gauge",
+        "What features are switched by, in thousandths of what counts as overload."},
+       [](Lines& out, const Input& in) {
+         if (in.facts.features) out.add({}, in.facts.features->permille);
+       }},
+  };
+}
+
 std::vector<Row> call_rows() {
   return {
       {{"holdfast_requests_total", "counter", "Calls and asks of clients, by route."},
@@ -620,8 +641,9 @@ std::vector<Row> process_rows() {
 const std::vector<Row>& rows() {
   static const std::vector<Row> kRows = [] {
     std::vector<Row> all;
-    for (auto&& part : {call_rows(), stale_rows(), upstream_rows(), load_rows(), address_rows(),
-                        journal_rows(), server_rows(), outgoing_rows(), process_rows()})
+    for (auto&& part :
+         {call_rows(), stale_rows(), feature_rows(), upstream_rows(), load_rows(), address_rows(),
+          journal_rows(), server_rows(), outgoing_rows(), process_rows()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

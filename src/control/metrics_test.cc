@@ -62,6 +62,7 @@ Facts sample_facts() {
   facts.limits.limits.push_back({"login", {{"admitted", 5}, {"quota", 2}}, 1, 1});
   facts.limits.keys = 4;
   facts.demand_permille["stripe"] = 1310;
+  facts.features = control::FeatureFacts{{{"recommendations", false}}, 4, 1200};
   facts.stale.emplace();
   facts.stale->served[{"/", "unreachable"}] = 3;
   facts.stale->missed[{"/", "too-old"}] = 1;

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "call/classify.h"
+#include "call/parts.h"
 #include "call/routing.h"
 
 namespace hf::runtime {
@@ -16,13 +17,6 @@ constexpr std::uint64_t kOurs = 1ULL << 63;
 
 bool ours(AttemptId id) {
   return (raw(id) & kOurs) != 0;
-}
-
-bool is_event_stream(const Fields& fields) {
-  const Field* type = find_field(fields, "Content-Type");
-  if (type == nullptr) return false;
-  const auto essence = std::string_view(type->value).substr(0, type->value.find(';'));
-  return same_name(trim_blanks(essence), "text/event-stream");
 }
 
 // What a proxy says that has no answer to pass on; plainly, and nothing of itself.
@@ -310,7 +304,7 @@ void Relay::body_over(AttemptId id) {
 void Relay::on_answer_head(AttemptId id, call::AnswerHead head, bool overflow) {
   if (!ours(id)) return parts_.attempts->on_answer_head(id, std::move(head), overflow);
   Passing& passing = *passing_.at(id);
-  passing.event_stream = is_event_stream(head.fields);
+  passing.event_stream = call::media_type(head.fields) == "text/event-stream";
   const bool copy = !passing.event_stream && call::wants_body(passing.upstream->classify, head);
   auto sink = passing.gone ? nullptr : parts_.clients->begin(passing.exchange, std::move(head));
   if (!sink) return parts_.upstream->cancel(id);

@@ -1,11 +1,11 @@
 #include "runtime/stale_answers.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/content_length.h"
 #include "call/classify.h"
 
 namespace hf::runtime {
@@ -28,16 +28,6 @@ class Nowhere final : public ports::AnswerSink {
  private:
   std::uint64_t read_ = 0;
 };
-
-std::optional<std::uint64_t> declared_length(const Fields& fields) {
-  const Field* field = find_field(fields, "Content-Length");
-  if (field == nullptr) return std::nullopt;
-  const std::string_view text = trim_blanks(field->value);
-  std::uint64_t out = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  const bool read = error == std::errc{} && end == text.data() + text.size();
-  return read ? std::optional(out) : std::nullopt;
-}
 
 // A rule of the upstream says what the answer means: it is no plain one.
 bool is_classified(const call::UpstreamSettings& upstream, const call::AnswerHead& head,
@@ -286,7 +276,7 @@ std::shared_ptr<ports::AnswerSink> StaleAnswers::begin(ExchangeId id, call::Answ
     parts_.clients->reply(id, std::move(*other));
     return std::make_shared<Nowhere>();
   }
-  const auto length = declared_length(head.fields);
+  const auto length = content_length(head.fields);
   const bool large = length && *length > stale::kAnswerMax;
   const NotKept why = open.get ? stale::may_keep(open.request, head) : NotKept::status;
   if (why != NotKept::none || large) {

@@ -14,9 +14,8 @@
 
 namespace hf::traffic {
 
-// Named limits (invariant 7).
+// A named limit (invariant 7).
 inline constexpr std::size_t kFlagsMax = 64;
-inline constexpr std::size_t kFeatureReasonMax = 500;
 
 // A person's word on a feature, for a while.
 struct Override {

@@ -2,33 +2,11 @@
 
 #include <algorithm>
 
+#include "base/percent.h"
 #include "call/routing.h"
 
 namespace hf::traffic {
 namespace {
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-std::string decoded(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const int high = text[i] == '%' && i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
-    const int low = high >= 0 ? hex_value(text[i + 2]) : -1;
-    if (low < 0) {
-      out.push_back(text[i]);
-    } else {
-      out.push_back(static_cast<char>(high * 16 + low));
-      i += 2;
-    }
-  }
-  return out;
-}
 
 // Takes the next segment off the front; false at the end.
 bool next_segment(std::string_view& rest, std::string_view& segment) {
@@ -43,7 +21,7 @@ bool next_segment(std::string_view& rest, std::string_view& segment) {
 }  // namespace
 
 std::string plain_path(std::string_view target) {
-  const std::string path = decoded(call::path_of(target));
+  const std::string path = percent_decoded_loosely(call::path_of(target), false);
   std::vector<std::string_view> segments;
   std::string_view rest = path;
   std::string_view segment;

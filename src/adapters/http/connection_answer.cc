@@ -3,7 +3,6 @@
 
 #include <array>
 #include <boost/asio/post.hpp>
-#include <charconv>
 #include <iterator>
 #include <string_view>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "adapters/http/connection.h"
 #include "adapters/http/server_core.h"
 #include "base/check.h"
+#include "base/content_length.h"
 #include "http1/hop.h"
 #include "http1/write.h"
 
@@ -67,16 +67,6 @@ constexpr auto kReasons = make_reasons();
 
 bool bodiless(int status) {
   return status == 204 || status == 304;
-}
-
-// The length an upstream declared for the body that is about to flow; -1: none that can be used.
-std::int64_t declared_length(const Fields& fields) {
-  const Field* field = find_field(fields, "content-length");
-  if (field == nullptr || count_fields(fields, "content-length") != 1) return -1;
-  const std::string& text = field->value;
-  std::int64_t length = -1;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), length);
-  return ec == std::errc{} && end == text.data() + text.size() && length >= 0 ? length : -1;
 }
 
 }  // namespace
@@ -136,12 +126,12 @@ std::shared_ptr<ports::AnswerSink> Connection::begin(call::AnswerHead head) {
   HF_CHECK_MSG(!exchange.begun, "one begin() an exchange");
   exchange.begun = true;
   enter(Phase::answering);
-  const std::int64_t length = declared_length(head.fields);
+  const auto length = content_length(head.fields);
   exchange.close = !exchange.keep_alive || core_->draining();
   if (exchange.head_method || bodiless(head.status)) {
     exchange.answer = {};
-  } else if (length >= 0) {
-    exchange.answer = {Kind::length, static_cast<std::uint64_t>(length)};
+  } else if (length) {
+    exchange.answer = {Kind::length, *length};
   } else if (exchange.old_version) {
     exchange.answer = {Kind::until_close, 0};
     exchange.close = true;

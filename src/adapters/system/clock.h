@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <optional>
 
@@ -39,6 +40,18 @@ class AsioTimer final : public ports::WakeTimer {
 
 // From the kernel's generator; for ids that must not be guessed.
 std::uint64_t random_u64();
+
+// An array of bytes for a key of this process.
+template <class Bytes>
+Bytes random_bytes() {
+  Bytes out{};
+  static_assert(sizeof(out[0]) == 1 && sizeof(out) % sizeof(std::uint64_t) == 0);
+  for (std::size_t i = 0; i < out.size(); i += sizeof(std::uint64_t)) {
+    const std::uint64_t word = random_u64();
+    std::memcpy(out.data() + i, &word, sizeof word);
+  }
+  return out;
+}
 
 // The same, a page at a time: one call into the kernel for some hundred ids. One thread.
 class Dice {
