@@ -291,7 +291,9 @@ Refusal Limiter::refuse(const Finding& finding, const Subject& subject, Instant 
       ClientState* state = table_.find(finding.key);
       if (state == nullptr) break;
       if (rule.offences && rule.settings->ban->on.empty()) {
-        offend(rule, *state, now);
+        // What was let through on a route that only observes shuts nobody out of the others.
+        const bool observes = rule.settings->mode == call::LimitMode::observe;
+        if (acted || observes) offend(rule, *state, now);
       } else if (!rule.offences) {
         // Not to be forgotten before it has paid.
         state->offences = std::max(state->offences, state->arrival);

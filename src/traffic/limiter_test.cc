@@ -321,6 +321,19 @@ TEST(Limiter, a_route_that_observes_refuses_nothing) {
   EXPECT_EQ(limiter.counts(0).quota, 4U);
 }
 
+TEST(Limiter, a_route_that_observes_bans_nobody_from_the_others) {
+  for (const auto mode : {call::LimitMode::enforce, call::LimitMode::observe}) {
+    call::LimitSettings limit = limit_of("o", {{}}, 1, Duration::hours(1));
+    limit.mode = mode;
+    limit.ban = call::LimitBan{2, Duration::hours(1), Duration::hours(1), {}};
+    Limiter limiter(only(limit), kSecret);
+    for (int i = 0; i < 9; ++i)
+      EXPECT_FALSE(limiter.on_head(head_from("192.0.2.1"), kNow, true).refusal);
+    // A limit that observes itself tells what it would do, bans included.
+    EXPECT_EQ(limiter.counts(0).bans, mode == call::LimitMode::enforce ? 0U : 1U);
+  }
+}
+
 TEST(Limiter, without_room_it_does_as_it_is_told) {
   for (const auto what : {call::WhenFull::admit, call::WhenFull::refuse}) {
     call::LimitSettings limit = limit_of("f", {{}}, 1, Duration::hours(1));
