@@ -122,6 +122,8 @@ test('a word by hand counts, says why, ends by itself, and outlives a restart', 
   assert.equal(short.code, 0)
   await until('it is over', async () =>
     JSON.parse((await ask(second, '/search')).text).value === 'full')
+  assert.match(second.out + second.err,
+    /feature_word_over.*search follows the load again; it was off by hand: x/)
 })
 
 test('the protocol: tags, errors, tokens, origins', async t => {

@@ -4,6 +4,8 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "adapters/http/control_server.h"
@@ -118,12 +120,13 @@ class FeaturesWiring::Impl {
 
   void look() {
     const int before = features_.level();
-    const std::size_t words = features_.words().size();
+    const auto words = features_.words();
     const bool changed = features_.observe(
         control::pressure_of(driver_.stats(), settings_->features), clock_.read());
     if (changed) {
       if (features_.level() != before) tell(features_.level() > before);
-      if (features_.words().size() != words) keep();
+      tell_of_ended(words);
+      if (features_.words().size() != words.size()) keep();
       ofrep_.changed();
     }
     if (++looks_ % kLooksABreath == 0) ofrep_.breathe();
@@ -131,6 +134,16 @@ class FeaturesWiring::Impl {
     timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error) look();
     });
+  }
+
+  // A word that is over changes what pages show, although nobody did anything.
+  void tell_of_ended(const std::map<std::string, traffic::Override, std::less<>>& before) const {
+    for (const auto& [name, word] : before) {
+      if (features_.words().contains(name)) continue;
+      log_event(adapters::LogLevel::info, "feature_word_over",
+                fmt::format("{} follows the load again; it was {} by hand: {}", name,
+                            word.on ? "on" : "off", word.reason));
+    }
   }
 
   void tell(bool dimmed) const {

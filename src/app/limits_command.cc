@@ -46,7 +46,10 @@ std::string show_offenders(const json::array& limits, const ViewOptions& options
       const json::object* one = (*offenders)[i].if_object();
       if (one == nullptr) continue;
       any = true;
-      table.add({text_of(*limit, "name"), safe(text_of(*one, "client")), text_of(*one, "refused"),
+      // A ban that only would be is not to be lifted in a hurry.
+      const bool observes = text_of(*limit, "mode") == "observe";
+      table.add({text_of(*limit, "name") + (observes ? " (observes)" : ""),
+                 safe(text_of(*one, "client")), text_of(*one, "refused"),
                  time_of(*one, "last", options), time_of(*one, "banned_until", options)});
     }
   }

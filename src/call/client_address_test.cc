@@ -40,6 +40,27 @@ TEST(ClientAddress, what_trusted_proxies_say_from_right_to_left) {
   EXPECT_EQ(xff(settings, "10.0.0.1:1", {"junk"}), "10.0.0.1");
 }
 
+// A proxy adds to the line that its client sent: nothing there may hide what it has added.
+TEST(ClientAddress, what_a_client_leaves_open_swallows_nothing) {
+  auto settings = behind({"10.0.0.0/8"});
+  for (const std::string begin : {"\"", "\"1.1.1.1", "1.1.1.1, \"", "\\\"", ",,", "\"\\"})
+    EXPECT_EQ(xff(settings, "10.0.0.1:1", {begin + ", 198.51.100.7"}), "198.51.100.7") << begin;
+  settings.from = ClientAddressSettings::From::forwarded;
+  for (const std::string begin :
+       {"for=1.1.1.1;x=\"", "for=1.1.1.1;x=\"\\", "for=\"1.1.1.1", "\"", "\\\"", ";,"}) {
+    for (const auto& [added, client] : std::vector<std::pair<std::string, std::string>>{
+             {"for=198.51.100.7", "198.51.100.7"},
+             {"for=\"[2001:db8::7]:4711\";proto=https", "2001:db8::7"},
+             {"host=\"x;for=1.1.1.1;y\";for=198.51.100.7", "198.51.100.7"},
+             {"host=\"a\\\";for=1.1.1.1;\\\"b\";for=198.51.100.7", "198.51.100.7"}}) {
+      const auto found =
+          client_address(settings, "10.0.0.1:1", {{"Forwarded", begin + ", " + added}});
+      ASSERT_TRUE(found);
+      EXPECT_EQ(format_ip(*found), client) << begin << ", " << added;
+    }
+  }
+}
+
 TEST(ClientAddress, a_long_chain_is_not_walked_to_its_end) {
   std::string chain = "198.51.100.7";
   for (int i = 0; i < 1000; ++i)

@@ -159,8 +159,8 @@ void read_cost(Section& in, call::LimitSettings& out) {
 }
 
 void read_ban(Section& in, std::optional<call::LimitBan>& out) {
+  Section ban = in.section("ban");  // asked for first: that is how the key is known
   if (!in.has("ban")) return;
-  Section ban = in.section("ban");
   out.emplace();
   ban.integer("after", out->after, {1, 1'000'000});
   ban.duration("within", out->within, {Duration::seconds(1), kLongest});

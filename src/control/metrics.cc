@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "call/decide.h"
+#include "control/problems.h"
 
 namespace hf::control {
 namespace {
@@ -238,6 +239,16 @@ void write_shed(Lines& out, const Input& in) {
   }
 }
 
+void write_refused(Lines& out, const Input& in) {
+  for (const auto& [name, upstream] : in.stats.upstreams) {
+    for (std::size_t i = 0; i < engine::kHurdles; ++i) {
+      const auto hurdle = static_cast<engine::Hurdle>(i);
+      if (hurdle == engine::Hurdle::none || hurdle == engine::Hurdle::shed) continue;
+      out.add({{"upstream", name}, {"rule", engine::to_string(hurdle)}}, upstream.refused[i]);
+    }
+  }
+}
+
 std::vector<Row> load_rows() {
   using engine::UpstreamLoad;
   return {
@@ -266,9 +277,15 @@ std::vector<Row> load_rows() {
       {{"holdfast_upstream_shed_level", "gauge",
         "How many classes are refused at once, from optional upwards."},
        write_shed_level},
+      {{"holdfast_upstream_queue_threshold_seconds", "gauge",
+        "From where on that is overload; 0: calls wait as long as their clients do."},
+       load_seconds(&UpstreamLoad::threshold)},
       {{"holdfast_shed_total", "counter",
         "Live calls sent away so that others need not wait, by class and rule."},
        write_shed},
+      {{"holdfast_upstream_refused_total", "counter",
+        "Live calls refused before any attempt, by what stood in the way until their time was up."},
+       write_refused},
   };
 }
 
@@ -360,7 +377,7 @@ std::vector<Row> call_rows() {
        }},
       {{"holdfast_problems_total", "counter", "Error answers made by Holdfast, by code."},
        [](Lines& out, const Input& in) {
-         for (const auto& [code, count] : in.stats.problems_by_code)
+         for (const auto& [code, count] : problems_of(in.stats, in.facts.server))
            out.add({{"code", code}}, count);
        }},
       {{"holdfast_observed_total", "counter",
@@ -561,9 +578,12 @@ std::vector<Row> server_rows() {
        server_value(&ServerFacts::accepted)},
       {{"holdfast_server_refused_connections_total", "counter", "Over connections_max."},
        server_value(&ServerFacts::refused_connections)},
+      {{"holdfast_server_refused_buffers_total", "counter",
+        "Requests for which there was no room (buffers)."},
+       server_value(&ServerFacts::refused_buffers)},
       {{"holdfast_server_requests_total", "counter", "Request heads that were understood."},
        server_value(&ServerFacts::requests)},
-      {{"holdfast_server_malformed_total", "counter", "Requests refused for framing or limits."},
+      {{"holdfast_server_malformed_total", "counter", "Requests refused for framing or size."},
        server_value(&ServerFacts::malformed)},
       {{"holdfast_server_answers_total", "counter", "Answers handed over whole."},
        server_value(&ServerFacts::answers)},

@@ -29,6 +29,8 @@ engine::Stats sample_stats() {
   upstream.load.limit = 24;
   upstream.load.queue_delay = Duration::millis(120);
   upstream.load.shed_level = 1;
+  upstream.load.threshold = Duration::millis(50);
+  upstream.refused[static_cast<std::size_t>(engine::Hurdle::breaker)] = 7;
   upstream.load.shed[0][0] = 6;
   upstream.load.shed[1][1] = 2;
   upstream.load.learnt = engine::UpstreamLoad::Learnt{Duration::micros(10'500),
@@ -88,6 +90,11 @@ TEST(Metrics, HowLoadedAnUpstreamIs) {
             "holdfast_upstream_limit" + who + " 24");
   EXPECT_EQ(lines_of(text, "holdfast_upstream_queue_delay_seconds{").front(),
             "holdfast_upstream_queue_delay_seconds" + who + " 0.12");
+  EXPECT_EQ(lines_of(text, "holdfast_upstream_queue_threshold_seconds{").front(),
+            "holdfast_upstream_queue_threshold_seconds" + who + " 0.05");
+  EXPECT_EQ(
+      lines_of(text, "rule=\"breaker\"").front(),
+      "holdfast_upstream_refused_total{" + who.substr(1, who.size() - 2) + ",rule=\"breaker\"} 7");
   EXPECT_EQ(lines_of(text, "holdfast_upstream_latency_baseline_seconds{").front(),
             "holdfast_upstream_latency_baseline_seconds" + who + " 0.0105");
   EXPECT_EQ(lines_of(text, "holdfast_upstream_shed_level{").front(),
@@ -95,6 +102,17 @@ TEST(Metrics, HowLoadedAnUpstreamIs) {
   EXPECT_EQ(lines_of(text, "class=\"optional\",rule=\"class-shed\"").front(),
             "holdfast_shed_total{" + who.substr(1, who.size() - 2) +
                 ",class=\"optional\",rule=\"class-shed\"} 6");
+}
+
+TEST(Metrics, ErrorAnswersAreOneCountWhoeverMadeThem) {
+  engine::Stats stats;
+  stats.problems_by_code = {{"overloaded", 2}, {"held", 1}};
+  Facts facts;
+  facts.server.problems_by_code = {{"overloaded", 3}, {"quota-exceeded", 4}};
+  EXPECT_EQ(lines_of(metrics_text(stats, facts), "holdfast_problems_total{"),
+            (Lines{"holdfast_problems_total{code=\"held\"} 1",
+                   "holdfast_problems_total{code=\"overloaded\"} 5",
+                   "holdfast_problems_total{code=\"quota-exceeded\"} 4"}));
 }
 
 TEST(Metrics, CountersGaugesAndLabels) {

@@ -4,6 +4,7 @@
 
 #include "base/quantity.h"
 #include "call/reply_json.h"
+#include "control/problems.h"
 
 namespace hf::control {
 namespace {
@@ -31,7 +32,7 @@ std::string top_json(const engine::Stats& stats, const Facts& facts, const TopPa
       .number("cpu_us", number(facts.process.cpu_micros))
       .number("resident_bytes", number(facts.process.resident_bytes))
       .raw("requests", counts_json(stats.requests_by_route))
-      .raw("problems", counts_json(stats.problems_by_code))
+      .raw("problems", counts_json(problems_of(stats, server)))
       .raw("server", call::JsonObject()
                          .number("connections", number(server.connections))
                          .number("requests", number(server.requests))

@@ -57,6 +57,7 @@ void Core::on(CallArrived&& event) {
     HF_PROBE("arrived-during-a-drain");
     call::ProblemSpec spec;
     spec.code = call::Code::draining;
+    spec.measure = {"drain", static_cast<std::int64_t>(active_.size()), 0, "calls still under way"};
     // An earlier copy under its key may be in doubt: it was not looked up.
     if (arrival.call.key) spec.effect = call::Effect::unknown;
     spec.safe_to_retry = true;
@@ -181,6 +182,8 @@ void Core::begin_call(Arrival arrival) {
   refused.retry_after = Duration::seconds(1);
   if (active_.size() >= kActiveMax) {
     refused.code = call::Code::overloaded;
+    refused.measure = {"calls-in-memory", static_cast<std::int64_t>(active_.size()),
+                       static_cast<std::int64_t>(kActiveMax), "calls"};
     send_problem(arrival.exchange, refused, false);
     return;
   }

@@ -18,7 +18,8 @@ void Core::try_start(Active& active) {
   if (shed_by_class(active, upstream)) return;
   // Nobody overtakes those who queue already.
   if (active.phase != Phase::queued && !upstream.live_queue.empty()) {
-    wait_for_gate(active, {Hurdle::concurrency, false, std::nullopt});
+    const Active* first = find_active(upstream.live_queue.front());
+    wait_for_gate(active, {first->hurdle, false, std::nullopt});
     return;
   }
   const Entry entry = upstream.gate->try_enter(policy::Lane::live, active.call->attempts > 0,
@@ -35,6 +36,7 @@ void Core::try_start(Active& active) {
 // known to lie beyond it is not begun.
 void Core::wait_for_gate(Active& active, const Entry& entry) {
   active.hurdle = entry.hurdle;
+  active.hurdle_until = entry.not_before;
   UpstreamState& upstream = upstream_of(active);
   if (entry.not_before && *entry.not_before >= active.patience_until) {
     HF_PROBE("not-worth-waiting-for-the-gate");
@@ -65,6 +67,12 @@ void Core::wait_for_gate(Active& active, const Entry& entry) {
 
 void Core::stop_waiting(Active& active, std::optional<WallTime> not_before) {
   alarms_.disarm({AlarmKind::call, {}, active.call->id, {}});
+  if (active.in_live_queue && active.hurdle != Hurdle::shed) {
+    // What stood in the way of the first stood in the way of all behind it.
+    const Active* first = find_active(upstream_of(active).live_queue.front());
+    active.hurdle = first->hurdle;
+    active.hurdle_until = first->hurdle_until;
+  }
   if (active.verifying) {
     active.phase = Phase::idle;
     stop_verifying(active);
@@ -123,6 +131,8 @@ void Core::pump(UpstreamState& upstream) {
     const bool everybodys = entry.hurdle == Hurdle::concurrency || entry.hurdle == Hurdle::rate ||
                             (entry.hurdle == Hurdle::breaker && !entry.not_before);
     if (everybodys) {
+      active->hurdle = entry.hurdle;
+      active->hurdle_until = entry.not_before;
       if (entry.not_before) wake_upstream_at(upstream, *entry.not_before);
       break;
     }

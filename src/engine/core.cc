@@ -116,10 +116,11 @@ void Core::note(const Active& active, Note::Level level, std::string what, std::
   line.cause = call.last_cause;
   line.status = call.last_status;
   line.attempts = call.attempts;
-  if (active.shed && active.hurdle == Hurdle::shed) {
-    call::ProblemSpec why;
-    explain_limit(active, why);
-    line.detail = fmt::format("class {}: {} {}, threshold {}", call::to_string(active.importance),
+  call::ProblemSpec why;
+  if (!active.last) explain_limit(active, why);
+  if (why.measure) {
+    line.detail = fmt::format("class {}: {}, {} {}, threshold {}",
+                              call::to_string(active.importance), why.measure->rule,
                               why.measure->measured, why.measure->unit, why.measure->threshold);
   }
   act(std::move(line), active.journaled);

@@ -129,6 +129,7 @@ struct Active {
   Instant patience_until;  // of the most patient client that ever waited; live attempts end there
   Phase phase = Phase::idle;
   Hurdle hurdle = Hurdle::none;
+  std::optional<Instant> hurdle_until;  // when asking again could have helped, where that is known
   bool in_live_queue = false;
   call::CallClass importance = call::CallClass::normal;
   std::uint64_t share = 0;   // whose turns it takes in a queue
@@ -342,6 +343,7 @@ class Core {
   void make_room(UpstreamState& upstream);
   void shed(Active& active, Shed why);
   void explain_limit(const Active& active, call::ProblemSpec& spec) const;
+  void explain_wait(const Active& active, call::ProblemSpec& spec) const;
   void refresh_load(UpstreamState& upstream) const;
 
   // addresses.cc

@@ -106,6 +106,7 @@ void Core::follow(Active& active, const call::Decision& decision, bool replayabl
     const bool complete = active.last->evidence == call::Evidence::answer_complete;
     if (!complete) HF_PROBE("cut-after-it-was-forwarded");
     if (!complete) note(active, Note::Level::warning, "answer_cut", decision.rule);
+    if (complete) upstream_of(active).stats.answered += 1;
     close_forwarding(active, complete);
     drop(active.call->id);
     return;
@@ -325,6 +326,10 @@ call::Reply Core::last_word(const Active& active, std::string_view rule) const {
     const Instant opens = upstreams_.find(call.upstream)->second.gate->breaker_open_until();
     spec.retry_after = std::max(opens - now_.mono, Duration::seconds(1));
   }
+  const bool paced = active.hurdle == Hurdle::rate || active.hurdle == Hurdle::budget;
+  if (!active.last && paced && active.hurdle_until) {
+    spec.retry_after = std::max(*active.hurdle_until - now_.mono, Duration::seconds(1));
+  }
   if (!active.last) explain_limit(active, spec);
   return counted(spec);
 }
@@ -357,6 +362,9 @@ void Core::end_live(Active& active, std::string_view rule) {
     write(active);
   }
   if (bad || call.unresolved) note(active, Note::Level::warning, "call_failed", rule);
+  if (!active.last && active.hurdle != Hurdle::shed && active.hurdle != Hurdle::none) {
+    upstream_of(active).stats.refused[static_cast<std::size_t>(active.hurdle)] += 1;
+  }
   if (!active.exchanges.empty()) {
     const call::Reply reply = last_word(active, rule);
     send_to_all(active, reply);

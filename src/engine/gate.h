@@ -13,6 +13,7 @@
 #include "call/attempt.h"
 #include "call/decide.h"
 #include "call/settings.h"
+#include "engine/hurdle.h"
 #include "policy/breaker.h"
 #include "policy/budget.h"
 #include "policy/concurrency.h"
@@ -22,20 +23,6 @@
 #include "policy/rate.h"
 
 namespace hf::engine {
-
-// What stands between a call and its attempt.
-enum class Hurdle : std::uint8_t {
-  none,
-  paused,
-  breaker,
-  ramp,
-  concurrency,
-  rate,
-  budget,
-  order,
-  shed,  // sent away so that what matters more need not wait
-};
-std::string_view to_string(Hurdle hurdle);
 
 struct Entry {
   Hurdle hurdle = Hurdle::none;
@@ -82,6 +69,7 @@ class Gate {
 
   std::vector<policy::Pause> pauses(Instant now) const { return pauses_.all(now); }
 
+  const policy::BreakerCause& breaker_cause() const { return breaker_.cause(); }
   // When an open breaker lets its probe through.
   Instant breaker_open_until() const { return breaker_.open_until(); }
   policy::BreakerState breaker_state(Instant now) const { return breaker_.state(now); }

@@ -107,9 +107,18 @@ void Core::shed(Active& active, Shed why) {
   stop_waiting(active, std::nullopt);
 }
 
+// How long it would have had to wait, or has waited, and how long it may.
+void Core::explain_wait(const Active& active, call::ProblemSpec& spec) const {
+  const Duration patience = active.patience_until - active.ready_since;
+  const bool known = active.hurdle_until && *active.hurdle_until >= active.patience_until;
+  const Duration wait = (known ? *active.hurdle_until : now_.mono) - active.ready_since;
+  spec.measure = {std::string(to_string(active.hurdle)), wait.ms(), patience.ms(), "ms of waiting"};
+}
+
 // Which limit of ours stood in the way, in words and numbers.
 void Core::explain_limit(const Active& active, call::ProblemSpec& spec) const {
   const UpstreamState& upstream = upstreams_.at(active.call->upstream);
+  if (active.hurdle == Hurdle::none) return;
   if (active.hurdle == Hurdle::concurrency && upstream.gate->full(policy::Lane::live)) {
     // What is kept for held calls is no room for live ones.
     const Gate& gate = *upstream.gate;
@@ -119,7 +128,13 @@ void Core::explain_limit(const Active& active, call::ProblemSpec& spec) const {
                     all ? gate.limit() : gate.most_live(), "attempts"};
     return;
   }
-  if (active.hurdle != Hurdle::shed || !active.shed) return;
+  if (active.hurdle == Hurdle::breaker && upstream.gate->breaker_cause().measured > 0) {
+    const policy::BreakerCause& cause = upstream.gate->breaker_cause();
+    spec.measure = {std::string(to_string(active.hurdle)), cause.measured, cause.threshold,
+                    cause.streak ? "failures in a row" : "thousandths of attempts failed"};
+    return;
+  }
+  if (active.hurdle != Hurdle::shed || !active.shed) return explain_wait(active, spec);
   const Shed& why = *active.shed;
   const std::string rule(to_string(why.rule));
   if (why.rule == ShedRule::queue_full) {

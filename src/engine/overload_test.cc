@@ -326,6 +326,75 @@ TEST(Overload, PatienceThatEndsAtTheLimitNamesTheLimit) {
   EXPECT_TRUE(bench.says(third, R"("measured":1,"threshold":1,"unit":"attempts")"));
 }
 
+// What a refused client, the log and the counters say is one thing.
+void expect_told(Bench& bench, ExchangeId id, Hurdle hurdle, const std::string& numbers) {
+  const std::string rule(to_string(hurdle));
+  EXPECT_TRUE(bench.says(id, "\"limit\":{\"rule\":\"" + rule + "\"," + numbers))
+      << view(bench.reply(id).body);
+  ASSERT_FALSE(bench.notes.empty());
+  EXPECT_EQ(bench.notes.back().what, "call_failed");
+  EXPECT_EQ(bench.notes.back().detail.find("class normal: " + rule + ", "), 0U)
+      << bench.notes.back().detail;
+  const auto& refused = bench.engine().stats(bench.now).upstreams.at("up").refused;
+  for (std::size_t i = 0; i < kHurdles; ++i)
+    EXPECT_EQ(refused[i] > 0, i == static_cast<std::size_t>(hurdle)) << rule << " " << i;
+}
+
+TEST(Overload, ARateNamesItselfAndWhenItIsWorthComingBack) {
+  Bench bench([](call::UpstreamSettings& upstream, call::RouteSettings& route) {
+    upstream.rate = Rate{1, Duration::seconds(10)};
+    route.wait = Duration::seconds(4);
+  });
+  bench.arrive({.body = "runs"});
+  const auto second = bench.arrive({});
+  EXPECT_TRUE(bench.is_code(second, "limited"));
+  EXPECT_EQ(bench.field(second, "Retry-After"), "10");
+  expect_told(bench, second, Hurdle::rate,
+              R"("measured":10000,"threshold":4000,"unit":"ms of waiting")");
+}
+
+TEST(Overload, WhoWaitsBehindARateIsToldOfTheRate) {
+  Bench bench([](call::UpstreamSettings& upstream, call::RouteSettings& route) {
+    upstream.rate = Rate{1, Duration::seconds(1)};
+    route.wait = Duration::millis(2500);
+  });
+  for (int i = 0; i < 4; ++i)
+    bench.arrive({.body = std::to_string(i)});
+  const auto last = bench.arrive({.body = "last"});
+  bench.pass(Duration::seconds(3));
+  EXPECT_TRUE(bench.is_code(last, "limited")) << view(bench.reply(last).body);
+  expect_told(bench, last, Hurdle::rate, R"("measured":)");
+}
+
+TEST(Overload, APauseNamesItself) {
+  Bench bench([](call::UpstreamSettings&, call::RouteSettings& route) {
+    route.wait = Duration::seconds(4);
+    route.retry.live_attempts = 1;
+  });
+  bench.arrive({.body = "told to wait"});
+  bench.end(answer(429, "slow down", {{"Retry-After", "60"}}));
+  const auto second = bench.arrive({});
+  EXPECT_TRUE(bench.is_code(second, "paused"));
+  expect_told(bench, second, Hurdle::paused,
+              R"("measured":60000,"threshold":4000,"unit":"ms of waiting")");
+}
+
+TEST(Overload, ABreakerNamesWhatOpenedIt) {
+  Bench bench([](call::UpstreamSettings& upstream, call::RouteSettings& route) {
+    upstream.breaker.consecutive = 3;
+    route.wait = Duration::seconds(1);
+    route.retry.live_attempts = 1;
+  });
+  for (int i = 0; i < 3; ++i) {
+    bench.arrive({.body = std::to_string(i)});
+    bench.end(lost());
+  }
+  const auto refused = bench.arrive({.body = "another"});
+  EXPECT_TRUE(bench.is_code(refused, "breaker-open"));
+  expect_told(bench, refused, Hurdle::breaker,
+              R"("measured":3,"threshold":3,"unit":"failures in a row")");
+}
+
 TEST(Overload, ALearntLimitFollowsTheUpstream) {
   Play play;
   play.slots = 500;  // the most that it may learn

@@ -14,6 +14,7 @@
 #include "call/call.h"
 #include "call/decide.h"
 #include "call/settings.h"
+#include "engine/hurdle.h"
 #include "policy/learnt_limit.h"
 
 namespace hf::engine {
@@ -57,6 +58,8 @@ struct UpstreamStats {
   std::uint64_t dead = 0;
   std::uint64_t exhausted = 0;  // held calls whose time ran out
   std::uint64_t pauses = 0;
+  // Live calls whose patience ended before any attempt, by Hurdle; sent away: see load.shed.
+  std::array<std::uint64_t, kHurdles> refused{};
   std::uint64_t lookups = 0;
   std::uint64_t verified_found = 0;
   std::uint64_t verified_absent = 0;

@@ -62,7 +62,13 @@ void Breaker::record(bool ok, bool was_probe, Instant now, Prng& prng) {
       seen.total >= config_.at_least &&
       std::int64_t{seen.failed} * 1000 >= std::int64_t{config_.failure_permille} * seen.total;
   const bool by_streak = config_.consecutive > 0 && streak_ >= config_.consecutive;
-  if (by_share || by_streak) open(latest_, prng);
+  if (!by_share && !by_streak) return;
+  cause_ = {by_streak, streak_, config_.consecutive};
+  if (!by_streak) {
+    cause_.measured = std::int64_t{seen.failed} * 1000 / seen.total;
+    cause_.threshold = config_.failure_permille;
+  }
+  open(latest_, prng);
 }
 
 void Breaker::abandon_probe(Instant now) {

@@ -19,6 +19,14 @@ struct BreakerConfig {
   Duration open_max = Duration::seconds(60);
 };
 
+// What opened it: so many failures in a row, or such a share in thousandths of the attempts of its
+// window, where so much is the limit.
+struct BreakerCause {
+  bool streak = true;
+  std::int64_t measured = 0;
+  std::int64_t threshold = 0;
+};
+
 enum class BreakerState { closed, open, half_open };
 // allow: go. probe: go, and report back with was_probe; nobody else goes until then. reject: do
 // not.
@@ -47,6 +55,8 @@ class Breaker {
   // Keeps the state and, unless `within` changed, the counts. An opening in progress is shortened
   // to the new open_max.
   void reconfigure(BreakerConfig config);
+  // Of the present opening; a failed probe lengthens it for the same cause.
+  [[nodiscard]] const BreakerCause& cause() const { return cause_; }
   // Over the window, to a tenth of it.
   [[nodiscard]] int failures(Instant now) const;
   [[nodiscard]] int total(Instant now) const;
@@ -78,6 +88,7 @@ class Breaker {
   Instant opened_at_;
   Instant open_until_;
   Duration open_for_;  // the next opening's length, before jitter
+  BreakerCause cause_;
 };
 
 }  // namespace hf::policy

@@ -4,6 +4,9 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/bytes.h"
@@ -16,7 +19,9 @@ namespace {
 using Kind = call::LimitPart::Kind;
 
 constexpr std::size_t kTextMax = 4 * 1024;
-constexpr std::size_t kTokenMax = 16 * 1024;  // of a JSON Web Token
+constexpr std::size_t kTokenMax = 16 * 1024;      // of a JSON Web Token
+constexpr std::int64_t kExponentMax = 1'000'000;  // of a number: beyond it stands as it was sent
+constexpr std::int64_t kZerosMax = 40;            // written out
 
 // RFC 6265 section 5.4: `name=value` pairs apart by "; ". The first of a name counts, as nearly all
 // servers read it.
@@ -48,10 +53,68 @@ std::optional<std::string> from_base64url(std::string_view text) {
   return out;
 }
 
+// The digits of a JSON number without its point, and by how many places that is to be moved.
+struct Decimal {
+  std::string digits;
+  std::int64_t exponent = 0;
+};
+
+std::optional<Decimal> decimal(std::string_view text) {
+  Decimal out;
+  const auto e = text.find_first_of("eE");
+  std::string_view mantissa = text.substr(0, e);
+  if (e != std::string_view::npos) {
+    auto power = text.substr(e + 1);
+    if (power.starts_with('+')) power.remove_prefix(1);
+    const auto [end, error] =
+        std::from_chars(power.data(), power.data() + power.size(), out.exponent);
+    if (error != std::errc{} || end != power.data() + power.size()) return std::nullopt;
+    if (std::abs(out.exponent) > kExponentMax) return std::nullopt;
+  }
+  const auto point = mantissa.find('.');
+  out.digits = mantissa.substr(0, point);
+  if (point != std::string_view::npos) {
+    out.digits += mantissa.substr(point + 1);
+    out.exponent -= static_cast<std::int64_t>(mantissa.size() - point - 1);
+  }
+  return out;
+}
+
+// 1, 1.0, 10e-1 are one number to nearly every application, and so one client: a sender has as many
+// spellings as it likes. Exact, because two ids of 20 digits are two clients.
+std::string one_spelling(std::string_view number) {
+  const bool minus = number.starts_with('-');
+  auto parts = decimal(number.substr(minus ? 1 : 0));
+  if (!parts) return std::string(number);
+  const auto first = parts->digits.find_first_not_of('0');
+  if (first == std::string::npos) return "0";
+  parts->digits.erase(0, first);
+  while (parts->digits.ends_with('0')) {
+    parts->digits.pop_back();
+    ++parts->exponent;
+  }
+  std::string out = (minus ? "-" : "") + parts->digits;
+  if (parts->exponent >= 0 && parts->exponent <= kZerosMax) {
+    return out.append(static_cast<std::size_t>(parts->exponent), '0');
+  }
+  return fmt::format("{}e{}", out, parts->exponent);
+}
+
+std::optional<std::string> json_part(std::string_view body, const std::string& pointer) {
+  const call::JsonHit hit = call::find_json(body, pointer);
+  if (hit.result != call::JsonFind::found) return std::nullopt;
+  const auto value = body.substr(hit.begin, hit.end - hit.begin);
+  auto text = call::json_scalar_text(value);
+  const bool number = !value.empty() && (value[0] == '-' || (value[0] >= '0' && value[0] <= '9'));
+  return text && number ? one_spelling(*text) : text;
+}
+
 // RFC 7519: header.claims.signature. The signature is the application's to judge.
 std::optional<std::string> claim(const Fields& fields, const std::string& name) {
   const Field* field = find_field(fields, "Authorization");
   if (field == nullptr || field->value.size() > kTokenMax) return std::nullopt;
+  // The application may read the other one, which nobody would have counted.
+  if (count_fields(fields, "Authorization") != 1) return std::nullopt;
   std::string_view token = field->value;
   constexpr std::string_view kBearer = "Bearer ";
   if (token.size() < kBearer.size() || !same_name(token.substr(0, kBearer.size()), kBearer)) {
@@ -63,15 +126,11 @@ std::optional<std::string> claim(const Fields& fields, const std::string& name) 
   if (first == std::string_view::npos || second == std::string_view::npos) return std::nullopt;
   const auto claims = from_base64url(token.substr(first + 1, second - first - 1));
   if (!claims) return std::nullopt;
-  const call::Part part{call::Part::Kind::body, name.starts_with('/') ? name : "/" + name};
-  auto value = call::read_part(part, {}, *claims);
-  if (value.kind != call::PartValue::Kind::found) return std::nullopt;
-  return std::move(value.text);
+  return json_part(*claims, name.starts_with('/') ? name : "/" + name);
 }
 
-std::optional<std::string> body_part(call::Part::Kind kind, const std::string& name,
-                                     const Subject& subject) {
-  auto value = call::read_part({kind, name}, subject.head->fields, subject.body);
+std::optional<std::string> form_part(const std::string& name, const Subject& subject) {
+  auto value = call::read_part({call::Part::Kind::form, name}, subject.head->fields, subject.body);
   if (value.kind != call::PartValue::Kind::found) return std::nullopt;
   return std::move(value.text);
 }
@@ -101,9 +160,9 @@ std::optional<std::string> whole_text(const call::LimitPart& part, const Subject
       return std::string(path_values[index]);
     }
     case Kind::body:
-      return body_part(call::Part::Kind::body, part.name, subject);
+      return json_part(subject.body, part.name);
     case Kind::form:
-      return body_part(call::Part::Kind::form, part.name, subject);
+      return form_part(part.name, subject);
   }
   return std::nullopt;
 }

@@ -21,7 +21,17 @@ call::Code code_of(Why why) {
 }
 
 std::string_view unit_of(Why why) {
-  return why == Why::banned ? "offences" : "units";
+  switch (why) {
+    case Why::quota:
+      return "units";
+    case Why::banned:
+      return "offences";
+    case Why::blocked:
+      return "entries of its block list";
+    case Why::full:
+      return "clients";
+  }
+  return "units";
 }
 
 }  // namespace
@@ -38,7 +48,8 @@ std::string in_words(const Refusal& refusal) {
     case Why::blocked:
       return fmt::format("limit {}: in its block list", limit.name);
     case Why::full:
-      return fmt::format("limit {}: no room to count another client", limit.name);
+      return fmt::format("limit {}: no room to count another client, {} of {}", limit.name,
+                         refusal.measured, refusal.threshold);
   }
   return limit.name;
 }
@@ -56,10 +67,8 @@ call::Reply limit_reply(const Refusal& refusal, bool doubt) {
     spec.detail +=
         " Nothing was sent for this request; an earlier one with its key may have taken effect.";
   }
-  if (refusal.why == Why::quota || refusal.why == Why::banned) {
-    spec.measure = {refusal.limit->name, refusal.measured, refusal.threshold,
-                    std::string(unit_of(refusal.why))};
-  }
+  spec.measure = {refusal.limit->name, refusal.measured, refusal.threshold,
+                  std::string(unit_of(refusal.why))};
   if (refusal.why != Why::blocked) spec.violated_policies.push_back(refusal.limit->name);
   return call::problem(spec);
 }

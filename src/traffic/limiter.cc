@@ -36,6 +36,19 @@ std::int64_t cost_of(const call::LimitSettings& limit, const Fields& fields) {
   return std::clamp<std::int64_t>(cost, 1, limit.burst);
 }
 
+// Whether one of several fields of that name has a value that is blocked: they are nobody's single
+// value, but the application may read any of them.
+bool any_blocked(const call::LimitSettings& limit, const Fields& fields) {
+  if (limit.block_values.empty()) return false;
+  return std::any_of(limit.by.begin(), limit.by.end(), [&](const call::LimitPart& part) {
+    return part.kind == Kind::header &&
+           std::any_of(fields.begin(), fields.end(), [&](const Field& field) {
+             return same_name(field.name, part.name) &&
+                    in_list(limit.block_values, std::string(trim_blanks(field.value)));
+           });
+  });
+}
+
 // A string of RFC 9651 section 3.3.3; names of limits hold nothing that would need more.
 std::string item(std::string_view name) {
   return fmt::format("\"{}\"", name);
@@ -147,8 +160,9 @@ void Limiter::look_at_lists(const Rule& rule, const Subject& subject, Finding& o
                           const std::vector<std::string>& values) {
     return in_list(networks, subject.address) || (value != nullptr && in_list(values, *value));
   };
-  if (listed(limit.block, limit.block_values)) {
+  if (listed(limit.block, limit.block_values) || any_blocked(limit, subject.head->fields)) {
     out.refused = Why::blocked;
+    out.measured = 1;  // of entries that are allowed to mean it, none
   } else if (listed(limit.allow, limit.allow_values)) {
     out.exempt = true;
   }
@@ -161,6 +175,8 @@ void Limiter::look_at_quota(const Rule& rule, const Subject& subject, Instant no
     out.untracked = true;
     if (rule.settings->when_full == call::WhenFull::refuse) {
       out.refused = Why::full;
+      out.measured = static_cast<std::int64_t>(table_.size());
+      out.threshold = static_cast<std::int64_t>(table_.keys_max());
       out.again_after = Duration::seconds(1);
     }
     return;
@@ -275,7 +291,9 @@ Refusal Limiter::refuse(const Finding& finding, const Subject& subject, Instant 
       ClientState* state = table_.find(finding.key);
       if (state == nullptr) break;
       if (rule.offences && rule.settings->ban->on.empty()) {
-        offend(rule, *state, now);
+        // What was let through on a route that only observes shuts nobody out of the others.
+        const bool observes = rule.settings->mode == call::LimitMode::observe;
+        if (acted || observes) offend(rule, *state, now);
       } else if (!rule.offences) {
         // Not to be forgotten before it has paid.
         state->offences = std::max(state->offences, state->arrival);

@@ -204,9 +204,58 @@ TEST(Limiter, lists) {
   const auto thief = head_from("8.8.8.8", "/", {{"X-Api-Key", "thief"}});
   const auto verdict = limiter.on_head(thief, kNow, false);
   ASSERT_TRUE(verdict.refusal);
-  EXPECT_EQ(limit_reply(*verdict.refusal, false).status, 403);
+  const call::Reply reply = limit_reply(*verdict.refusal, false);
+  EXPECT_EQ(reply.status, 403);
+  EXPECT_NE(view(reply.body).find("\"limit\":{\"rule\":\"l\",\"measured\":1,\"threshold\":0,"),
+            std::string_view::npos)
+      << view(reply.body);
   EXPECT_EQ(limiter.counts(0).exempt, 18U);
   EXPECT_EQ(limiter.counts(0).blocked, 10U);
+  // What is sent twice is one of the two to the application, and nobody knows which.
+  for (const std::string other : {"thief", "office", ""}) {
+    for (const bool first : {true, false}) {
+      Fields fields{{"X-Api-Key", first ? "thief" : other}, {"x-api-key", first ? other : "thief"}};
+      EXPECT_EQ(admitted(limiter, head_from("8.8.4.4", "/", fields), 1), 0) << other;
+    }
+  }
+}
+
+TEST(Limiter, a_number_is_one_client_however_it_is_spelt) {
+  const auto left = [](std::vector<std::string> values) {
+    Limiter limiter(only(limit_of("n", {{Kind::body, "/user"}}, 1, Duration::hours(1))), kSecret);
+    int out = 0;
+    for (const std::string& value : values) {
+      const auto head = head_from("192.0.2.1");
+      auto verdict = limiter.on_head(head, kNow, false);
+      const std::string body = "{\"user\":" + value + "}";
+      out += limiter.on_body(head, body, verdict.pass, kNow, false) ? 0 : 1;
+    }
+    return out;
+  };
+  EXPECT_EQ(left({"1", "1.0", "1e0", "10e-1", "0.1E+1", "1.000", "100e-2"}), 1);
+  EXPECT_EQ(left({"-120", "-1.2e2", "-12E1", "-120.0"}), 1);
+  EXPECT_EQ(left({"0", "-0", "0.0", "0e9", "-0.00e-3"}), 1);
+  EXPECT_EQ(left({"1e300", "10e299", "0.1e301"}), 1);
+  EXPECT_EQ(left({"1e-9", "0.000000001"}), 1);
+  EXPECT_EQ(left({"12345678901234567890", "12345678901234567891", "12345678901234567890.0"}), 2);
+  EXPECT_EQ(left({"1", "2", "10", "-1", "0.1", "\"x\""}), 6);
+  EXPECT_EQ(left({"\"1.0\"", "\"1e0\""}), 2) << "a name that looks like a number is a name";
+}
+
+TEST(Limiter, two_tokens_are_no_claim) {
+  Limiter limiter(only(limit_of("c", {{Kind::claim, "sub"}}, 1, Duration::hours(1))), kSecret);
+  // {"sub":"a"}, {"sub":"b"}, ...: each has a share of its own, as nobody has verified them ...
+  const auto with = [](std::vector<std::string> claims) {
+    Fields fields;
+    for (const std::string& one : claims)
+      fields.push_back({"Authorization", "Bearer e30." + one + ".x"});
+    return head_from("192.0.2.1", "/", fields);
+  };
+  EXPECT_EQ(admitted(limiter, with({"eyJzdWIiOiJhIn0"}), 2), 1);
+  EXPECT_EQ(admitted(limiter, with({"eyJzdWIiOiJiIn0"}), 2), 1);
+  // ... but of two, the application reads one and we might read the other: the address counts.
+  EXPECT_EQ(admitted(limiter, with({"eyJzdWIiOiJjIn0", "eyJzdWIiOiJhIn0"}), 2), 1);
+  EXPECT_EQ(admitted(limiter, with({"eyJzdWIiOiJkIn0", "eyJzdWIiOiJhIn0"}), 2), 0);
 }
 
 TEST(Limiter, who_is_refused_again_and_again_is_banned) {
@@ -272,6 +321,19 @@ TEST(Limiter, a_route_that_observes_refuses_nothing) {
   EXPECT_EQ(limiter.counts(0).quota, 4U);
 }
 
+TEST(Limiter, a_route_that_observes_bans_nobody_from_the_others) {
+  for (const auto mode : {call::LimitMode::enforce, call::LimitMode::observe}) {
+    call::LimitSettings limit = limit_of("o", {{}}, 1, Duration::hours(1));
+    limit.mode = mode;
+    limit.ban = call::LimitBan{2, Duration::hours(1), Duration::hours(1), {}};
+    Limiter limiter(only(limit), kSecret);
+    for (int i = 0; i < 9; ++i)
+      EXPECT_FALSE(limiter.on_head(head_from("192.0.2.1"), kNow, true).refusal);
+    // A limit that observes itself tells what it would do, bans included.
+    EXPECT_EQ(limiter.counts(0).bans, mode == call::LimitMode::enforce ? 0U : 1U);
+  }
+}
+
 TEST(Limiter, without_room_it_does_as_it_is_told) {
   for (const auto what : {call::WhenFull::admit, call::WhenFull::refuse}) {
     call::LimitSettings limit = limit_of("f", {{}}, 1, Duration::hours(1));
@@ -286,7 +348,11 @@ TEST(Limiter, without_room_it_does_as_it_is_told) {
     }
     for (int i = 0; i < 4000; ++i) {
       const auto head = head_from(fmt::format("11.{}.{}.1", i / 256, i % 256));
-      refused += limiter.on_head(head, kNow, false).refusal ? 1 : 0;
+      const auto refusal = limiter.on_head(head, kNow, false).refusal;
+      if (!refusal) continue;
+      ++refused;
+      ASSERT_EQ(refusal->threshold, static_cast<std::int64_t>(limiter.table().keys_max()));
+      ASSERT_EQ(refusal->measured, static_cast<std::int64_t>(limiter.table().size()));
     }
     EXPECT_EQ(refused, what == call::WhenFull::admit ? 0 : 4000);
     EXPECT_LE(limiter.table().size(), limiter.table().keys_max());

@@ -39,7 +39,9 @@ void Connection::enter(Phase phase) {
 void Connection::start(bool refuse_it) {
   if (refuse_it && socket_.tls()) return close();  // no handshake for a refusal
   if (refuse_it) {
-    return refuse(call::Code::overloaded, "There are too many connections; try again soon.");
+    return refuse_busy({"connections_max", static_cast<std::int64_t>(core_->counters().connections),
+                        core_->options().connections_max, "connections"},
+                       "There are too many connections; try again soon.");
   }
   if (socket_.tls()) return handshake();
   enter(Phase::idle);

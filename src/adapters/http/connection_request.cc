@@ -1,4 +1,6 @@
 // Requests: from bytes to a verdict of the intake, and the bodies.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -78,7 +80,7 @@ void Connection::on_head_bytes() {
     if (inbox_.size() == inbox_.capacity()) {
       const std::size_t larger = inbox_.capacity() * 2;
       if (!core_->charge(charged_, larger)) {
-        return refuse(call::Code::overloaded, "Too many requests are being read; try again soon.");
+        return refuse_for_buffers(larger);
       }
       return read_more(larger);
     }
@@ -118,7 +120,7 @@ void Connection::on_head(http1::ParsedRequest parsed) {
     exchange.decoder.emplace(exchange.framing, limits);
     exchange.owes_continue = parsed.expect_continue && !body_done();
   }
-  if (auto* reply = std::get_if<call::Reply>(&verdict)) return answer(std::move(*reply));
+  if (auto* reply = std::get_if<call::Reply>(&verdict)) return answer_ourselves(std::move(*reply));
   if (auto* ask = std::get_if<call::CallAsk>(&verdict)) {
     exchange_id_ = core_->next_id(slot_);
     return core_->events()->on_ask(exchange_id_, std::move(*ask));
@@ -129,7 +131,7 @@ void Connection::on_head(http1::ParsedRequest parsed) {
     enter(Phase::body);
     return on_body_bytes();
   }
-  if (auto refused = judge_body({})) return answer(std::move(*refused));
+  if (auto refused = judge_body({})) return answer_ourselves(std::move(*refused));
   begin_stream(std::move(std::get<call::Streamed>(verdict)));
 }
 
@@ -157,8 +159,9 @@ void Connection::begin_stream(call::Streamed streamed) {
     const std::uint64_t length = chunked ? kPieceMax : exchange.framing.length;
     const std::uint64_t keep = streamed.call.route->retry.live_buffer;
     const std::uint64_t kept = chunked ? keep : std::min(length, keep);
-    if (!core_->charge(charged_, kept + std::min<std::uint64_t>(length, kPieceMax))) {
-      return refuse(call::Code::overloaded, "Too many requests are being read; try again soon.");
+    const std::uint64_t wanted = kept + std::min<std::uint64_t>(length, kPieceMax);
+    if (!core_->charge(charged_, wanted)) {
+      return refuse_for_buffers(wanted);
     }
     // What has come with the head is judged before anything of the request goes upstream.
     if (const auto refusal = decode_inbox(); refusal != Refusal::none) return refuse(refusal);
@@ -213,8 +216,9 @@ void Connection::on_body_bytes() {
                                    std::max<std::uint64_t>(2 * body_size_, kBodyRead));
     room = std::max<std::uint64_t>(room, body_.size());
   }
-  if (!core_->charge(charged_, std::max(charged_, room))) {
-    return refuse(call::Code::overloaded, "Too many requests are being read; try again soon.");
+  const std::uint64_t wanted = std::max(charged_, room);
+  if (!core_->charge(charged_, wanted)) {
+    return refuse_for_buffers(wanted);
   }
   if (chunked) return read_more(kBodyRead);
   read_direct(static_cast<std::size_t>(room) - body_size_);
@@ -229,9 +233,9 @@ void Connection::on_request() {
     body = make_body(std::exchange(body_, {}));
     body_size_ = 0;
   }
-  if (auto refused = judge_body(view(body))) return answer(std::move(*refused));
+  if (auto refused = judge_body(view(body))) return answer_ourselves(std::move(*refused));
   auto verdict = exchange.intake->on_request(exchange.head, std::move(body));
-  if (auto* reply = std::get_if<call::Reply>(&verdict)) return answer(std::move(*reply));
+  if (auto* reply = std::get_if<call::Reply>(&verdict)) return answer_ourselves(std::move(*reply));
   exchange_id_ = core_->next_id(slot_);
   core_->events()->on_call(exchange_id_, std::move(std::get<call::NewCall>(verdict)), nullptr);
 }
@@ -294,16 +298,45 @@ void Connection::refuse(Refusal refusal) {
 
 void Connection::refuse(call::Code code, std::string detail) {
   ++core_->counters().malformed;
-  if (!exchange_) exchange_.emplace();
-  exchange_->close = true;
   call::ProblemSpec spec;
   spec.code = code;
   spec.detail = std::move(detail);
-  if (code == call::Code::overloaded) {
-    spec.safe_to_retry = true;
-    spec.retry_after = kBusyRetry;
+  refuse_with(spec);
+}
+
+void Connection::refuse_for_buffers(std::uint64_t wanted) {
+  ServerCounters& counters = core_->counters();
+  ++counters.refused_buffers;
+  refuse_busy({"buffers", static_cast<std::int64_t>(counters.buffered_bytes - charged_ + wanted),
+               static_cast<std::int64_t>(core_->options().buffers), "bytes"},
+              "Too many requests are being read; try again soon.");
+}
+
+// At one of the server's own limits.
+void Connection::refuse_busy(call::ProblemSpec::Measure measure, std::string detail) {
+  core_->warn(fmt::format("a request was refused with 503 overloaded: {}, {} {}, threshold {}",
+                          measure.rule, measure.measured, measure.unit, measure.threshold));
+  call::ProblemSpec spec;
+  spec.code = call::Code::overloaded;
+  spec.detail = std::move(detail);
+  spec.safe_to_retry = true;
+  spec.retry_after = kBusyRetry;
+  spec.measure = std::move(measure);
+  refuse_with(spec);
+}
+
+void Connection::refuse_with(const call::ProblemSpec& spec) {
+  if (!exchange_) exchange_.emplace();
+  exchange_->close = true;
+  answer_ourselves(call::problem(spec));
+}
+
+// What the engine never sees.
+void Connection::answer_ourselves(call::Reply reply) {
+  if (const auto code = call::problem_code(reply); !code.empty()) {
+    core_->counters().problems_by_code[std::string(code)] += 1;
   }
-  answer(call::problem(spec));
+  answer(std::move(reply));
 }
 
 }  // namespace hf::adapters

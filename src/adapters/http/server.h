@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -50,6 +51,7 @@ struct ServerCounters {
   std::uint64_t connections = 0;  // open now
   std::uint64_t accepted = 0;
   std::uint64_t refused_connections = 0;  // over connections_max
+  std::uint64_t refused_buffers = 0;      // there was no room in `buffers`
   std::uint64_t requests = 0;             // heads that were understood
   std::uint64_t malformed = 0;            // refused by framing, limits or time, before any call
   std::uint64_t answers = 0;              // complete, handed to the kernel
@@ -57,8 +59,9 @@ struct ServerCounters {
   std::uint64_t gone = 0;                 // clients that went before their answer
   std::uint64_t timed_out = 0;            // closed by a deadline, idle keep-alive left out
   std::uint64_t handshakes_failed = 0;
-  std::uint64_t parked = 0;          // times a connection gave its buffer back
-  std::uint64_t buffered_bytes = 0;  // of `buffers`, in use now
+  std::uint64_t parked = 0;                               // times a connection gave its buffer back
+  std::uint64_t buffered_bytes = 0;                       // of `buffers`, in use now
+  std::map<std::string, std::uint64_t> problems_by_code;  // refused before the engine saw it
 };
 
 class Server : public ports::Clients {

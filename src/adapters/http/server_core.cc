@@ -1,5 +1,7 @@
 #include "adapters/http/server_core.h"
 
+#include <spdlog/spdlog.h>
+
 #include <boost/asio/socket_base.hpp>
 #include <chrono>
 #include <utility>
@@ -147,6 +149,10 @@ bool ServerCore::charge(std::uint64_t& held, std::uint64_t wanted) {
   counters_.buffered_bytes = others + wanted;
   held = wanted;
   return true;
+}
+
+void ServerCore::warn(const std::string& text) {
+  spdlog::warn("{}", text);
 }
 
 const std::string& ServerCore::date() {

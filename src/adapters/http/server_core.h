@@ -47,6 +47,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   // Moves a connection's share of the buffers from `held` to `wanted` bytes. False, and nothing
   // moved, when that would pass the limit.
   bool charge(std::uint64_t& held, std::uint64_t wanted);
+  // A line for people; no secrets.
+  static void warn(const std::string& text);
   // IMF-fixdate of now, made once a second.
   const std::string& date();
   void remove(std::size_t slot);

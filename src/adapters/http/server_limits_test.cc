@@ -67,6 +67,12 @@ TEST(ServerLimits, refuses_what_does_not_fit_the_buffers) {
   EXPECT_NE(refused.body.find("overloaded"), std::string::npos);
   EXPECT_EQ(refused.field("retry-after"), "1");
   EXPECT_EQ(refused.field("holdfast-effect"), "none");
+  EXPECT_NE(refused.body.find("\"limit\":{\"rule\":\"buffers\",\"measured\":"), std::string::npos)
+      << refused.body;
+  EXPECT_NE(refused.body.find("\"threshold\":40000,\"unit\":\"bytes\"}"), std::string::npos);
+  EXPECT_EQ(rig.counters().refused_buffers, 1U);
+  EXPECT_EQ(rig.counters().malformed, 0U);
+  EXPECT_EQ(rig.counters().problems_by_code.at("overloaded"), 1U);
   rig.run([&](Server& server) { server.reply(ids.at(0), make_reply(200, "a")); });
   EXPECT_EQ(first.answer().status, 200);
   EXPECT_TRUE(rig.until([](Server& server) { return server.counters().buffered_bytes == 0; }));
@@ -96,6 +102,10 @@ TEST(ServerLimits, refuses_connections_beyond_the_limit) {
   const auto refused = second.answer();
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.field("connection"), "close");
+  EXPECT_NE(refused.body.find("\"limit\":{\"rule\":\"connections_max\",\"measured\":2,"
+                              "\"threshold\":1,\"unit\":\"connections\"}"),
+            std::string::npos)
+      << refused.body;
   EXPECT_TRUE(second.closed());
   EXPECT_EQ(rig.counters().refused_connections, 1U);
   EXPECT_EQ(first.ask(get("/flow/")).status, 200);
