@@ -31,11 +31,11 @@ std::uint64_t share_of(const Digest& owner) {
   return out;
 }
 
-std::uint64_t share_of(std::string_view address) {
+std::uint64_t share_of(const IpAddress& address) {
   std::uint64_t out =
       14695981039346656037ULL;  // FNV-1a: it spreads, and nobody gains by a collision
-  for (const char c : address)
-    out = (out ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  for (const unsigned char byte : address.bytes)
+    out = (out ^ byte) * 1099511628211ULL;
   return out;
 }
 

@@ -53,8 +53,8 @@ TEST(Importance, AnyoneIsToldApartByAddressWithoutPort) {
   Digest anyone;
   Digest alice;
   alice.bytes[0] = 1;
-  EXPECT_EQ(share_of("192.0.2.1"), share_of("192.0.2.1"));
-  EXPECT_NE(share_of("192.0.2.1"), share_of("192.0.2.2"));
+  EXPECT_EQ(share_of(*parse_ip("192.0.2.1")), share_of(*parse_ip("192.0.2.1")));
+  EXPECT_NE(share_of(*parse_ip("192.0.2.1")), share_of(*parse_ip("192.0.2.2")));
   EXPECT_EQ(share_of(alice), share_of(alice));
   EXPECT_NE(share_of(alice), share_of(anyone));
 }

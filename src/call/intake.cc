@@ -137,11 +137,15 @@ void read_prefer(NewCall& call, const IncomingHead& head, Fields& fields) {
   drop_preferences(fields, call.respond_async, call.wait.has_value());
 }
 
-// Whom nothing tells apart but its address: that of the client, where proxies stand before us.
-std::uint64_t share_of_address(const ClientAddressSettings& proxies, const IncomingHead& head) {
-  const auto address = client_address(proxies, head.client_address, head.fields);
-  if (!address) return share_of(head.client_address);
-  return share_of(format_ip(client_network(proxies, *address)));
+// The client's address, where proxies stand before us, and its owner where one is known.
+Share share_of_client(const ClientAddressSettings& proxies, const IncomingHead& head,
+                      const Digest& owner, const Digest& anyone) {
+  Share out;
+  if (const auto address = client_address(proxies, head.client_address, head.fields)) {
+    out.address = share_of(client_network(proxies, *address));
+  }
+  if (owner != anyone) out.owner = share_of(owner);
+  return out;
 }
 
 NewCall new_call(const std::shared_ptr<const RouteSettings>& route,
@@ -157,7 +161,7 @@ NewCall new_call(const std::shared_ptr<const RouteSettings>& route,
   call.limit_key = limit_key_of(*upstream, call.owner, hasher);
   call.per_attempt = per_attempt_fields(*route, head);
   call.client_address = head.client_address;
-  call.share = call.owner == anyone ? share_of_address(proxies, head) : share_of(call.owner);
+  call.share = share_of_client(proxies, head, call.owner, anyone);
   return call;
 }
 

@@ -14,6 +14,7 @@
 #include "base/fields.h"
 #include "call/asked.h"
 #include "call/hasher.h"
+#include "call/importance.h"
 #include "call/reply.h"
 #include "call/settings.h"
 #include "call/webhook_door.h"
@@ -52,8 +53,8 @@ struct NewCall {
   std::string account;             // label or hex hash of the credential
   std::string limit_key;
   CallClass importance = CallClass::normal;
-  std::uint64_t share = 0;  // whose turns it takes at a full upstream (call/importance.h)
-  Fields per_attempt;       // traceparent, tracestate, Via, Forwarded
+  Share share;         // whose turns it takes at a full upstream
+  Fields per_attempt;  // traceparent, tracestate, Via, Forwarded
   std::string client_address;
   bool respond_async = false;    // Prefer: respond-async, on a route that may hold
   std::optional<Duration> wait;  // Prefer: wait=N, capped by the route

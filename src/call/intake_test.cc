@@ -564,7 +564,7 @@ TEST(Intake, TurnsGoByTheClientNotByTheProxyBeforeUs) {
     world.head.client_address = std::move(peer);
     world.field("X-Forwarded-For", forwarded);
     if (trusted) world.proxies.trusted = {*parse_network("10.0.0.0/8")};
-    return world.call().share;
+    return world.call().share.address;
   };
   EXPECT_EQ(share("10.0.0.1:1", "198.51.100.7", true), share("10.0.0.2:9", "198.51.100.7", true));
   EXPECT_NE(share("10.0.0.1:1", "198.51.100.7", true), share("10.0.0.1:1", "198.51.100.8", true));

@@ -182,7 +182,7 @@ void Core::begin_call(Arrival arrival) {
   refused.retry_after = Duration::seconds(1);
   if (active_.size() >= kActiveMax) {
     refused.code = call::Code::overloaded;
-    refused.measure = {"calls-in-memory", static_cast<std::int64_t>(active_.size()),
+    refused.measure = {"calls_in_memory", static_cast<std::int64_t>(active_.size()),
                        static_cast<std::int64_t>(kActiveMax), "calls"};
     send_problem(arrival.exchange, refused, false);
     return;

@@ -132,7 +132,7 @@ struct Active {
   std::optional<Instant> hurdle_until;  // when asking again could have helped, where that is known
   bool in_live_queue = false;
   call::CallClass importance = call::CallClass::normal;
-  std::uint64_t share = 0;   // whose turns it takes in a queue
+  call::Share share;         // whose turns it takes in a queue
   std::optional<Shed> shed;  // hurdle shed
   bool abandoned = false;    // unjournaled and its client is gone: forget it when the attempt ends
 

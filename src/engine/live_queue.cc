@@ -10,59 +10,35 @@ namespace hf::engine {
 
 namespace {
 
-constexpr Duration kHalfLife = Duration::seconds(1);
-// Of the clients with the longest lines so many are compared by what they have had.
-constexpr int kCompared = 16;
+// Where the turns of an owner are counted: one name at two addresses is two.
+std::uint64_t place_of(const call::Share& who) {
+  return who.owner ^ (who.address * 0x9E3779B97F4A7C15ULL);
+}
 
 }  // namespace
 
-void LiveQueue::forget_turns(Instant now) {
-  if (now < halved_ + kHalfLife) return;
-  const bool all = halved_.ns == INT64_MIN || now - halved_ >= kHalfLife * 32;
-  const auto halvings = all ? 32 : (now - halved_).ns / kHalfLife.ns;
-  for (std::uint32_t& turns : turns_had_)
-    turns = halvings >= 32 ? 0 : turns >> halvings;
-  halved_ = now;
-}
-
 void LiveQueue::push(const CallId& id, const Waiting& waiting) {
-  forget_turns(waiting.since);
+  addresses_had_.forget(waiting.since);
+  owners_had_.forget(waiting.since);
   Place place;
   place.waiting = waiting;
   place.number = next_++;
   place.age = ages_.insert(ages_.end(), id);
   Class& in = of(waiting);
-  const auto [found, fresh] = in.clients.try_emplace(waiting.client);
-  Client& client = found->second;
-  if (fresh) {
-    client.turn = in.turns.insert(in.turns.end(), waiting.client);
-  } else {
-    forget_length(in, waiting.client, client);
-  }
-  Calls& line = client.calls.of(waiting.urgency);
+  Turns<Owner>& owners = in.enter(waiting.who.address).owners;
+  Calls& line = owners.enter(place_of(waiting.who)).calls.of(waiting.urgency);
   place.call = line.insert(line.end(), id);
-  place.leaver = client.may_leave.end();
   if (waiting.may_leave) {
-    place.leaver = client.may_leave.insert(client.may_leave.end(), id);
-    client.newest = place.number;
+    in.add_leaver(waiting.who.address, place.number);
+    owners.add_leaver(place_of(waiting.who), place.number);
+    leavers_.emplace(place.number, id);
   }
-  note_length(in, waiting.client, client);
   HF_CHECK(places_.emplace(id, place).second);
-}
-
-void LiveQueue::forget_length(Class& in, std::uint64_t who, const Client& client) {
-  in.longest.erase({client.may_leave.size(), client.newest, who});
-}
-
-void LiveQueue::note_length(Class& in, std::uint64_t who, const Client& client) {
-  if (!client.may_leave.empty()) {
-    in.longest.insert({client.may_leave.size(), client.newest, who});
-  }
 }
 
 const LiveQueue::Class& LiveQueue::first_class() const {
   HF_CHECK(!places_.empty());
-  const auto waits = [](const Class& one) { return !one.turns.empty(); };
+  const auto waits = [](const Class& one) { return !one.empty(); };
   if (HF_BUG("the-least-important-first")) {
     return *std::find_if(classes_.begin(), classes_.end(), waits);
   }
@@ -70,19 +46,21 @@ const LiveQueue::Class& LiveQueue::first_class() const {
 }
 
 const CallId& LiveQueue::front() const {
-  const Class& in = first_class();
-  const auto& calls = in.clients.at(in.turns.front()).calls;
+  const auto& calls = first_class().first().owners.first().calls;
   return calls.of(calls.next()).front();
 }
 
 void LiveQueue::pop_front(bool had_its_turn) {
   const auto place = places_.find(front());
   if (had_its_turn) {
-    turns_had_[place->second.waiting.client % turns_had_.size()] += 1;
-    Class& in = of(place->second.waiting);
-    in.clients.at(place->second.waiting.client).calls.took(place->second.waiting.urgency);
-    // The next client is due; this one comes again after all the others.
-    in.turns.splice(in.turns.end(), in.turns, in.turns.begin());
+    const Waiting& had = place->second.waiting;
+    addresses_had_.add(had.who.address);
+    owners_had_.add(place_of(had.who));
+    Class& in = of(had);
+    Turns<Owner>& owners = in.at(had.who.address).owners;
+    owners.at(place_of(had.who)).calls.took(had.urgency);
+    owners.next();
+    in.next();
   }
   take_out(place);
 }
@@ -97,41 +75,30 @@ bool LiveQueue::erase(const CallId& id) {
 
 void LiveQueue::take_out(Places::iterator found) {
   const Place& place = found->second;
+  const call::Share& who = place.waiting.who;
   Class& in = of(place.waiting);
-  const auto owner = in.clients.find(place.waiting.client);
-  Client& client = owner->second;
-  forget_length(in, owner->first, client);
-  client.calls.of(place.waiting.urgency).erase(place.call);
+  Turns<Owner>& owners = in.at(who.address).owners;
+  owners.at(place_of(who)).calls.of(place.waiting.urgency).erase(place.call);
   if (place.waiting.may_leave) {
-    client.may_leave.erase(place.leaver);
-    if (!client.may_leave.empty()) client.newest = places_.at(client.may_leave.back()).number;
+    in.drop_leaver(who.address, place.number);
+    owners.drop_leaver(place_of(who), place.number);
+    leavers_.erase(place.number);
   }
   ages_.erase(place.age);
-  if (client.calls.empty()) {
-    in.turns.erase(client.turn);
-    in.clients.erase(owner);
-  } else {
-    note_length(in, owner->first, client);
-  }
+  owners.forget_if_empty(place_of(who));
+  in.forget_if_empty(who.address);
   places_.erase(found);
 }
 
 std::optional<LiveQueue::Victim> LiveQueue::victim(std::size_t below) const {
   for (std::size_t rank = 0; rank < std::min(below, classes_.size()); ++rank) {
     const Class& in = classes_[rank];
-    if (in.longest.empty()) continue;
-    std::uint64_t who = 0;
-    std::uint64_t most = 0;
-    int compared = 0;
-    for (auto one = in.longest.rbegin(); one != in.longest.rend() && compared < kCompared; ++one) {
-      const std::uint64_t has = std::get<0>(*one) + turns_of(std::get<2>(*one));
-      if (has > most) {
-        most = has;
-        who = std::get<2>(*one);
-      }
-      compared += 1;
-    }
-    return Victim{in.clients.at(who).may_leave.back(), rank};
+    const auto address = in.who_has_most(addresses_had_);
+    if (!address) continue;
+    const Turns<Owner>& owners = in.at(*address).owners;
+    const auto owner = owners.who_has_most(owners_had_);
+    HF_CHECK(owner.has_value());
+    return Victim{leavers_.at(owners.newest_leaver(*owner)), rank};
   }
   return std::nullopt;
 }

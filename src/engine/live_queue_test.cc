@@ -23,7 +23,7 @@ CallId id_of(std::uint64_t number) {
 LiveQueue::Waiting waiting(std::uint64_t client, CallClass importance = CallClass::normal,
                            DueClass urgency = DueClass::normal) {
   LiveQueue::Waiting out;
-  out.client = client;
+  out.who.address = client;
   out.importance = importance;
   out.urgency = urgency;
   out.since = Instant{1};
@@ -60,6 +60,47 @@ TEST(LiveQueue, ClientsTakeTurnsHoweverUrgentTheySayTheyAre) {
   EXPECT_EQ(take(queue), id_of(1));
   EXPECT_EQ(take(queue), id_of(6));
   EXPECT_EQ(take(queue), id_of(2));
+}
+
+LiveQueue::Waiting of_owner(std::uint64_t address, std::uint64_t owner) {
+  auto out = waiting(address);
+  out.who.owner = owner;
+  return out;
+}
+
+TEST(LiveQueue, OwnersAtOneAddressTakeTurnsThere) {
+  LiveQueue queue;
+  for (std::uint64_t i = 1; i <= 3; ++i)
+    queue.push(id_of(i), of_owner(1, 1));
+  queue.push(id_of(4), of_owner(1, 2));
+  EXPECT_EQ(victim_of(queue, 3), id_of(3));
+  EXPECT_EQ(take(queue), id_of(1));
+  EXPECT_EQ(take(queue), id_of(4));
+  EXPECT_EQ(take(queue), id_of(2));
+}
+
+TEST(LiveQueue, ManyNamesAtOneAddressHaveItsTurnsAlone) {
+  LiveQueue queue;
+  for (std::uint64_t i = 1; i <= 5; ++i)
+    queue.push(id_of(i), of_owner(1, 100 + i));
+  queue.push(id_of(6), of_owner(2, 7));
+  queue.push(id_of(7), of_owner(2, 7));
+  EXPECT_EQ(victim_of(queue, 3), id_of(5)) << "of the address that asks for most";
+  EXPECT_EQ(take(queue), id_of(1));
+  EXPECT_EQ(take(queue), id_of(6));
+  EXPECT_EQ(take(queue), id_of(2));
+  EXPECT_EQ(take(queue), id_of(7));
+}
+
+TEST(LiveQueue, OneNameAtTwoAddressesIsTwo) {
+  LiveQueue queue;
+  for (std::uint64_t i = 1; i <= 4; ++i)
+    queue.push(id_of(i), of_owner(1, 9));
+  for (int i = 0; i < 4; ++i)
+    take(queue);
+  queue.push(id_of(5), of_owner(2, 9));
+  queue.push(id_of(6), of_owner(2, 8));
+  EXPECT_EQ(victim_of(queue, 3), id_of(6)) << "what it had elsewhere does not count";
 }
 
 TEST(LiveQueue, WithinAClientTheUrgentFirst) {
@@ -119,12 +160,13 @@ RC_GTEST_PROP(LiveQueue, KeepsWhatItWasGiven, ()) {
   };
   std::vector<Entry> model;
   std::map<std::uint64_t, std::size_t> had;  // turns; no second passes
+  std::map<call::Share, std::size_t> had_of_owner;
   std::uint64_t next = 1;
   for (int i = 0; i < 400; ++i) {
     const auto what = prng.below(4);
     if (what < 2) {
       LiveQueue::Waiting one;
-      one.client = prng.below(5);
+      one.who = {prng.below(3), prng.below(3)};
       one.importance = static_cast<CallClass>(prng.below(4));
       one.urgency = static_cast<DueClass>(prng.below(3));
       one.may_leave = prng.chance(3, 4);
@@ -145,7 +187,8 @@ RC_GTEST_PROP(LiveQueue, KeepsWhatItWasGiven, ()) {
       for (const Entry& other : model)
         RC_ASSERT(other.waiting.importance <= at->waiting.importance);
       const bool turn = prng.chance(3, 4);
-      if (turn) had[at->waiting.client] += 1;
+      if (turn) had[at->waiting.who.address] += 1;
+      if (turn) had_of_owner[at->waiting.who] += 1;
       queue.pop_front(turn);
       model.erase(at);
     }
@@ -153,12 +196,15 @@ RC_GTEST_PROP(LiveQueue, KeepsWhatItWasGiven, ()) {
     RC_ASSERT(queue.empty() == model.empty());
     RC_ASSERT(queue.oldest() ==
               (model.empty() ? std::nullopt : std::optional(model.front().waiting.since)));
-    // The victim: least important, of the client with most, its newest.
+    // The victim: least important, at the address with most, of the owner there with most, its
+    // newest.
     std::map<std::pair<CallClass, std::uint64_t>, std::size_t> lengths;
+    std::map<std::pair<CallClass, call::Share>, std::size_t> lengths_of_owners;
     std::optional<CallClass> least;
     for (const Entry& entry : model) {
       if (!entry.waiting.may_leave) continue;
-      lengths[{entry.waiting.importance, entry.waiting.client}] += 1;
+      lengths[{entry.waiting.importance, entry.waiting.who.address}] += 1;
+      lengths_of_owners[{entry.waiting.importance, entry.waiting.who}] += 1;
       least = least ? std::min(*least, entry.waiting.importance) : entry.waiting.importance;
     }
     const auto victim = victim_of(queue, call::kCallClasses);
@@ -168,12 +214,18 @@ RC_GTEST_PROP(LiveQueue, KeepsWhatItWasGiven, ()) {
                                  [&](const Entry& entry) { return entry.id == *victim; });
     RC_ASSERT(at != model.end() && at->waiting.may_leave);
     RC_ASSERT(at->waiting.importance == *least);
-    const std::size_t most = lengths[{*least, at->waiting.client}] + had[at->waiting.client];
+    const call::Share its = at->waiting.who;
+    const std::size_t most = lengths[{*least, its.address}] + had[its.address];
     for (const auto& [who, length] : lengths)
       RC_ASSERT(who.first != *least || length + had[who.second] <= most);
+    const std::size_t most_there = lengths_of_owners[{*least, its}] + had_of_owner[its];
+    for (const auto& [who, length] : lengths_of_owners) {
+      const bool beside = who.first == *least && who.second.address == its.address;
+      RC_ASSERT(!beside || length + had_of_owner[who.second] <= most_there);
+    }
     const bool newest = std::none_of(at + 1, model.end(), [&](const Entry& entry) {
       return entry.waiting.may_leave && entry.waiting.importance == *least &&
-             entry.waiting.client == at->waiting.client;
+             entry.waiting.who == its;
     });
     RC_ASSERT(newest);
   }
@@ -195,13 +247,15 @@ TEST(LiveQueue, WhoHadMostTurnsLeavesBeforeWhoHasAsManyWaiting) {
   EXPECT_EQ(victim_of(queue, 3), id_of(13));
 }
 
-// Whatever the others do: a client that has one call waiting at a time is never the one that leaves
-// while somebody has more, and waits no longer than one turn of each of the others.
+// Whatever the others do, under as many names as they like: a client that has one call waiting at a
+// time is never the one that leaves while somebody has more, and waits no longer than one turn of
+// each of the other addresses.
 RC_GTEST_PROP(LiveQueue, AQuietClientIsNotTouchedByLoudOnes, ()) {
   Prng prng(*rc::gen::arbitrary<std::uint64_t>());
   constexpr std::size_t kRoom = 40;
   constexpr std::uint64_t kQuiet = 1000;
   const std::uint64_t loud = prng.between(1, 10);
+  const bool names = prng.chance(1, 2);
   LiveQueue queue;
   std::uint64_t next = 1;
   std::optional<CallId> waits;
@@ -211,7 +265,9 @@ RC_GTEST_PROP(LiveQueue, AQuietClientIsNotTouchedByLoudOnes, ()) {
     const std::uint64_t flood = prng.below(6);
     for (std::uint64_t k = 0; k < flood; ++k) {
       const auto urgency = static_cast<DueClass>(prng.below(3));
-      queue.push(id_of(next++), waiting(prng.below(loud), CallClass::normal, urgency));
+      auto one = waiting(prng.below(loud), CallClass::normal, urgency);
+      one.who.owner = names ? prng.between(1, 1'000'000'000) : 0;
+      queue.push(id_of(next++), one);
     }
     if (quiet) {
       waits = id_of(next++);

@@ -57,7 +57,7 @@ bool Core::shed_by_class(Active& active, UpstreamState& upstream) {
 void Core::push_live(Active& active, UpstreamState& upstream) {
   LiveQueue::Waiting waiting;
   waiting.importance = active.importance;
-  waiting.client = active.share;
+  waiting.who = active.share;
   waiting.urgency = call::due_class(active.call->asked.urgency);
   // What has been tried keeps its place: it has cost the upstream already, and may be in doubt.
   waiting.may_leave = active.call->attempts == 0;

@@ -20,6 +20,8 @@ struct Stream {
   double from = 0;  // calls a second before the spike, and in it
   double in_spike = 0;
   std::string key = {};  // not empty: stable keys, one a call
+  std::uint64_t address = 0;
+  bool many_names = false;  // an owner of its own for each call
 };
 
 struct Told {
@@ -111,8 +113,9 @@ class Player {
     next_[stream] = bench_.now.mono + gap(stream);
     if (rate <= 0) return;
     Ask ask;
-    ask.owner = of.owner;
     ask.body = std::to_string(told_.size());
+    ask.owner = of.many_names ? of.owner + ask.body : of.owner;
+    ask.address = of.address;
     if (!of.key.empty()) ask.key = of.key + ask.body;
     told_.push_back({of, bench_.now.mono, {}, {}});
     waiting_.insert(told_.size() - 1);
@@ -272,6 +275,20 @@ TEST_P(Overload, ALoudClientTakesNothingFromAQuietOne) {
   EXPECT_EQ(quiet.refused, 0);
   EXPECT_LE(quiet.longest, Duration::millis(250));
   EXPECT_GE(loud.refused, 1000);
+}
+
+TEST_P(Overload, NorDoesOneThatMakesUpANameForEachCall) {
+  Play play;
+  play.seed = GetParam();
+  play.streams = {{CallClass::normal, "loud", 150, 1500, {}, 1, true},
+                  {CallClass::normal, "quiet", 20, 20, {}, 2, false}};
+  Player player(play);
+  player.run();
+  const auto quiet =
+      tally(player.told(), [](const Told& one) { return one.stream.owner == "quiet"; });
+  EXPECT_GE(quiet.asked, 200);
+  EXPECT_EQ(quiet.refused, 0);
+  EXPECT_LE(quiet.longest, Duration::millis(250));
 }
 
 TEST(Overload, WhatMayBeHeldIsHeldInsteadOfRefused) {

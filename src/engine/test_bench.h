@@ -86,6 +86,7 @@ struct Ask {
   std::uint8_t urgency = call::kUrgencyDefault;
   bool derived = false;  // without a key of its own: by owner and body
   std::string callback = {};
+  std::uint64_t address = 0;  // which one, by number
 };
 
 class Bench {
@@ -152,7 +153,7 @@ class Bench {
     call.has_body = !ask.body.empty();
     call.safe = ask.method == "GET";
     call.owner = digest_of(ask.owner);
-    call.share = call::share_of(call.owner);
+    call.share = {ask.address, call::share_of(call.owner)};
     if (!ask.key.empty()) {
       call::KeyUse key;
       key.identity = digest_of("key " + ask.key);
