@@ -36,20 +36,18 @@ async function load(t, args) {
 
 const MS = 1000
 
-// Does its work in turns of one after another, as a server of one core: 1000 ms / `each` a second.
-function oneByOne(each) {
+// Serves so many at a time and lets the others wait: `places` * 1000 ms / `each` a second.
+function workers(places, each) {
   const queue = []
-  let busy = false
+  let busy = 0
   const next = () => {
+    if (busy === places || queue.length === 0) return
+    busy += 1
     const response = queue.shift()
-    busy = response !== undefined
     // sleep: the service time of this upstream
-    if (busy) setTimeout(() => { response.end('ok'); next() }, each)
+    setTimeout(() => { busy -= 1; response.end('ok'); next() }, each)
   }
-  return (_, response) => {
-    queue.push(response)
-    if (!busy) next()
-  }
+  return (_, response) => { queue.push(response); next() }
 }
 
 // The example of wrk2's documentation: a closed loop would call this a p99 of some milliseconds,
@@ -100,7 +98,7 @@ test('a stall breaks the objective of its window, and is called a stall', async 
 })
 
 test('the breaking point of a server that does 200 a second', async t => {
-  const upstream = await serve(t, oneByOne(5))
+  const upstream = await serve(t, workers(1, 5))
   const page = join(folder(t), 'report.html')
   const { run, code } = await load(t, [upstream.url, '--find', '--objective', 'p99<400ms',
     '--start', '60/s', '--step', '3s', '--hold', '4s', '--tolerance', '15%', '--report', page])
@@ -365,6 +363,72 @@ routes: [ { path: /, upstream: shop } ]
   const wrong = await command(t, ['load', proxy.url, '--rate', '40/s', '--prices', prices])
   assert.equal(wrong.code, 2)
   assert.match(wrong.err, /prices\.json: `hourly` is no price/)
+})
+
+const adminOf = proxy => ['--admin', proxy.admin, '--token-file', join(proxy.data, 'admin.token')]
+
+test('with Holdfast in front: the limit that refused, and whether it is the load\'s own doing',
+  async t => {
+    const back = await serve(t, ok)
+    const proxy = await startHoldfast(t, `
+limits:
+  - { name: login, match: { path: /login }, by: [address], rate: 60/s }
+  - { name: all, by: [], rate: 50/s, mode: observe }
+upstreams: { shop: { url: ${back.url} } }
+routes: [ { path: /, upstream: shop } ]
+`, { admin: true })
+    const { run, code } = await load(t, [`${proxy.url}/login`, '--rate', '100/s', '--duration',
+      '5s', '--errors', '<1%', ...adminOf(proxy)])
+    assert.equal(code, 3)
+    assert.deepEqual([run.verdict.limit, run.verdict.rule], ['errors', 'statuses'])
+    assert.deepEqual([run.front.limit, run.front.name, run.front.upstream],
+      ['client_limit', 'login', ''], run.front.sentence)
+    // A burst of 60 and then 60 a second of 100: about a third of the looks' requests.
+    const [, share] = run.front.sentence.match(
+      /^The limit login refused [\d,]+ of [\d,]+ requests \(([\d.]+)%\) before they were calls/)
+    assert.ok(share > 15 && share < 45, run.front.sentence)
+    assert.match(run.front.sentence, /Its 60\/s is counted for each address, and all of this load/)
+    assert.match(run.front.also[0], /^The limit all only observes; it would have refused/)
+  })
+
+test('with Holdfast in front: a limit that was learnt, and what overload sent away', async t => {
+  // Four at a time of 25 ms: 160 a second at best.
+  const back = await serve(t, workers(4, 25))
+  const config = more => `
+upstreams:
+  shop:
+    url: ${back.url}
+    concurrency: { adaptive: true, min: 1, max: 200, start: 4 }
+    ${more}
+routes: [ { path: /, upstream: shop, wait: 8s, class: optional } ]
+`
+  const waits = await startHoldfast(t, config('overload: off'), { admin: true })
+  const plan = join(folder(t), 'plan.yaml')
+  const learnt = await load(t, [waits.url, '--rate', '220/s', '--duration', '6s', '--objective',
+    'p99<300ms', ...adminOf(waits)])
+  assert.equal(learnt.code, 3)
+  assert.deepEqual([learnt.run.front.upstream, learnt.run.front.limit], ['shop', 'learnt'],
+    learnt.run.front.sentence)
+  assert.match(learnt.run.front.sentence,
+    /^Upstream shop: its learnt limit of \d+ was full .* waited for their turn for up to .* s\./)
+  assert.ok(learnt.run.front.learnt.shop >= 1)
+  await waits.stop()
+
+  const sheds = await startHoldfast(t, config('overload: { target: 50ms }'), { admin: true })
+  const shed = await load(t, [sheds.url, '--rate', '300/s', '--duration', '6s', '--errors', '<1%',
+    ...adminOf(sheds)])
+  assert.equal(shed.code, 3)
+  assert.deepEqual([shed.run.front.upstream, shed.run.front.limit], ['shop', 'overload'],
+    shed.run.front.sentence)
+  assert.match(shed.run.front.sentence,
+    /overload sent away [\d,]+ calls .*optional \((class-shed|displaced)\).*that matters more was/)
+
+  // What it learnt is what a plan begins with.
+  const kept = await command(t, ['load', sheds.url, '--rate', '40/s', '--duration', '3s',
+    '--objective', 'p99<2s', '--apply', plan, ...adminOf(sheds)])
+  assert.equal(kept.code, 0, kept.err)
+  assert.match(readText(plan),
+    /^ {4}concurrency: \{ adaptive: true, min: 4, max: 1000, start: \d+ \}/m)
 })
 
 test('a recorded sample of real traffic is what a load sends', async t => {

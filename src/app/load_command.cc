@@ -292,7 +292,12 @@ void tell_meaning(const LoadFront* front, load::CapacityAsked& asked, Instant be
   const load::StepResult* step = load::telling_step(run);
   if (front != nullptr && step != nullptr) {
     const Instant from = began + step->begin;
-    run.front = front->finding(from, from + step->length + Duration::seconds(1));
+    // Without an objective, what most would complain of.
+    const bool errors = run.verdict.limit == load::Limit::errors ||
+                        run.verdict.limit == load::Limit::connections ||
+                        (run.objective.empty() && step->error_share() >= 0.01);
+    run.front = front->finding(from, from + step->length + Duration::seconds(1),
+                               errors ? load::FrontQuestion::errors : load::FrontQuestion::delay);
     if (!asked.traffic && front->traffic() > 0) {
       asked.traffic = front->traffic();
       asked.traffic_from = "the mean since that Holdfast was started";

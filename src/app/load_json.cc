@@ -117,20 +117,27 @@ json::object usl_json(const load::UslFit& fit) {
   return out;
 }
 
-json::object front_json(const load::FrontFinding& front) {
-  json::object attempts;
-  for (const auto& [upstream, count] : front.attempts_per_call)
-    attempts[upstream] = count;
-  return {{"upstream", front.upstream},
-          {"limit", front.limit},
-          {"sentence", front.sentence},
-          {"attempts_per_call", attempts}};
-}
-
 json::array lines_json(const std::vector<std::string>& lines) {
   json::array out;
   for (const std::string& line : lines)
     out.emplace_back(line);
+  return out;
+}
+
+json::object front_json(const load::FrontFinding& front) {
+  json::object attempts;
+  for (const auto& [upstream, count] : front.attempts_per_call)
+    attempts[upstream] = count;
+  json::object out{{"upstream", front.upstream},
+                   {"limit", front.limit},
+                   {"sentence", front.sentence},
+                   {"attempts_per_call", attempts}};
+  if (!front.name.empty()) out["name"] = front.name;
+  if (!front.also.empty()) out["also"] = lines_json(front.also);
+  json::object learnt;
+  for (const auto& [upstream, limit] : front.learnt)
+    learnt[upstream] = limit;
+  if (!learnt.empty()) out["learnt"] = learnt;
   return out;
 }
 
@@ -276,6 +283,13 @@ void read_front_and_capacity(const Reader& from, load::RunResult& out) {
     const Reader attempts = front.object("attempts_per_call");
     for (const auto& member : attempts.all())
       out.front->attempts_per_call[std::string(member.key())] = attempts.number(member.key());
+    if (front.has("name")) out.front->name = front.text("name");
+    if (front.has("also")) read_lines(front.list("also"), out.front->also);
+    if (front.has("learnt")) {
+      const Reader learnt = front.object("learnt");
+      for (const auto& member : learnt.all())
+        out.front->learnt[std::string(member.key())] = learnt.number(member.key());
+    }
   }
   if (!from.has("capacity")) return;
   const Reader capacity = from.object("capacity");

@@ -211,6 +211,8 @@ std::string load_summary(const load::RunResult& run) {
     out += fmt::format("  [rule: {}]\n", run.verdict.rule);
   }
   if (run.front) out += "\nHoldfast in front: " + run.front->sentence + "\n";
+  for (const std::string& line : run.front ? run.front->also : std::vector<std::string>{})
+    out += "  also: " + line + "\n";
   out += law_lines(run);
   if (!run.capacity.sentences.empty()) out += "\n";
   for (const std::string& line : run.capacity.sentences)

@@ -27,7 +27,8 @@ h1{font-size:22px;margin:0 0 2px}h2{font-size:16px;margin:34px 0 6px}
 .verdict{background:var(--box);border-left:4px solid var(--c1);border-radius:4px;
 padding:12px 16px}
 .verdict.bad{border-color:var(--c2)}.verdict.refused{border-color:var(--bad)}
-.verdict p{margin:0}.verdict ul{margin:8px 0 0;padding-left:18px;color:var(--soft);
+.verdict p{margin:0}
+.verdict p+p{margin-top:8px}.verdict ul{margin:8px 0 0;padding-left:18px;color:var(--soft);
 font-size:13.5px}
 .figures{display:flex;flex-wrap:wrap;gap:10px;margin:18px 0 0}
 .figures div{background:var(--box);border-radius:6px;padding:8px 14px;min-width:120px}
@@ -100,7 +101,11 @@ std::string verdict_html(const RunResult& run) {
                                                            : "verdict bad";
   std::string out =
       fmt::format("<div class=\"{}\"><p>{}</p>", kind, html_escaped(run.verdict.sentence));
-  if (run.front) out += "<p>Holdfast in front: " + html_escaped(run.front->sentence) + "</p>";
+  if (run.front) {
+    out += "<p>Holdfast in front: " + html_escaped(run.front->sentence) + "</p>";
+    for (const std::string& line : run.front->also)
+      out += "<p>Also: " + html_escaped(line) + "</p>";
+  }
   if (!run.verdict.evidence.empty()) {
     out += "<ul>";
     for (const std::string& line : run.verdict.evidence)
