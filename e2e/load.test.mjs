@@ -116,6 +116,40 @@ test('the breaking point of a server that does 200 a second', async t => {
   assert.doesNotMatch(html, /<script|<link|<img|@import|url\(/)
 })
 
+test('phases: a surge, what it breaks, and how long until it is over', async t => {
+  // 200 a second at best, and 6 s of 300: 600 too many, which take 4 s and more at 50 a second.
+  const upstream = await serve(t, workers(1, 5))
+  const page = join(folder(t), 'report.html')
+  const schedule = ['--phases', 'usual=50/s:4s,surge=300/s:6s,after=50/s:14s', '--objective',
+    'p90<300ms']
+  const { run, code } = await load(t, [upstream.url, ...schedule, '--report', page])
+  assert.equal(code, 3)
+  assert.equal(run.mode, 'phases')
+  assert.deepEqual(run.steps.map(step => [step.name, step.rate, step.due, step.outcome]), [
+    ['usual', 50, 200, 'kept'], ['surge', 300, 1800, 'broken'], ['after', 50, 700, 'broken']])
+  // Without a pause between them: what the surge left waits in the next phase.
+  const begins = run.steps.map(step => step.begin_us - run.steps[0].begin_us)
+  assert.deepEqual(begins, [0, 4_000_000, 10_000_000])
+  const [usual, surge, after] = run.steps
+  assert.ok(surge.in_flight_max > 300 && after.in_flight_max > 100, JSON.stringify(run.steps))
+  assert.ok(after.latency.max_us > 1000 * MS)
+  assert.equal(usual.kept_from_us, undefined)
+  assert.equal(surge.kept_from_us, undefined, 'it does not come back within the surge')
+  assert.ok(after.kept_from_us > 2_000_000 && after.kept_from_us < 12_000_000,
+    `${after.kept_from_us}`)
+  assert.equal(run.kept, 50)
+  assert.equal(run.broken, 300)
+  assert.match(run.verdict.sentence, /^In phase surge: (Queueing|Server latency) gave way/)
+  const html = readText(page)
+  assert.match(html, /<h1>Load in phases<\/h1>/)
+  assert.doesNotMatch(html, /<script|<link|<img|@import|url\(/)
+
+  const told = await command(t, ['load', upstream.url, '--phases', '0..40/s:2s,40/s:1s'])
+  assert.equal(told.code, 0, told.err)
+  assert.match(told.out, /^ {2}1 +0\/s\.\.40\/s +2 s +40 /m)
+  assert.match(told.out, /^ {2}2 +40\/s +1 s +40 /m)
+})
+
 test('errors are named by their status', async t => {
   let count = 0
   const upstream = await serve(t, (_, response) => {
@@ -237,7 +271,10 @@ test('nobody is loaded who did not agree', async t => {
 test('what cannot be done is said before anything is sent', async t => {
   const upstream = await serve(t, ok)
   for (const [args, said] of [
-    [[upstream.url], /--rate 500\/s for one rate, or --find/],
+    [[upstream.url], /--rate 500\/s for one rate, --phases .* or --find/],
+    [[upstream.url, '--phases', '6s:5/s'], /--phases: `6s:5\/s`: write RATE:TIME, the rate first/],
+    [[upstream.url, '--phases', '5/s:6s', '--duration', '9s'], /--duration and --ramp-from belong/],
+    [[upstream.url, '--phases', '50/s:6s', '--rate', '9/s'], /one of them/],
     [[upstream.url, '--find'], /--find needs an objective/],
     [[upstream.url, '--rate', '5/s', '--find', '--errors', '0'], /one of them/],
     [[upstream.url, '--rate', 'fast'], /--rate: write requests in a time, such as 500\/s/],

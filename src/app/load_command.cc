@@ -29,6 +29,7 @@ namespace hf::app {
 namespace {
 
 constexpr Duration kShortStep = Duration::seconds(2);
+constexpr const char* kUsualDuration = "30s";
 constexpr Duration kLongRun = Duration::hours(4);
 
 // What the command line says, checked.
@@ -41,16 +42,9 @@ struct Prepared {
 };
 
 Result<double> read_rate(const std::string& name, const std::string& text) {
-  const bool bare = text.find('/') == std::string::npos;
-  const auto rate = parse_rate(bare ? text + "/s" : text);
-  if (!rate.ok() || (*rate).count <= 0) {
-    return fail(ErrorKind::invalid,
-                fmt::format("{}: write requests in a time, such as 500/s", name));
-  }
-  const double value =
-      static_cast<double>((*rate).count) * 1e9 / static_cast<double>((*rate).per.ns);
-  if (value > 10'000'000) return fail(ErrorKind::invalid, name + ": at most 10000000/s");
-  return value;
+  auto rate = load::parse_rate_a_second(text);
+  if (!rate.ok()) return rate.take_error().in(name);
+  return rate;
 }
 
 Result<Duration> read_time(const std::string& name, const std::string& text, Duration low,
@@ -98,9 +92,17 @@ Result<LoadPlan> read_plan(const LoadOptionsLine& line) {
   }
   plan.spacing = line.poisson ? load::Spacing::poisson : load::Spacing::even;
   plan.seed = line.seed;
-  if (line.find == !line.rate.empty()) {
+  const int ways =
+      (line.find ? 1 : 0) + (line.rate.empty() ? 0 : 1) + (line.phases.empty() ? 0 : 1);
+  if (ways != 1) {
     return fail(ErrorKind::invalid,
-                "--rate 500/s for one rate, or --find for the breaking point: one of them");
+                "--rate 500/s for one rate, --phases 50/s:10s,500/s:20s for several, or --find for "
+                "the breaking point: one of them");
+  }
+  if (line.rate.empty() && !(line.duration.empty() && line.ramp_from.empty())) {
+    return fail(ErrorKind::invalid,
+                "--duration and --ramp-from belong to --rate: a phase is RATE:TIME, or "
+                "RATE..RATE:TIME, and --find has --step and --hold");
   }
   if (line.find) {
     if (plan.objective.empty()) {
@@ -111,12 +113,21 @@ Result<LoadPlan> read_plan(const LoadOptionsLine& line) {
     HF_TRY(plan.find, read_search(line));
     return plan;
   }
-  HF_TRY(plan.rate, read_rate("--rate", line.rate));
-  plan.first_rate = plan.rate;
-  if (!line.ramp_from.empty()) {
-    HF_TRY(plan.first_rate, read_rate("--ramp-from", line.ramp_from));
+  if (!line.phases.empty()) {
+    auto phases = load::parse_phases(line.phases);
+    if (!phases.ok()) return phases.take_error().in("--phases");
+    plan.phases = std::move(*phases);
+    return plan;
   }
-  HF_TRY(plan.duration, read_time("--duration", line.duration, Duration::seconds(1), kLongRun));
+  load::PhasePlan one;
+  HF_TRY(one.last_rate, read_rate("--rate", line.rate));
+  one.first_rate = one.last_rate;
+  if (!line.ramp_from.empty()) {
+    HF_TRY(one.first_rate, read_rate("--ramp-from", line.ramp_from));
+  }
+  const std::string duration = line.duration.empty() ? kUsualDuration : line.duration;
+  HF_TRY(one.length, read_time("--duration", duration, Duration::seconds(1), kLongRun));
+  plan.phases.push_back(std::move(one));
   return plan;
 }
 
@@ -241,8 +252,7 @@ Result<Prepared> prepare(const LoadOptionsLine& line) {
 Result<void> try_once(adapters::LoadGenerator& generator, const std::string& shown) {
   load::ArrivalPlan one;
   one.begin = adapters::LoadGenerator::now();
-  one.length = Duration::millis(1);
-  one.first_rate = one.last_rate = 1;
+  one.stretches = {{Duration::millis(1), 1, 1}};
   generator.begin(one, Duration::seconds(1));
   while (!generator.quiet() && !stop_asked())
     rest(Duration::millis(5));
@@ -438,7 +448,10 @@ void add_compare(CLI::App& command, LoadCompareLine& line, int& code) {
 void add_rate_options(CLI::App& command, LoadOptionsLine& line) {
   command.add_option("--rate", line.rate, "one rate, such as 500/s, however slow the answers are");
   command.add_option("--ramp-from", line.ramp_from, "from this rate to --rate in a straight line");
-  command.add_option("--duration", line.duration, "of the one rate")->capture_default_str();
+  command.add_option("--duration", line.duration, "of the one rate [30s]");
+  command.add_option("--phases", line.phases,
+                     "[NAME=]RATE[..RATE]:TIME,...: rates that follow each other without a pause, "
+                     "each judged for itself; RATE..RATE is a ramp");
   command.add_flag("--find", line.find, "find the rate at which the objective breaks");
   command.add_option("--objective", line.objective,
                      "percentiles from when requests were due: 'p99<200ms, p50<20ms'");
@@ -483,6 +496,8 @@ void add_load_commands(CLI::App& app, LoadLines& lines, int& code) {
       "Examples:\n"
       "  holdfast load http://127.0.0.1:8080/ --rate 500/s --duration 30s\n"
       "  holdfast load http://127.0.0.1:8080/ --find --objective 'p99<200ms' --errors '<0.1%'\n"
+      "  holdfast load http://127.0.0.1:8080/ --objective 'p99<200ms' \\\n"
+      "      --phases usual=51/s:6s,surge=512/s:12s,after=51/s:20s\n"
       "  holdfast load http://127.0.0.1:8080 --requests sample.ndjson --rate 200/s --poisson\n"
       "  holdfast load https://shop.internal/ --rate 50/s --yes-i-own-this-target shop.internal\n"
       "  holdfast load http://127.0.0.1:8080/ --rate 500/s --json > a.json\n"

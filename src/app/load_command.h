@@ -23,7 +23,8 @@ struct LoadOptionsLine {
   std::string url;
   std::string rate;
   std::string ramp_from;
-  std::string duration = "30s";
+  std::string duration;  // empty: 30s
+  std::string phases;
   bool find = false;
   std::string objective;
   std::string errors;

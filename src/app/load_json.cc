@@ -97,7 +97,10 @@ json::object step_json(const load::StepResult& step) {
                    {"service", spread_json(step.service)},
                    {"connect", spread_json(step.connect)},
                    {"generator", generator_json(step)}};
+  if (!step.name.empty()) out["name"] = step.name;
+  if (step.first_rate) out["first_rate"] = *step.first_rate;
   if (step.breach) out["breach"] = breach_json(*step.breach);
+  if (step.kept_from) out["kept_from_us"] = micros(*step.kept_from);
   out["moments"] = moments;
   return out;
 }
@@ -252,7 +255,10 @@ load::StepResult read_step(const Reader& from) {
   out.generator.connections = self.count("connections");
   if (self.has("exhausted")) out.generator.exhausted = self.text("exhausted");
   if (self.has("limited")) out.why = self.text("limited");
+  if (from.has("name")) out.name = from.text("name");
+  if (from.has("first_rate")) out.first_rate = from.number("first_rate");
   if (from.has("breach")) out.breach = read_breach(from.object("breach"));
+  if (from.has("kept_from_us")) out.kept_from = from.time("kept_from_us");
   for (const json::value& moment : from.list("moments"))
     out.moments.push_back(read_moment(Reader(moment.as_object())));
   return out;

@@ -46,11 +46,17 @@ struct Pair {
   const StepResult* quiet = nullptr;  // kept at the lowest rate
 };
 
+bool in_phases(const RunResult& run) {
+  return run.mode == "phases";
+}
+
 Pair pair_of(const RunResult& run) {
   Pair out;
   for (const StepResult& step : run.steps) {
     if (step.outcome != StepOutcome::broken) continue;
-    if (out.broken == nullptr || step.rate <= out.broken->rate) out.broken = &step;
+    // A phase that comes later suffers from what the first one that broke has left behind.
+    if (out.broken == nullptr || (!in_phases(run) && step.rate <= out.broken->rate))
+      out.broken = &step;
   }
   for (const StepResult& step : run.steps) {
     if (step.outcome != StepOutcome::kept) continue;
@@ -207,6 +213,15 @@ std::optional<std::string> still_growing(const StepResult& step) {
       per_second(step.rate), brief(early), brief(late));
 }
 
+void add_later_phases(const RunResult& run, const StepResult& broken,
+                      std::vector<std::string>& evidence) {
+  for (const StepResult& step : run.steps) {
+    if (step.begin <= broken.begin || step.outcome != StepOutcome::broken) continue;
+    evidence.push_back(fmt::format("phase {} at {}: {}", step.name, per_second(step.rate),
+                                   recovery_in_words(step)));
+  }
+}
+
 Verdict what_gave_way(const RunResult& run) {
   const Pair pair = pair_of(run);
   if (pair.broken == nullptr) return {};
@@ -222,7 +237,10 @@ Verdict what_gave_way(const RunResult& run) {
   } else {
     out = by_latency(pair);
   }
+  if (in_phases(run))
+    out.sentence = fmt::format("In phase {}: {}", pair.broken->name, out.sentence);
   out.evidence = evidence_of(pair);
+  add_later_phases(run, *pair.broken, out.evidence);
   if (pair.kept != nullptr) {
     if (const auto growing = still_growing(*pair.kept)) out.evidence.push_back(*growing);
   }
@@ -278,6 +296,8 @@ std::optional<std::string> generator_fault(const StepResult& step, const Objecti
 Verdict verdict_of(const RunResult& run) {
   const StepResult* limited = nullptr;
   for (const StepResult& step : run.steps) {
+    // What a phase broke on before is known.
+    if (in_phases(run) && step.outcome == StepOutcome::broken) break;
     if (step.outcome == StepOutcome::generator) limited = &step;
   }
   const bool refused = run.end ? *run.end == SearchEnd::generator : limited != nullptr;
@@ -306,6 +326,27 @@ Verdict verdict_of(const RunResult& run) {
     out.sentence = "The objective was kept in every window.";
   }
   return out;
+}
+
+std::string recovery_in_words(const StepResult& step) {
+  if (!step.kept_from) return "not kept again before its end";
+  if (*step.kept_from <= Duration{}) return "kept in every window";
+  return fmt::format("kept again from {} into it", brief(*step.kept_from));
+}
+
+void note_kept(RunResult& run) {
+  const bool one = run.steps.size() == 1;
+  double highest_broken = 0;
+  for (const StepResult& step : run.steps) {
+    if (step.outcome != StepOutcome::broken || (step.first_rate && !one)) continue;
+    const bool aftermath = highest_broken >= step.rate;
+    highest_broken = std::max(highest_broken, step.rate);
+    if (!aftermath && (!run.broken || step.rate < *run.broken)) run.broken = step.rate;
+  }
+  for (const StepResult& step : run.steps) {
+    if (step.outcome != StepOutcome::kept || (step.first_rate && !one)) continue;
+    if (!run.broken || step.rate < *run.broken) run.kept = std::max(run.kept, step.rate);
+  }
 }
 
 const StepResult* telling_step(const RunResult& run) {
