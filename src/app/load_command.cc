@@ -39,6 +39,7 @@ struct Prepared {
   load::CapacityAsked capacity;
   std::vector<std::string> addresses;  // of the target, the best first
   std::string shown;                   // the target without its query: that may hold a secret
+  std::vector<std::string> notes;
 };
 
 Result<double> read_rate(const std::string& name, const std::string& text) {
@@ -139,9 +140,27 @@ Result<Field> read_header(const std::string& text) {
   return Field{text.substr(0, colon), std::string(trim_blanks(text.substr(colon + 1)))};
 }
 
+Result<void> add_bodies(const LoadOptionsLine& line, std::vector<load::RequestSpec>& specs,
+                        std::vector<std::string>& notes) {
+  if (line.requests.empty() && !line.bodies.empty()) {
+    return fail(ErrorKind::invalid, "--body-for is for --requests; one request has --body");
+  }
+  std::vector<BodyTemplate> templates;
+  for (const std::string& text : line.bodies) {
+    auto one = read_body_template(text);
+    if (!one.ok()) return one.take_error().in("--body-for");
+    templates.push_back(std::move(*one));
+  }
+  auto filled = fill_bodies(templates, specs);
+  if (!filled.ok()) return filled.take_error().in("--body-for");
+  if (auto note = bodies_note(specs)) notes.push_back(std::move(*note));
+  return {};
+}
+
 Result<std::vector<load::PreparedRequest>> read_all_requests(const LoadOptionsLine& line,
                                                              const std::string& target,
-                                                             const std::string& authority) {
+                                                             const std::string& authority,
+                                                             std::vector<std::string>& notes) {
   std::vector<load::RequestSpec> specs;
   if (line.requests.empty()) {
     load::RequestSpec spec;
@@ -163,6 +182,7 @@ Result<std::vector<load::PreparedRequest>> read_all_requests(const LoadOptionsLi
     if (!read.ok()) return read.take_error().in(line.requests);
     specs = std::move(*read);
   }
+  HF_TRY_VOID(add_bodies(line, specs, notes));
   std::vector<load::PreparedRequest> out;
   for (std::size_t i = 0; i < specs.size(); ++i) {
     for (const std::string& text : line.headers) {
@@ -230,7 +250,7 @@ Result<Prepared> prepare(const LoadOptionsLine& line) {
   if (!target.starts_with('/')) target.insert(0, "/");
   HF_TRY(out.plan, read_plan(line));
   HF_TRY(out.capacity, read_capacity(line));
-  HF_TRY(out.options.requests, read_all_requests(line, target, (*url).authority()));
+  HF_TRY(out.options.requests, read_all_requests(line, target, (*url).authority(), out.notes));
   HF_TRY(const adapters::Addresses addresses, adapters::system_lookup((*url).host));
   HF_TRY_VOID(check_consent((*url).host, addresses, line.consent));
   out.shown = call::format_url(*url) + target.substr(0, target.find('?'));
@@ -395,7 +415,10 @@ int run_load_command(const LoadOptionsLine& line) {
   auto front = watch_front(line);
   if (!front.ok()) return complain(front.error().context, kLoadFailed);
 
+  for (const std::string& note : (*prepared).notes)
+    std::fputs(("holdfast: " + note + "\n").c_str(), stderr);
   load::RunResult run;
+  run.notes = (*prepared).notes;
   run.version = HOLDFAST_VERSION;
   run.target = (*prepared).shown;
   run.started = adapters::SystemClock().read().wall;
@@ -421,6 +444,9 @@ void add_target_options(CLI::App& command, LoadOptionsLine& line) {
       ->option_text("URL");
   command.add_option("--requests", line.requests,
                      "a file of requests, one JSON object a line, sent in turn");
+  command.add_option("--body-for", line.bodies,
+                     "'POST /users/{id}/orders=@FILE': a body for those requests of the file that "
+                     "have none, such as recorded ones; several times");
   command.add_option("--method", line.method, "instead of GET, or of POST with a body");
   command.add_option("--header", line.headers, "'Name: value', in every request; several times");
   command.add_option("--body", line.body, "of the request; @FILE reads it from there");

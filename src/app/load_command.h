@@ -29,6 +29,7 @@ struct LoadOptionsLine {
   std::string objective;
   std::string errors;
   std::string requests;
+  std::vector<std::string> bodies;  // for those of them that have none
   std::vector<std::string> headers;
   std::string method;
   std::string body;

@@ -337,6 +337,7 @@ load::RunResult read_run(const Reader& from) {
   out.verdict.rule = verdict.text("rule");
   out.verdict.sentence = verdict.text("sentence");
   read_lines(verdict.list("evidence"), out.verdict.evidence);
+  if (from.has("notes")) read_lines(from.list("notes"), out.notes);
   read_front_and_capacity(from, out);
   for (const json::value& step : from.list("steps"))
     out.steps.push_back(read_step(Reader(step.as_object())));
@@ -368,6 +369,7 @@ std::string load_json(const load::RunResult& run) {
   if (run.usl) out["usl"] = usl_json(*run.usl);
   if (run.front) out["front"] = front_json(*run.front);
   if (!run.capacity.sentences.empty()) out["capacity"] = capacity_json(run.capacity);
+  if (!run.notes.empty()) out["notes"] = lines_json(run.notes);
   json::array steps;
   for (const load::StepResult& step : run.steps)
     steps.push_back(step_json(step));

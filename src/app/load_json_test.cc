@@ -119,10 +119,12 @@ TEST(LoadJson, phases_and_what_a_front_told_are_read_back) {
   load::RunResult run = phases();
   run.front = load::FrontFinding{"",    "client_limit", "login",        "The limit login refused.",
                                  {"b"}, {{"pay", 1.5}}, {{"pay", 23.0}}};
+  run.notes = {"2 of 5 requests"};
   const std::string written = load_json(run);
   const auto read = read_load_json(written);
   ASSERT_TRUE(read.ok()) << read.error().context;
   EXPECT_EQ(load_json(*read), written);
+  EXPECT_EQ((*read).notes, run.notes);
   EXPECT_EQ((*read).front, run.front);
   EXPECT_EQ((*read).steps[1].name, "surge");
   EXPECT_EQ((*read).steps[1].first_rate, 100);

@@ -252,6 +252,8 @@ std::string load_summary(const load::RunResult& run) {
     out += one_rate(run.steps.back());
   }
   out += "\n" + run.verdict.sentence + "\n";
+  for (const std::string& note : run.notes)
+    out += "  Note: " + note + "\n";
   if (!run.verdict.rule.empty()) {
     for (const std::string& line : run.verdict.evidence)
       out += "  " + line + "\n";

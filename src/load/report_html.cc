@@ -131,6 +131,8 @@ std::string verdict_html(const RunResult& run) {
       out += "<li>" + html_escaped(line) + "</li>";
     out += "</ul>";
   }
+  for (const std::string& note : run.notes)
+    out += "<p>Note: " + html_escaped(note) + "</p>";
   return out + "</div>\n";
 }
 

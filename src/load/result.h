@@ -127,6 +127,7 @@ struct RunResult {
   Verdict verdict;
   std::optional<FrontFinding> front;  // what a Holdfast before the server saw
   Capacity capacity;
+  std::vector<std::string> notes;  // what a reader has to know of how it was measured
   bool stopped = false;
 };
 
