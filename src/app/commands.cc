@@ -40,8 +40,10 @@ void add_serve(CLI::App& app, ServeOptions& options, int& code) {
                       "to fill in");
   command->add_option("--record-share", options.record_share, "of the calls, by chance")
       ->capture_default_str();
-  command->add_option("--record-header", options.record_headers,
-                      "a field to record too, such as Accept; several times");
+  command
+      ->add_option("--record-header", options.record_headers,
+                   "a field to record too, such as Accept; several times")
+      ->allow_extra_args(false);
   command->callback([&] { code = serve(options); });
 }
 

@@ -440,19 +440,26 @@ int run_load_command(const LoadOptionsLine& line) {
 namespace {
 
 void add_target_options(CLI::App& command, LoadOptionsLine& line) {
+  const char* group = "What is sent, and where to";
   command.add_option("url", line.url, "what to load: http:// or https://, host, port and path")
       ->option_text("URL");
-  command.add_option("--requests", line.requests,
-                     "a file of requests, one JSON object a line, sent in turn");
-  command.add_option("--body-for", line.bodies,
-                     "'POST /users/{id}/orders=@FILE': a body for those requests of the file that "
-                     "have none, such as recorded ones; several times");
-  command.add_option("--method", line.method, "instead of GET, or of POST with a body");
-  command.add_option("--header", line.headers, "'Name: value', in every request; several times");
-  command.add_option("--body", line.body, "of the request; @FILE reads it from there");
-  command.add_option("--ca", line.ca, "PEM of the authority to trust instead of the system's");
-  command.add_option("--yes-i-own-this-target", line.consent,
-                     "HOST: required where the target is not this machine");
+  const auto add = [&](const char* name, auto& to, const char* help) {
+    return command.add_option(name, to, help)->group(group);
+  };
+  add("--requests", line.requests, "a file of requests, one JSON object a line, sent in turn");
+  // One value each time: the URL may follow.
+  add("--body-for", line.bodies,
+      "'POST /users/{id}/orders=@FILE': a body for those requests of the file that have none, such "
+      "as recorded ones; several times")
+      ->allow_extra_args(false);
+  add("--method", line.method, "instead of GET, or of POST with a body");
+  add("--header", line.headers, "'Name: value', in every request; several times")
+      ->allow_extra_args(false);
+  add("--body", line.body, "of the request; @FILE reads it from there");
+  add("--ca", line.ca, "PEM of the authority to trust instead of the system's");
+  add("--yes-i-own-this-target", line.consent,
+      "HOST: required where the target is not this machine");
+  add("--timeout", line.timeout, "of a request, from when it was due")->capture_default_str();
 }
 
 void add_compare(CLI::App& command, LoadCompareLine& line, int& code) {
@@ -472,43 +479,64 @@ void add_compare(CLI::App& command, LoadCompareLine& line, int& code) {
 }
 
 void add_rate_options(CLI::App& command, LoadOptionsLine& line) {
-  command.add_option("--rate", line.rate, "one rate, such as 500/s, however slow the answers are");
-  command.add_option("--ramp-from", line.ramp_from, "from this rate to --rate in a straight line");
-  command.add_option("--duration", line.duration, "of the one rate [30s]");
-  command.add_option("--phases", line.phases,
-                     "[NAME=]RATE[..RATE]:TIME,...: rates that follow each other without a pause, "
-                     "each judged for itself; RATE..RATE is a ramp");
-  command.add_flag("--find", line.find, "find the rate at which the objective breaks");
-  command.add_option("--objective", line.objective,
-                     "percentiles from when requests were due: 'p99<200ms, p50<20ms'");
-  command.add_option("--errors", line.errors, "at most this share of errors: '<0.1%'");
-  command.add_option("--start", line.start, "the first rate of --find")->capture_default_str();
-  command.add_option("--max-rate", line.max_rate, "the last one")->capture_default_str();
-  command.add_option("--step", line.step, "time at each rate of --find, at least")
-      ->capture_default_str();
-  command.add_option("--hold", line.hold, "time at what was found")->capture_default_str();
-  command.add_option("--tolerance", line.tolerance, "how close --find comes")
-      ->capture_default_str();
-  command.add_flag("--poisson", line.poisson, "random gaps, as of many users; else even ones");
-  command.add_option("--seed", line.seed, "of the gaps")->capture_default_str();
-  command.add_option("--timeout", line.timeout, "of a request, from when it was due")
-      ->capture_default_str();
+  const auto add = [&](const char* name, auto& to, const char* help) {
+    return command.add_option(name, to, help)->group("How much: one of --rate, --phases, --find");
+  };
+  add("--rate", line.rate, "one rate, such as 500/s, however slow the answers are");
+  add("--duration", line.duration, "of --rate [30s]");
+  add("--ramp-from", line.ramp_from, "from this rate to --rate in a straight line");
+  add("--phases", line.phases,
+      "[NAME=]RATE[..RATE]:TIME,...: rates that follow each other without a pause, each judged for "
+      "itself; RATE..RATE is a ramp");
+  command.add_flag("--find", line.find, "find the rate at which the objective breaks")
+      ->group("How much: one of --rate, --phases, --find");
+  add("--start", line.start, "the first rate of --find")->capture_default_str();
+  add("--max-rate", line.max_rate, "the last one")->capture_default_str();
+  add("--step", line.step, "time at each rate of --find, at least")->capture_default_str();
+  add("--hold", line.hold, "time at what was found")->capture_default_str();
+  add("--tolerance", line.tolerance, "how close --find comes")->capture_default_str();
+  command.add_flag("--poisson", line.poisson, "random gaps, as of many users; else even ones")
+      ->group("How much: one of --rate, --phases, --find");
+  add("--seed", line.seed, "of the gaps")->capture_default_str();
+}
+
+void add_judging_options(CLI::App& command, LoadOptionsLine& line) {
+  const char* judged = "What it is held to, and what is told";
+  command
+      .add_option("--objective", line.objective,
+                  "percentiles from when requests were due: 'p99<200ms, p50<20ms'")
+      ->group(judged);
+  command.add_option("--errors", line.errors, "at most this share of errors: '<0.1%'")
+      ->group(judged);
+  command.add_flag("--json", line.json, "the result as one JSON object, to be kept and compared")
+      ->group(judged);
+  command.add_option("--report", line.report, "write a page with plots to this file (HTML)")
+      ->group(judged);
+  const char* generator = "The generator";
   command.add_option("--threads", line.threads, "that make the load")
       ->capture_default_str()
-      ->check(CLI::Range(1, 64));
+      ->check(CLI::Range(1, 64))
+      ->group(generator);
   command.add_option("--connections", line.connections, "at most at a time")
       ->capture_default_str()
-      ->check(CLI::Range(1, 100'000));
+      ->check(CLI::Range(1, 100'000))
+      ->group(generator);
+}
+
+void add_meaning_options(CLI::App& command, LoadOptionsLine& line) {
+  const char* front = "A Holdfast that stands before the server, to name what gave way in it";
   add_where(command, line.front);
-  command.add_option("--traffic", line.traffic,
-                     "requests a second that there are now, for the headroom");
-  command.add_option("--growth", line.growth, "of the traffic, a month")->capture_default_str();
-  command.add_option("--prices", line.prices, "a file of prices, for the cost of a million calls");
-  command.add_option("--apply", line.apply,
-                     "write a plan to this file (YAML): concurrency, rate, limit, autoscaling");
-  command.add_option("--upstream", line.upstream, "the upstream that the plan is for");
-  command.add_flag("--json", line.json, "the result as one JSON object, to be kept and compared");
-  command.add_option("--report", line.report, "write a page with plots to this file (HTML)");
+  for (const char* name : {"--config", "--admin", "--token-file"})
+    command.get_option(name)->group(front);
+  const auto add = [&](const char* name, auto& to, const char* help) {
+    return command.add_option(name, to, help)->group("What it means: headroom, price, a plan");
+  };
+  add("--traffic", line.traffic, "requests a second that there are now, for the headroom");
+  add("--growth", line.growth, "of the traffic, a month")->capture_default_str();
+  add("--prices", line.prices, "a file of prices, for the cost of a million calls");
+  add("--apply", line.apply,
+      "write a plan to this file (YAML): concurrency, rate, limit, autoscaling");
+  add("--upstream", line.upstream, "the upstream that the plan is for");
 }
 
 }  // namespace
@@ -536,6 +564,8 @@ void add_load_commands(CLI::App& app, LoadLines& lines, int& code) {
       "docs/load.md tells what each number and each verdict means.");
   add_target_options(*command, lines.load);
   add_rate_options(*command, lines.load);
+  add_judging_options(*command, lines.load);
+  add_meaning_options(*command, lines.load);
   add_compare(*command, lines.compare, code);
   command->callback([command, &lines, &code] {
     if (!command->get_subcommands().empty()) return;

@@ -175,6 +175,19 @@ TEST(LoadView, the_summary_names_both_ends_and_the_rule) {
   EXPECT_NE(text.find("the generator was the limit"), std::string::npos);
 }
 
+TEST(LoadView, a_screen_of_phases_says_where_it_is_and_what_was) {
+  const load::RunResult run = phases();
+  LoadStatus status;
+  status.step = {load::Phase::fixed, 51, Duration::seconds(6)};
+  status.name = "after";
+  status.number = status.of = 3;
+  status.earlier = "usual kept, surge BROKEN";
+  status.run = &run;
+  const std::string screen = load_screen(status, run.target, 90);
+  EXPECT_NE(screen.find("phase 3 of 3: after, at 51/s"), std::string::npos) << screen;
+  EXPECT_NE(screen.find("before: usual kept, surge BROKEN\n"), std::string::npos) << screen;
+}
+
 TEST(LoadView, a_screen_fits_its_width) {
   const load::RunResult run = search();
   LoadStatus status;

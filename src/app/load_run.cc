@@ -162,7 +162,8 @@ void Run::finish(Part& part, double cpu_before, const adapters::LoadSelf& self) 
   done.generator.cpu = seconds > 0 ? std::max(0.0, part.cpu - cpu_before) / seconds : 0;
   done.generator.connections = self.most;
   done.generator.exhausted = self.exhausted;
-  done.breach = part.breach;
+  const auto own = slices.subspan(first, std::min(part.end_slice, slices.size()) - first);
+  if (part.breach) done.breach = load::settled(plan_.objective, *part.breach, own);
   done.outcome = load::StepOutcome::stopped;
   if (!stopped_ || part.end() <= followed_) {
     done.outcome = part.breach ? load::StepOutcome::broken : load::StepOutcome::kept;
@@ -172,10 +173,8 @@ void Run::finish(Part& part, double cpu_before, const adapters::LoadSelf& self) 
     }
   }
   if (part.breach && plan_.phases.size() > 1) {
-    const auto own = std::min(part.end_slice, slices.size());
-    done.kept_from =
-        load::kept_from(plan_.objective, load::window_for(plan_.objective, part.phase.least_rate()),
-                        slices.subspan(first, own - first));
+    done.kept_from = load::kept_from(
+        plan_.objective, load::window_for(plan_.objective, part.phase.least_rate()), own);
   }
   result_.steps.push_back(std::move(done));
 }
@@ -247,6 +246,12 @@ void Run::show(bool draining) {
     status.name = part.phase.name;
     status.number = static_cast<std::size_t>(&part - parts_.data()) + 1;
     status.of = parts_.size();
+    for (const Part& other : parts_) {
+      if (other.begin >= part.begin) break;
+      status.earlier += status.earlier.empty() ? "" : ", ";
+      status.earlier += other.phase.name;
+      if (!plan_.objective.empty()) status.earlier += other.breach ? " BROKEN" : " kept";
+    }
   }
   status.into = std::min(part.step.length, std::max(Duration{}, now - begin_ - part.begin));
   status.draining = draining;
@@ -268,6 +273,7 @@ void Run::show(bool draining) {
   status.breach = &part.breach;
   status.run = &result_;
   status.self = generator_.self();
+  if (draining) status.in_flight = status.self.waiting;
   status.kept = search_ ? search_->kept() : 0;
   if (search_) status.broken = search_->broken();
   show_(status);

@@ -32,7 +32,8 @@ struct LoadStatus {
   std::string name;        // of a phase; empty where there are none
   std::size_t number = 0;  // of it, from 1
   std::size_t of = 0;
-  Duration into;  // of the step
+  std::string earlier;  // phases that are over, and whether they were kept
+  Duration into;        // of the step
   bool draining = false;
   load::Tally window;  // the last seconds that are over
   double asked = 0;    // in it, a second

@@ -43,7 +43,8 @@ double share(std::uint64_t part, std::uint64_t whole) {
 }
 
 std::string state_of(const LoadStatus& status) {
-  if (status.breach != nullptr && *status.breach) return "BROKEN: " + in_words(**status.breach);
+  if (status.breach != nullptr && *status.breach)
+    return "BROKEN: " + in_words(**status.breach, status.of > 0 ? "the phase" : "the step");
   if (status.judged == 0) return "not judged yet";
   return fmt::format("kept in {} windows", status.judged);
 }
@@ -83,7 +84,7 @@ std::string errors_line(const load::StepResult& step) {
 
 std::string one_rate(const load::StepResult& step) {
   std::string out = fmt::format(
-      "  {} requests were due at {}; {} answered a second\n\n"
+      "  {} requests were due at {}; answered {}\n\n"
       "  {:<22} {:>10} {:>10} {:>10} {:>10} {:>10}\n",
       load::grouped(step.due), per_second(step.rate), per_second(step.throughput), "", "p50", "p90",
       "p99", "p99.9", "max");
@@ -207,6 +208,7 @@ std::string load_screen(const LoadStatus& status, const std::string& target, int
                          brief(window.latency.quantile(0.99)), brief(window.latency.max())),
              width);
   out += cut("  objective: " + state_of(status), width);
+  if (!status.earlier.empty()) out += cut("  before: " + status.earlier, width);
   if (status.step.phase != load::Phase::fixed)
     out += cut("  search: " + bracket_of(status.kept, status.broken), width);
   out += cut(fmt::format("  generator: {} of a core, {} late (p99), {} connections",

@@ -152,13 +152,12 @@ std::string Looks::full_in_words(const Seen& seen) const {
         "its concurrency of {:.0f} was used up ({:.0f} live, the rest is kept for held calls)",
         seen.limit, seen.in_flight);
   }
-  const std::string moved =
-      seen.most_limit > kMoved * seen.least_limit
-          ? fmt::format("; it moved between {:.0f} and {:.0f}", seen.least_limit, seen.most_limit)
-          : std::string();
-  return fmt::format(
-      "its learnt limit of {:.0f} was full (up to {:.0f} live, a tenth is kept for held calls{})",
-      seen.limit, seen.in_flight, moved);
+  const std::string limit = seen.most_limit > kMoved * seen.least_limit
+                                ? fmt::format("limit, which moved between {:.0f} and {:.0f},",
+                                              seen.least_limit, seen.most_limit)
+                                : fmt::format("limit of {:.0f}", seen.limit);
+  return fmt::format("its learnt {} was full (up to {:.0f} live, a tenth is kept for held calls)",
+                     limit, seen.in_flight);
 }
 
 FrontFinding Looks::waiting(const std::string& upstream, const Seen& seen) const {

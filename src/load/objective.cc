@@ -186,6 +186,19 @@ Duration step_for(const Objective& objective, double rate, Duration planned, Dur
   return std::max(planned, settle + window_for(objective, rate) + Duration::seconds(1));
 }
 
+Breach settled(const Objective& objective, const Breach& breach, std::span<const Slice> slices) {
+  Tally tally;
+  for (const Slice& slice : slices) {
+    const Duration at = slice.begin - slices.front().begin;
+    if (at >= breach.from && at + slice.length <= breach.to) tally.merge(slice.tally);
+  }
+  auto found = breach_of(objective, tally, {});
+  if (!found) return breach;
+  found->from = breach.from;
+  found->to = breach.to;
+  return *found;
+}
+
 std::optional<Duration> kept_from(const Objective& objective, Duration window,
                                   std::span<const Slice> slices) {
   if (slices.empty()) return Duration{};

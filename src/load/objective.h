@@ -62,6 +62,10 @@ Duration window_for(const Objective& objective, double rate);
 // How long a step at that rate has to be, `planned` at least: some windows after its settling.
 Duration step_for(const Objective& objective, double rate, Duration planned, Duration settle);
 
+// A breach of these slices' first windows was told as soon as it was sure; the same window when all
+// is answered or given up, so that what was "at least" is known.
+Breach settled(const Objective& objective, const Breach& breach, std::span<const Slice> slices);
+
 // From when on, since the first slice's begin, every window keeps the objective: how long a server
 // takes to come back. Nothing where the last one does not. All is answered or given up.
 std::optional<Duration> kept_from(const Objective& objective, Duration window,

@@ -97,6 +97,28 @@ TEST(Judge, a_step_shorter_than_its_window_is_judged_as_one) {
   EXPECT_TRUE(judge.conclude(slices, Instant{} + Duration::seconds(60)));
 }
 
+TEST(Objective, a_breach_that_was_sure_early_is_measured_when_all_is_answered) {
+  const Objective goal = parse_objective("p90<100ms", {}).value();
+  std::vector<Slice> slices;
+  for (int i = 0; i < 8; ++i) {
+    slices.push_back(slice_of(i, 10, Duration::millis(5)));
+    // Not answered yet when the window was judged.
+    if (i < 4) continue;
+    slices.back().tally = {};
+    slices.back().tally.due = 10;
+  }
+  Judge judge(goal, Duration::seconds(2), Duration{}, Duration::seconds(10));
+  const auto early = judge.look(slices, Instant{} + Duration::millis(2150));
+  ASSERT_TRUE(early);
+  EXPECT_EQ(early->measured, Duration::millis(150));
+  for (int i = 4; i < 8; ++i)
+    slices[static_cast<std::size_t>(i)] = slice_of(i, 10, Duration::seconds(4));
+  const Breach late = settled(goal, *early, slices);
+  EXPECT_GE(late.measured, Duration::seconds(4));
+  EXPECT_EQ(late.to, early->to);
+  EXPECT_EQ(late.over, 40U);
+}
+
 TEST(Objective, tells_from_when_on_it_is_kept_again) {
   const Objective goal = parse_objective("p90<100ms", {}).value();
   const Duration window = Duration::seconds(2);

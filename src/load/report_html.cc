@@ -43,15 +43,21 @@ svg{width:100%;height:auto;display:block;font-size:12px}
 .s5.key,.s5.dot{fill:var(--soft)}
 .ring{fill:var(--paper);stroke-width:2}.s5.line{stroke-dasharray:5 4}
 .mark{stroke:var(--soft);stroke-dasharray:1 3}
+.markname,.limitname{paint-order:stroke;stroke:var(--paper);stroke-width:4px}
+.markname{fill:var(--ink)}
 .limit{stroke:var(--bad);stroke-dasharray:2 3}.limitname{fill:var(--bad)}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13.5px;
 font-variant-numeric:tabular-nums}
 th,td{padding:4px 8px;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}
-th{color:var(--soft);font-weight:500}
+th{color:var(--soft);font-weight:500;white-space:normal;vertical-align:bottom}
+td:last-child{white-space:normal;min-width:90px}
 td:first-child,th:first-child,td:last-child,th:last-child{text-align:left}
 tr.broken td:last-child,tr.generator td:last-child{color:var(--bad)}
 .note{color:var(--soft);font-size:13.5px;margin:4px 0 0}
 )";
+
+// Below it the law is drawn, and nothing is foretold by it.
+constexpr double kGoodFit = 0.9;
 
 double ms(Duration duration) {
   return static_cast<double>(duration.ns) / 1e6;
@@ -89,7 +95,7 @@ std::string figures(const RunResult& run) {
   if (run.end) {
     out += figure("objective kept at", run.kept > 0 ? per_second(run.kept) : "no rate");
     out += figure("broken at", run.broken ? per_second(*run.broken) : "no rate tried");
-    if (run.usl && run.usl->limit())
+    if (run.usl && run.usl->limit() && run.usl->r_squared >= kGoodFit)
       out += figure("most by the scalability law", per_second(*run.usl->limit()));
   } else if (run.mode == "phases") {
     for (const StepResult& step : run.steps)
@@ -195,6 +201,8 @@ std::string throughput_over_load(const RunResult& run) {
                        run.usl->gamma, run.usl->alpha, run.usl->beta, run.usl->r_squared);
     if (const auto peak = run.usl->peak())
       note += fmt::format("; most with {:.3g} in flight", *peak);
+    if (run.usl->r_squared < kGoodFit)
+      note += ". It fits badly: take it as a picture, not as a forecast.";
   }
   plot.series.push_back(std::move(measured));
   return "<h2>Throughput over load</h2>\n" + svg_of(plot) + "<p class=\"note\">" +
@@ -260,13 +268,20 @@ std::string timeline(const RunResult& run) {
       if (!phases) series.points.push_back(gap);
     for (PlotSeries& series : latency.series)
       if (!phases) series.points.push_back(gap);
+    const Duration slice =
+        step.moments.size() > 1 ? step.moments[1].at - step.moments[0].at : Duration{};
     for (const Moment& moment : step.moments) {
       // What comes after the schedule are late answers, drawn where they were due.
       if (moment.rate <= 0 && moment.at >= step.begin + step.length) continue;
+      // Of a slice that the schedule ended in, the rest was not asked for: no rate of answers.
+      const bool cut = !phases && &moment != &step.moments.front() &&
+                       moment.at + slice > step.begin + step.length;
       const double at = static_cast<double>(moment.at.ns) / 1e9;
-      rates.series[0].points.push_back({at, moment.rate, false});
-      rates.series[1].points.push_back({at, moment.throughput, false});
-      rates.series[2].points.push_back({at, moment.errors * moment.rate, false});
+      if (!cut) {
+        rates.series[0].points.push_back({at, moment.rate, false});
+        rates.series[1].points.push_back({at, moment.throughput, false});
+        rates.series[2].points.push_back({at, moment.errors * moment.rate, false});
+      }
       errors = errors || moment.errors > 0;
       if (moment.rate <= 0) continue;
       latency.series[0].points.push_back({at, ms(moment.max), false});

@@ -187,16 +187,16 @@ std::string svg_of(const Plot& plot) {
         "<text class=\"limitname\" x=\"{}\" y=\"{:.1f}\">{}</text>\n",
         kLeft, kWidth - kRight, at, at, kLeft + 6, at - 5, html_escaped(limit.name));
   }
+  for (const PlotSeries& series : plot.series)
+    out += series_svg(series, place);
   for (const PlotMark& mark : plot.marks) {
     if (!shows(mark.x, plot.x.scale)) continue;
     const double at = place.left(mark.x);
     out += fmt::format(
         "<line class=\"mark\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{}\" y2=\"{}\"/>"
-        "<text class=\"axis\" x=\"{:.1f}\" y=\"{}\">{}</text>\n",
+        "<text class=\"markname\" x=\"{:.1f}\" y=\"{}\">{}</text>\n",
         at, at, kTop, kHeight - kBottom, at + 5, kTop + 12, html_escaped(mark.name));
   }
-  for (const PlotSeries& series : plot.series)
-    out += series_svg(series, place);
   return out + "</svg>\n";
 }
 

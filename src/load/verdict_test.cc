@@ -246,7 +246,7 @@ TEST(Words, are_three_digits_with_their_unit) {
   EXPECT_EQ(brief(Duration::millis(1400)), "1.4 s");
   EXPECT_EQ(brief(Duration::micros(12'345)), "12.3 ms");
   EXPECT_EQ(brief(Duration::seconds(200)), "3m 20s");
-  EXPECT_EQ(brief({}), "0 us");
+  EXPECT_EQ(brief({}), "0 s");
   EXPECT_EQ(per_second(1240.4), "1,240/s");
   EXPECT_EQ(per_second(12.5), "12.5/s");
   EXPECT_EQ(percent(0.0123), "1.23%");
