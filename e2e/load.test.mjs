@@ -36,20 +36,18 @@ async function load(t, args) {
 
 const MS = 1000
 
-// Does its work in turns of one after another, as a server of one core: 1000 ms / `each` a second.
-function oneByOne(each) {
+// Serves so many at a time and lets the others wait: `places` * 1000 ms / `each` a second.
+function workers(places, each) {
   const queue = []
-  let busy = false
+  let busy = 0
   const next = () => {
+    if (busy === places || queue.length === 0) return
+    busy += 1
     const response = queue.shift()
-    busy = response !== undefined
     // sleep: the service time of this upstream
-    if (busy) setTimeout(() => { response.end('ok'); next() }, each)
+    setTimeout(() => { busy -= 1; response.end('ok'); next() }, each)
   }
-  return (_, response) => {
-    queue.push(response)
-    if (!busy) next()
-  }
+  return (_, response) => { queue.push(response); next() }
 }
 
 // The example of wrk2's documentation: a closed loop would call this a p99 of some milliseconds,
@@ -100,7 +98,7 @@ test('a stall breaks the objective of its window, and is called a stall', async 
 })
 
 test('the breaking point of a server that does 200 a second', async t => {
-  const upstream = await serve(t, oneByOne(5))
+  const upstream = await serve(t, workers(1, 5))
   const page = join(folder(t), 'report.html')
   const { run, code } = await load(t, [upstream.url, '--find', '--objective', 'p99<400ms',
     '--start', '60/s', '--step', '3s', '--hold', '4s', '--tolerance', '15%', '--report', page])
@@ -116,6 +114,40 @@ test('the breaking point of a server that does 200 a second', async t => {
   assert.equal(html.match(/<svg /g).length, 4)
   // Nothing is loaded from elsewhere, and nothing runs.
   assert.doesNotMatch(html, /<script|<link|<img|@import|url\(/)
+})
+
+test('phases: a surge, what it breaks, and how long until it is over', async t => {
+  // 200 a second at best, and 6 s of 300: 600 too many, which take 4 s and more at 50 a second.
+  const upstream = await serve(t, workers(1, 5))
+  const page = join(folder(t), 'report.html')
+  const schedule = ['--phases', 'usual=50/s:4s,surge=300/s:6s,after=50/s:14s', '--objective',
+    'p90<300ms']
+  const { run, code } = await load(t, [upstream.url, ...schedule, '--report', page])
+  assert.equal(code, 3)
+  assert.equal(run.mode, 'phases')
+  assert.deepEqual(run.steps.map(step => [step.name, step.rate, step.due, step.outcome]), [
+    ['usual', 50, 200, 'kept'], ['surge', 300, 1800, 'broken'], ['after', 50, 700, 'broken']])
+  // Without a pause between them: what the surge left waits in the next phase.
+  const begins = run.steps.map(step => step.begin_us - run.steps[0].begin_us)
+  assert.deepEqual(begins, [0, 4_000_000, 10_000_000])
+  const [usual, surge, after] = run.steps
+  assert.ok(surge.in_flight_max > 300 && after.in_flight_max > 100, JSON.stringify(run.steps))
+  assert.ok(after.latency.max_us > 1000 * MS)
+  assert.equal(usual.kept_from_us, undefined)
+  assert.equal(surge.kept_from_us, undefined, 'it does not come back within the surge')
+  assert.ok(after.kept_from_us > 2_000_000 && after.kept_from_us < 12_000_000,
+    `${after.kept_from_us}`)
+  assert.equal(run.kept, 50)
+  assert.equal(run.broken, 300)
+  assert.match(run.verdict.sentence, /^In phase surge: (Queueing|Server latency) gave way/)
+  const html = readText(page)
+  assert.match(html, /<h1>Load in phases<\/h1>/)
+  assert.doesNotMatch(html, /<script|<link|<img|@import|url\(/)
+
+  const told = await command(t, ['load', upstream.url, '--phases', '0..40/s:2s,40/s:1s'])
+  assert.equal(told.code, 0, told.err)
+  assert.match(told.out, /^ {2}1 +0\/s\.\.40\/s +2 s +40 /m)
+  assert.match(told.out, /^ {2}2 +40\/s +1 s +40 /m)
 })
 
 test('errors are named by their status', async t => {
@@ -190,8 +222,9 @@ test('requests from a file, in turn, with their fields and bodies', async t => {
     '{"path": "/a?x=1"}', '',
     '{"method": "POST", "path": "/b", "headers": {"Accept": "text/plain"}, "body": "häh"}',
     '{"method": "PUT", "path": "/c", "headers": [["Accept", "*/*"]], "body": "{}"}'].join('\n'))
-  const { run } = await load(t, [upstream.url, '--requests', file, '--rate', '30/s',
-    '--duration', '1s', '--header', 'Authorization: Bearer t'])
+  // A field takes one value: what follows it may be the URL.
+  const { run } = await load(t, ['--requests', file, '--rate', '30/s', '--duration', '1s',
+    '--header', 'Authorization: Bearer t', upstream.url])
   assert.equal(run.steps[0].answered, 30)
   assert.deepEqual([...new Set(bodies)].sort(), ['GET /a?x=1 - Bearer t ',
     'POST /b text/plain Bearer t häh', 'PUT /c */* Bearer t {}'])
@@ -239,7 +272,10 @@ test('nobody is loaded who did not agree', async t => {
 test('what cannot be done is said before anything is sent', async t => {
   const upstream = await serve(t, ok)
   for (const [args, said] of [
-    [[upstream.url], /--rate 500\/s for one rate, or --find/],
+    [[upstream.url], /--rate 500\/s for one rate, --phases .* or --find/],
+    [[upstream.url, '--phases', '6s:5/s'], /--phases: `6s:5\/s`: write RATE:TIME, the rate first/],
+    [[upstream.url, '--phases', '5/s:6s', '--duration', '9s'], /--duration and --ramp-from belong/],
+    [[upstream.url, '--phases', '50/s:6s', '--rate', '9/s'], /one of them/],
     [[upstream.url, '--find'], /--find needs an objective/],
     [[upstream.url, '--rate', '5/s', '--find', '--errors', '0'], /one of them/],
     [[upstream.url, '--rate', 'fast'], /--rate: write requests in a time, such as 500\/s/],
@@ -367,27 +403,108 @@ routes: [ { path: /, upstream: shop } ]
   assert.match(wrong.err, /prices\.json: `hourly` is no price/)
 })
 
+const adminOf = proxy => ['--admin', proxy.admin, '--token-file', join(proxy.data, 'admin.token')]
+
+test('with Holdfast in front: the limit that refused, and whether it is the load\'s own doing',
+  async t => {
+    const back = await serve(t, ok)
+    const proxy = await startHoldfast(t, `
+limits:
+  - { name: login, match: { path: /login }, by: [address], rate: 60/s }
+  - { name: all, by: [], rate: 50/s, mode: observe }
+upstreams: { shop: { url: ${back.url} } }
+routes: [ { path: /, upstream: shop } ]
+`, { admin: true })
+    const { run, code } = await load(t, [`${proxy.url}/login`, '--rate', '100/s', '--duration',
+      '5s', '--errors', '<1%', ...adminOf(proxy)])
+    assert.equal(code, 3)
+    assert.deepEqual([run.verdict.limit, run.verdict.rule], ['errors', 'statuses'])
+    assert.deepEqual([run.front.limit, run.front.name, run.front.upstream],
+      ['client_limit', 'login', ''], run.front.sentence)
+    // A burst of 60 and then 60 a second of 100: about a third of the looks' requests.
+    const [, share] = run.front.sentence.match(
+      /^The limit login refused [\d,]+ of [\d,]+ requests \(([\d.]+)%\) before they were calls/)
+    assert.ok(share > 15 && share < 45, run.front.sentence)
+    assert.match(run.front.sentence, /Its 60\/s is counted for each address, and all of this load/)
+    assert.match(run.front.also[0], /^The limit all only observes; it would have refused/)
+  })
+
+test('with Holdfast in front: a limit that was learnt, and what overload sent away', async t => {
+  // Four at a time of 25 ms: 160 a second at best.
+  const back = await serve(t, workers(4, 25))
+  const config = more => `
+upstreams:
+  shop:
+    url: ${back.url}
+    concurrency: { adaptive: true, min: 1, max: 200, start: 4 }
+    ${more}
+routes: [ { path: /, upstream: shop, wait: 8s, class: optional } ]
+`
+  const waits = await startHoldfast(t, config('overload: off'), { admin: true })
+  const plan = join(folder(t), 'plan.yaml')
+  const learnt = await load(t, [waits.url, '--rate', '220/s', '--duration', '6s', '--objective',
+    'p99<300ms', ...adminOf(waits)])
+  assert.equal(learnt.code, 3)
+  assert.deepEqual([learnt.run.front.upstream, learnt.run.front.limit], ['shop', 'learnt'],
+    learnt.run.front.sentence)
+  assert.match(learnt.run.front.sentence,
+    /^Upstream shop: its learnt limit.* was full .* waited for their turn for up to .* s\./)
+  assert.ok(learnt.run.front.learnt.shop >= 1)
+  await waits.stop()
+
+  const sheds = await startHoldfast(t, config('overload: { target: 50ms }'), { admin: true })
+  const shed = await load(t, [sheds.url, '--rate', '300/s', '--duration', '6s', '--errors', '<1%',
+    ...adminOf(sheds)])
+  assert.equal(shed.code, 3)
+  assert.deepEqual([shed.run.front.upstream, shed.run.front.limit], ['shop', 'overload'],
+    shed.run.front.sentence)
+  assert.match(shed.run.front.sentence,
+    /overload sent away [\d,]+ calls .*optional \((class-shed|displaced)\).*that matters more was/)
+
+  // What it learnt is what a plan begins with.
+  const kept = await command(t, ['load', sheds.url, '--rate', '40/s', '--duration', '3s',
+    '--objective', 'p99<2s', '--apply', plan, ...adminOf(sheds)])
+  assert.equal(kept.code, 0, kept.err)
+  assert.match(readText(plan),
+    /^ {4}concurrency: \{ adaptive: true, min: 4, max: 1000, start: \d+ \}/m)
+})
+
 test('a recorded sample of real traffic is what a load sends', async t => {
   const upstream = await serve(t, ok)
   const file = join(folder(t), 'sample.ndjson')
   const proxy = start(t, ['serve', '--route', `/=${upstream.url}`, '--listen', '127.0.0.1:0',
     '--journal', join(folder(t), 'data'), '--record', file, '--record-header', 'Accept'])
   const [, url] = await until('it listens', () => proxy.out.match(/listening on (\S+)/))
-  for (const [path, method, body] of [['/a?card=4242', 'GET'], ['/b', 'PUT', 'the body']]) {
+  for (const [path, method, body] of [['/a?card=4242', 'GET'], ['/b', 'PUT', '{"secret": 1}']]) {
     const answer = await call(url + path, { method, body,
-      headers: { authorization: 'Bearer sk_live', accept: 'text/plain', 'x-other': '1' } })
+      headers: { authorization: 'Bearer sk_live', accept: 'text/plain', 'x-other': '1',
+        ...(body && { 'content-type': 'application/json' }) } })
     assert.equal(answer.status, 200)
   }
   await proxy.stop()
   assert.deepEqual(readText(file).trim().split('\n').map(line => JSON.parse(line)), [
     { method: 'GET', path: '/a', headers: [['accept', 'text/plain']] },
-    { method: 'PUT', path: '/b', headers: [['accept', 'text/plain']] }])
+    { method: 'PUT', path: '/b', headers: [['accept', 'text/plain'],
+      ['content-type', 'application/json']], body: null }])
   upstream.seen.length = 0
   const { run } = await load(t, [upstream.url, '--requests', file, '--rate', '20/s',
     '--duration', '1s'])
   assert.equal(run.steps[0].answered, 20)
   assert.deepEqual([...new Set(upstream.seen.map(one => `${one.method} ${one.url}`))].sort(),
     ['GET /a', 'PUT /b'])
+  // Said before, and in the result: half of it is not what it was.
+  assert.match(run.notes[0], /^1 of the 2 requests in the file \(1 PUT\) are sent without a body/)
+  const bare = await command(t, ['load', upstream.url, '--requests', file, '--rate', '20/s',
+    '--duration', '1s'])
+  assert.match(bare.err, /holdfast: 1 of the 2 requests in the file/)
+  assert.match(bare.out, /Note: 1 of the 2 requests in the file/)
+  upstream.seen.length = 0
+  const filled = await load(t, [upstream.url, '--requests', file, '--rate', '20/s', '--duration',
+    '1s', '--body-for', 'PUT /b={"made": "up"}'])
+  assert.equal(filled.run.notes, undefined)
+  assert.deepEqual([...new Set(upstream.seen.map(one =>
+    `${one.method} ${one.headers['content-length']} ${one.headers['content-type']}`))].sort(),
+  ['GET undefined undefined', 'PUT 14 application/json'])
   const refused = await command(t, ['serve', '--route', `/=${upstream.url}`, '--record', file,
     '--record-header', 'Cookie'])
   assert.equal(refused.code, 1)

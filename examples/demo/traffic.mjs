@@ -1,5 +1,6 @@
-// Traffic that comes whether or not it is answered. `holdfast load` keeps one rate and begins when
-// a first request is answered; here a surge comes and goes, whatever the shop does.
+// Traffic that comes whether or not it is answered, as of `holdfast load --phases`. That measures
+// all requests as one; a play has to tell the checkout from the crawler, and who was served from
+// who was told to come back.
 import http from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { numbers, quantile } from './numbers.mjs'

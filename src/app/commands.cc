@@ -36,11 +36,14 @@ void add_serve(CLI::App& app, ServeOptions& options, int& code) {
   command->add_option("--journal", options.journal, "directory instead of the configured one");
   command->add_option("--record", options.record,
                       "append a sample of the calls to this file, for `holdfast load --requests`: "
-                      "method and path, never query, body or credentials");
+                      "method and path, never query, body or credentials; a body leaves a place "
+                      "to fill in");
   command->add_option("--record-share", options.record_share, "of the calls, by chance")
       ->capture_default_str();
-  command->add_option("--record-header", options.record_headers,
-                      "a field to record too, such as Accept; several times");
+  command
+      ->add_option("--record-header", options.record_headers,
+                   "a field to record too, such as Accept; several times")
+      ->allow_extra_args(false);
   command->callback([&] { code = serve(options); });
 }
 

@@ -29,6 +29,7 @@ namespace hf::app {
 namespace {
 
 constexpr Duration kShortStep = Duration::seconds(2);
+constexpr const char* kUsualDuration = "30s";
 constexpr Duration kLongRun = Duration::hours(4);
 
 // What the command line says, checked.
@@ -38,19 +39,13 @@ struct Prepared {
   load::CapacityAsked capacity;
   std::vector<std::string> addresses;  // of the target, the best first
   std::string shown;                   // the target without its query: that may hold a secret
+  std::vector<std::string> notes;
 };
 
 Result<double> read_rate(const std::string& name, const std::string& text) {
-  const bool bare = text.find('/') == std::string::npos;
-  const auto rate = parse_rate(bare ? text + "/s" : text);
-  if (!rate.ok() || (*rate).count <= 0) {
-    return fail(ErrorKind::invalid,
-                fmt::format("{}: write requests in a time, such as 500/s", name));
-  }
-  const double value =
-      static_cast<double>((*rate).count) * 1e9 / static_cast<double>((*rate).per.ns);
-  if (value > 10'000'000) return fail(ErrorKind::invalid, name + ": at most 10000000/s");
-  return value;
+  auto rate = load::parse_rate_a_second(text);
+  if (!rate.ok()) return rate.take_error().in(name);
+  return rate;
 }
 
 Result<Duration> read_time(const std::string& name, const std::string& text, Duration low,
@@ -98,9 +93,17 @@ Result<LoadPlan> read_plan(const LoadOptionsLine& line) {
   }
   plan.spacing = line.poisson ? load::Spacing::poisson : load::Spacing::even;
   plan.seed = line.seed;
-  if (line.find == !line.rate.empty()) {
+  const int ways =
+      (line.find ? 1 : 0) + (line.rate.empty() ? 0 : 1) + (line.phases.empty() ? 0 : 1);
+  if (ways != 1) {
     return fail(ErrorKind::invalid,
-                "--rate 500/s for one rate, or --find for the breaking point: one of them");
+                "--rate 500/s for one rate, --phases 50/s:10s,500/s:20s for several, or --find for "
+                "the breaking point: one of them");
+  }
+  if (line.rate.empty() && !(line.duration.empty() && line.ramp_from.empty())) {
+    return fail(ErrorKind::invalid,
+                "--duration and --ramp-from belong to --rate: a phase is RATE:TIME, or "
+                "RATE..RATE:TIME, and --find has --step and --hold");
   }
   if (line.find) {
     if (plan.objective.empty()) {
@@ -111,12 +114,21 @@ Result<LoadPlan> read_plan(const LoadOptionsLine& line) {
     HF_TRY(plan.find, read_search(line));
     return plan;
   }
-  HF_TRY(plan.rate, read_rate("--rate", line.rate));
-  plan.first_rate = plan.rate;
-  if (!line.ramp_from.empty()) {
-    HF_TRY(plan.first_rate, read_rate("--ramp-from", line.ramp_from));
+  if (!line.phases.empty()) {
+    auto phases = load::parse_phases(line.phases);
+    if (!phases.ok()) return phases.take_error().in("--phases");
+    plan.phases = std::move(*phases);
+    return plan;
   }
-  HF_TRY(plan.duration, read_time("--duration", line.duration, Duration::seconds(1), kLongRun));
+  load::PhasePlan one;
+  HF_TRY(one.last_rate, read_rate("--rate", line.rate));
+  one.first_rate = one.last_rate;
+  if (!line.ramp_from.empty()) {
+    HF_TRY(one.first_rate, read_rate("--ramp-from", line.ramp_from));
+  }
+  const std::string duration = line.duration.empty() ? kUsualDuration : line.duration;
+  HF_TRY(one.length, read_time("--duration", duration, Duration::seconds(1), kLongRun));
+  plan.phases.push_back(std::move(one));
   return plan;
 }
 
@@ -128,9 +140,27 @@ Result<Field> read_header(const std::string& text) {
   return Field{text.substr(0, colon), std::string(trim_blanks(text.substr(colon + 1)))};
 }
 
+Result<void> add_bodies(const LoadOptionsLine& line, std::vector<load::RequestSpec>& specs,
+                        std::vector<std::string>& notes) {
+  if (line.requests.empty() && !line.bodies.empty()) {
+    return fail(ErrorKind::invalid, "--body-for is for --requests; one request has --body");
+  }
+  std::vector<BodyTemplate> templates;
+  for (const std::string& text : line.bodies) {
+    auto one = read_body_template(text);
+    if (!one.ok()) return one.take_error().in("--body-for");
+    templates.push_back(std::move(*one));
+  }
+  auto filled = fill_bodies(templates, specs);
+  if (!filled.ok()) return filled.take_error().in("--body-for");
+  if (auto note = bodies_note(specs)) notes.push_back(std::move(*note));
+  return {};
+}
+
 Result<std::vector<load::PreparedRequest>> read_all_requests(const LoadOptionsLine& line,
                                                              const std::string& target,
-                                                             const std::string& authority) {
+                                                             const std::string& authority,
+                                                             std::vector<std::string>& notes) {
   std::vector<load::RequestSpec> specs;
   if (line.requests.empty()) {
     load::RequestSpec spec;
@@ -152,6 +182,7 @@ Result<std::vector<load::PreparedRequest>> read_all_requests(const LoadOptionsLi
     if (!read.ok()) return read.take_error().in(line.requests);
     specs = std::move(*read);
   }
+  HF_TRY_VOID(add_bodies(line, specs, notes));
   std::vector<load::PreparedRequest> out;
   for (std::size_t i = 0; i < specs.size(); ++i) {
     for (const std::string& text : line.headers) {
@@ -219,7 +250,7 @@ Result<Prepared> prepare(const LoadOptionsLine& line) {
   if (!target.starts_with('/')) target.insert(0, "/");
   HF_TRY(out.plan, read_plan(line));
   HF_TRY(out.capacity, read_capacity(line));
-  HF_TRY(out.options.requests, read_all_requests(line, target, (*url).authority()));
+  HF_TRY(out.options.requests, read_all_requests(line, target, (*url).authority(), out.notes));
   HF_TRY(const adapters::Addresses addresses, adapters::system_lookup((*url).host));
   HF_TRY_VOID(check_consent((*url).host, addresses, line.consent));
   out.shown = call::format_url(*url) + target.substr(0, target.find('?'));
@@ -241,8 +272,7 @@ Result<Prepared> prepare(const LoadOptionsLine& line) {
 Result<void> try_once(adapters::LoadGenerator& generator, const std::string& shown) {
   load::ArrivalPlan one;
   one.begin = adapters::LoadGenerator::now();
-  one.length = Duration::millis(1);
-  one.first_rate = one.last_rate = 1;
+  one.stretches = {{Duration::millis(1), 1, 1}};
   generator.begin(one, Duration::seconds(1));
   while (!generator.quiet() && !stop_asked())
     rest(Duration::millis(5));
@@ -292,7 +322,12 @@ void tell_meaning(const LoadFront* front, load::CapacityAsked& asked, Instant be
   const load::StepResult* step = load::telling_step(run);
   if (front != nullptr && step != nullptr) {
     const Instant from = began + step->begin;
-    run.front = front->finding(from, from + step->length + Duration::seconds(1));
+    // Without an objective, what most would complain of.
+    const bool errors = run.verdict.limit == load::Limit::errors ||
+                        run.verdict.limit == load::Limit::connections ||
+                        (run.objective.empty() && step->error_share() >= 0.01);
+    run.front = front->finding(from, from + step->length + Duration::seconds(1),
+                               errors ? load::FrontQuestion::errors : load::FrontQuestion::delay);
     if (!asked.traffic && front->traffic() > 0) {
       asked.traffic = front->traffic();
       asked.traffic_from = "the mean since that Holdfast was started";
@@ -380,7 +415,10 @@ int run_load_command(const LoadOptionsLine& line) {
   auto front = watch_front(line);
   if (!front.ok()) return complain(front.error().context, kLoadFailed);
 
+  for (const std::string& note : (*prepared).notes)
+    std::fputs(("holdfast: " + note + "\n").c_str(), stderr);
   load::RunResult run;
+  run.notes = (*prepared).notes;
   run.version = HOLDFAST_VERSION;
   run.target = (*prepared).shown;
   run.started = adapters::SystemClock().read().wall;
@@ -402,16 +440,26 @@ int run_load_command(const LoadOptionsLine& line) {
 namespace {
 
 void add_target_options(CLI::App& command, LoadOptionsLine& line) {
+  const char* group = "What is sent, and where to";
   command.add_option("url", line.url, "what to load: http:// or https://, host, port and path")
       ->option_text("URL");
-  command.add_option("--requests", line.requests,
-                     "a file of requests, one JSON object a line, sent in turn");
-  command.add_option("--method", line.method, "instead of GET, or of POST with a body");
-  command.add_option("--header", line.headers, "'Name: value', in every request; several times");
-  command.add_option("--body", line.body, "of the request; @FILE reads it from there");
-  command.add_option("--ca", line.ca, "PEM of the authority to trust instead of the system's");
-  command.add_option("--yes-i-own-this-target", line.consent,
-                     "HOST: required where the target is not this machine");
+  const auto add = [&](const char* name, auto& to, const char* help) {
+    return command.add_option(name, to, help)->group(group);
+  };
+  add("--requests", line.requests, "a file of requests, one JSON object a line, sent in turn");
+  // One value each time: the URL may follow.
+  add("--body-for", line.bodies,
+      "'POST /users/{id}/orders=@FILE': a body for those requests of the file that have none, such "
+      "as recorded ones; several times")
+      ->allow_extra_args(false);
+  add("--method", line.method, "instead of GET, or of POST with a body");
+  add("--header", line.headers, "'Name: value', in every request; several times")
+      ->allow_extra_args(false);
+  add("--body", line.body, "of the request; @FILE reads it from there");
+  add("--ca", line.ca, "PEM of the authority to trust instead of the system's");
+  add("--yes-i-own-this-target", line.consent,
+      "HOST: required where the target is not this machine");
+  add("--timeout", line.timeout, "of a request, from when it was due")->capture_default_str();
 }
 
 void add_compare(CLI::App& command, LoadCompareLine& line, int& code) {
@@ -431,40 +479,64 @@ void add_compare(CLI::App& command, LoadCompareLine& line, int& code) {
 }
 
 void add_rate_options(CLI::App& command, LoadOptionsLine& line) {
-  command.add_option("--rate", line.rate, "one rate, such as 500/s, however slow the answers are");
-  command.add_option("--ramp-from", line.ramp_from, "from this rate to --rate in a straight line");
-  command.add_option("--duration", line.duration, "of the one rate")->capture_default_str();
-  command.add_flag("--find", line.find, "find the rate at which the objective breaks");
-  command.add_option("--objective", line.objective,
-                     "percentiles from when requests were due: 'p99<200ms, p50<20ms'");
-  command.add_option("--errors", line.errors, "at most this share of errors: '<0.1%'");
-  command.add_option("--start", line.start, "the first rate of --find")->capture_default_str();
-  command.add_option("--max-rate", line.max_rate, "the last one")->capture_default_str();
-  command.add_option("--step", line.step, "time at each rate of --find, at least")
-      ->capture_default_str();
-  command.add_option("--hold", line.hold, "time at what was found")->capture_default_str();
-  command.add_option("--tolerance", line.tolerance, "how close --find comes")
-      ->capture_default_str();
-  command.add_flag("--poisson", line.poisson, "random gaps, as of many users; else even ones");
-  command.add_option("--seed", line.seed, "of the gaps")->capture_default_str();
-  command.add_option("--timeout", line.timeout, "of a request, from when it was due")
-      ->capture_default_str();
+  const auto add = [&](const char* name, auto& to, const char* help) {
+    return command.add_option(name, to, help)->group("How much: one of --rate, --phases, --find");
+  };
+  add("--rate", line.rate, "one rate, such as 500/s, however slow the answers are");
+  add("--duration", line.duration, "of --rate [30s]");
+  add("--ramp-from", line.ramp_from, "from this rate to --rate in a straight line");
+  add("--phases", line.phases,
+      "[NAME=]RATE[..RATE]:TIME,...: rates that follow each other without a pause, each judged for "
+      "itself; RATE..RATE is a ramp");
+  command.add_flag("--find", line.find, "find the rate at which the objective breaks")
+      ->group("How much: one of --rate, --phases, --find");
+  add("--start", line.start, "the first rate of --find")->capture_default_str();
+  add("--max-rate", line.max_rate, "the last one")->capture_default_str();
+  add("--step", line.step, "time at each rate of --find, at least")->capture_default_str();
+  add("--hold", line.hold, "time at what was found")->capture_default_str();
+  add("--tolerance", line.tolerance, "how close --find comes")->capture_default_str();
+  command.add_flag("--poisson", line.poisson, "random gaps, as of many users; else even ones")
+      ->group("How much: one of --rate, --phases, --find");
+  add("--seed", line.seed, "of the gaps")->capture_default_str();
+}
+
+void add_judging_options(CLI::App& command, LoadOptionsLine& line) {
+  const char* judged = "What it is held to, and what is told";
+  command
+      .add_option("--objective", line.objective,
+                  "percentiles from when requests were due: 'p99<200ms, p50<20ms'")
+      ->group(judged);
+  command.add_option("--errors", line.errors, "at most this share of errors: '<0.1%'")
+      ->group(judged);
+  command.add_flag("--json", line.json, "the result as one JSON object, to be kept and compared")
+      ->group(judged);
+  command.add_option("--report", line.report, "write a page with plots to this file (HTML)")
+      ->group(judged);
+  const char* generator = "The generator";
   command.add_option("--threads", line.threads, "that make the load")
       ->capture_default_str()
-      ->check(CLI::Range(1, 64));
+      ->check(CLI::Range(1, 64))
+      ->group(generator);
   command.add_option("--connections", line.connections, "at most at a time")
       ->capture_default_str()
-      ->check(CLI::Range(1, 100'000));
+      ->check(CLI::Range(1, 100'000))
+      ->group(generator);
+}
+
+void add_meaning_options(CLI::App& command, LoadOptionsLine& line) {
+  const char* front = "A Holdfast that stands before the server, to name what gave way in it";
   add_where(command, line.front);
-  command.add_option("--traffic", line.traffic,
-                     "requests a second that there are now, for the headroom");
-  command.add_option("--growth", line.growth, "of the traffic, a month")->capture_default_str();
-  command.add_option("--prices", line.prices, "a file of prices, for the cost of a million calls");
-  command.add_option("--apply", line.apply,
-                     "write a plan to this file (YAML): concurrency, rate, limit, autoscaling");
-  command.add_option("--upstream", line.upstream, "the upstream that the plan is for");
-  command.add_flag("--json", line.json, "the result as one JSON object, to be kept and compared");
-  command.add_option("--report", line.report, "write a page with plots to this file (HTML)");
+  for (const char* name : {"--config", "--admin", "--token-file"})
+    command.get_option(name)->group(front);
+  const auto add = [&](const char* name, auto& to, const char* help) {
+    return command.add_option(name, to, help)->group("What it means: headroom, price, a plan");
+  };
+  add("--traffic", line.traffic, "requests a second that there are now, for the headroom");
+  add("--growth", line.growth, "of the traffic, a month")->capture_default_str();
+  add("--prices", line.prices, "a file of prices, for the cost of a million calls");
+  add("--apply", line.apply,
+      "write a plan to this file (YAML): concurrency, rate, limit, autoscaling");
+  add("--upstream", line.upstream, "the upstream that the plan is for");
 }
 
 }  // namespace
@@ -478,6 +550,8 @@ void add_load_commands(CLI::App& app, LoadLines& lines, int& code) {
       "Examples:\n"
       "  holdfast load http://127.0.0.1:8080/ --rate 500/s --duration 30s\n"
       "  holdfast load http://127.0.0.1:8080/ --find --objective 'p99<200ms' --errors '<0.1%'\n"
+      "  holdfast load http://127.0.0.1:8080/ --objective 'p99<200ms' \\\n"
+      "      --phases usual=51/s:6s,surge=512/s:12s,after=51/s:20s\n"
       "  holdfast load http://127.0.0.1:8080 --requests sample.ndjson --rate 200/s --poisson\n"
       "  holdfast load https://shop.internal/ --rate 50/s --yes-i-own-this-target shop.internal\n"
       "  holdfast load http://127.0.0.1:8080/ --rate 500/s --json > a.json\n"
@@ -490,6 +564,8 @@ void add_load_commands(CLI::App& app, LoadLines& lines, int& code) {
       "docs/load.md tells what each number and each verdict means.");
   add_target_options(*command, lines.load);
   add_rate_options(*command, lines.load);
+  add_judging_options(*command, lines.load);
+  add_meaning_options(*command, lines.load);
   add_compare(*command, lines.compare, code);
   command->callback([command, &lines, &code] {
     if (!command->get_subcommands().empty()) return;

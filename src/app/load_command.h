@@ -23,11 +23,13 @@ struct LoadOptionsLine {
   std::string url;
   std::string rate;
   std::string ramp_from;
-  std::string duration = "30s";
+  std::string duration;  // empty: 30s
+  std::string phases;
   bool find = false;
   std::string objective;
   std::string errors;
   std::string requests;
+  std::vector<std::string> bodies;  // for those of them that have none
   std::vector<std::string> headers;
   std::string method;
   std::string body;

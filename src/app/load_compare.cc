@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
 
@@ -33,18 +34,21 @@ std::string value_of(const load::ComparedNumber& number, double value) {
 std::string shown(const load::Comparison& comparison) {
   std::string out = comparison.sentence + "\n";
   if (comparison.numbers.empty()) return out;
-  out += fmt::format("\n  {:<11} {:>10} {:>10}  {:<26} {:>8}  {}\n", "", "before", "after",
+  std::size_t wide = 11;
+  for (const load::ComparedNumber& number : comparison.numbers)
+    wide = std::max(wide, number.name.size());
+  out += fmt::format("\n  {:<{}} {:>10} {:>10}  {:<26} {:>8}  {}\n", "", wide, "before", "after",
                      "shift (99% interval)", "p", "");
   for (const load::ComparedNumber& number : comparison.numbers) {
     const load::ShiftTest& test = number.test;
     const std::string interval =
         fmt::format("{} ({} to {})", value_of(number, test.shift), value_of(number, test.low),
                     value_of(number, test.high));
-    out += fmt::format("  {:<11} {:>10} {:>10}  {:<26} {:>8.2g}  {}\n", number.name,
+    out += fmt::format("  {:<{}} {:>10} {:>10}  {:<26} {:>8.2g}  {}\n", number.name, wide,
                        value_of(number, test.before), value_of(number, test.after), interval,
                        test.p, to_string(number.difference));
   }
-  return out + "\n  Mann-Whitney U over blocks of time, 1% over all four numbers together.\n";
+  return out + "\n  Mann-Whitney U over blocks of time, 1% over all numbers together.\n";
 }
 
 std::string json_of(const load::Comparison& comparison) {

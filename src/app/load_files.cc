@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
 
 namespace hf::app {
 namespace {
@@ -52,6 +53,8 @@ Result<load::RequestSpec> read_request(std::string_view line) {
       HF_TRY_VOID(read_headers(member.value(), out.headers));
       continue;
     }
+    // A sample of real traffic says so where a body was (traffic_sample.h).
+    if (name == "body" && member.value().is_null()) continue;
     const auto* text = member.value().if_string();
     const bool known = name == "method" || name == "path" || name == "body";
     if (!known) {
@@ -64,6 +67,10 @@ Result<load::RequestSpec> read_request(std::string_view line) {
     path = path || name == "path";
   }
   if (!path) return wrong("`path` is missing");
+  // An empty body that is written down is meant to be empty.
+  const json::value* body = object->if_contains("body");
+  const bool usual = out.method == "POST" || out.method == "PUT" || out.method == "PATCH";
+  out.body_left_out = body == nullptr ? usual : body->is_null();
   return out;
 }
 
@@ -121,6 +128,68 @@ Result<std::vector<load::RequestSpec>> read_requests(std::string_view text) {
   }
   if (out.empty()) return wrong("no request in it");
   return out;
+}
+
+Result<BodyTemplate> read_body_template(const std::string& text) {
+  const auto equals = text.find('=');
+  const auto slash = text.find('/');
+  if (equals == std::string::npos || slash > equals) {
+    return wrong(
+        "write METHOD PATH=TEXT or METHOD PATH=@FILE, such as "
+        "'POST /users/{id}/orders=@order.json'");
+  }
+  BodyTemplate out;
+  out.method = trim_blanks(text.substr(0, slash));
+  auto path = traffic::PathTemplate::parse(trim_blanks(text.substr(slash, equals - slash)));
+  if (!path) return wrong("a path has segments of text or {name}, such as /users/{id}/orders");
+  out.path = std::move(*path);
+  out.body = text.substr(equals + 1);
+  if (out.body.starts_with('@')) {
+    HF_TRY(out.body, read_whole(out.body.substr(1)));
+  }
+  return out;
+}
+
+Result<void> fill_bodies(const std::vector<BodyTemplate>& templates,
+                         std::vector<load::RequestSpec>& requests) {
+  std::vector<bool> used(templates.size());
+  for (load::RequestSpec& request : requests) {
+    if (!request.body_left_out) continue;
+    const std::string path = traffic::plain_path(request.target);
+    for (std::size_t i = 0; i < templates.size(); ++i) {
+      const BodyTemplate& one = templates[i];
+      if (!one.method.empty() && one.method != request.method) continue;
+      if (!one.path.match(path)) continue;
+      request.body = one.body;
+      request.body_left_out = false;
+      used[i] = true;
+      break;
+    }
+  }
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    if (!used[i])
+      return wrong(fmt::format("number {} is for no request that is left without a body", i + 1));
+  }
+  return {};
+}
+
+std::optional<std::string> bodies_note(const std::vector<load::RequestSpec>& requests) {
+  std::map<std::string, std::size_t> methods;
+  std::size_t all = 0;
+  for (const load::RequestSpec& request : requests) {
+    if (!request.body_left_out) continue;
+    methods[request.method] += 1;
+    all += 1;
+  }
+  if (all == 0) return std::nullopt;
+  std::string names;
+  for (const auto& [method, count] : methods)
+    names += fmt::format("{}{} {}", names.empty() ? "" : ", ", count, method);
+  return fmt::format(
+      "{} of the {} requests in the file ({}) are sent without a body, since the file has none for "
+      "them (a recorded sample never has): what is measured is how the server takes that. Fill in "
+      "`body`, or give one with --body-for 'POST /path=@FILE'.",
+      all, requests.size(), names);
 }
 
 Result<std::string> read_whole(const std::string& path, std::size_t most) {

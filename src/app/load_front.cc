@@ -2,33 +2,55 @@
 
 #include <time.h>
 
+#include <boost/json.hpp>
+
 #include "adapters/load/generator.h"
 #include "adapters/system/clock.h"
 #include "app/admin_talk.h"
+#include "app/json_view.h"
 #include "config/load.h"
 
 namespace hf::app {
 namespace {
+
+namespace json = boost::json;
 
 constexpr Duration kPatience = Duration::seconds(3);
 constexpr std::int64_t kBetween = 500'000'000;
 // Four hours of looks; what is later is not looked at.
 constexpr std::size_t kMostSamples = 30'000;
 
-load::FrontLimits limits_of(const std::string& config) {
-  load::FrontLimits out;
-  if (config.empty()) return out;
+void read_rates(const std::string& config, load::FrontLimits& out) {
+  if (config.empty()) return;
   const config::Loaded loaded = config::load_file(config);
-  if (!loaded.settings) return out;
+  if (!loaded.settings) return;
   for (const auto& [name, upstream] : loaded.settings->upstreams) {
-    load::FrontLimits::Of& of = out.upstreams[name];
-    of.concurrency = upstream->concurrency;
-    if (upstream->rate) {
-      of.rate = static_cast<double>(upstream->rate->count) * 1e9 /
-                static_cast<double>(upstream->rate->per.ns);
+    if (!upstream->rate) continue;
+    out.rates[name] = static_cast<double>(upstream->rate->count) * 1e9 /
+                      static_cast<double>(upstream->rate->per.ns);
+  }
+}
+
+// What limits per client are for, which their counters do not tell. Without an answer they are
+// named all the same.
+void read_client_limits(const AdminPlace& place, load::FrontLimits& out) {
+  const auto answer =
+      read_answer(good_answer(ask_admin(place, "GET", "/v1/limits", {}, kPatience)));
+  const json::array* limits = answer.ok() ? list_of(*answer, "limits") : nullptr;
+  if (limits == nullptr) return;
+  for (const json::value& value : *limits) {
+    const json::object* one = value.if_object();
+    if (one == nullptr) continue;
+    load::FrontLimits::Client& client = out.clients[text_of(*one, "name")];
+    client.observes = text_of(*one, "mode") == "observe";
+    const json::value* rate = one->if_contains("rate");
+    if (rate != nullptr && rate->is_string()) client.rate = rate->get_string();
+    const json::array* by = list_of(*one, "by");
+    if (by == nullptr) continue;
+    for (const json::value& part : *by) {
+      if (part.is_string()) client.by.emplace_back(part.get_string());
     }
   }
-  return out;
 }
 
 }  // namespace
@@ -36,7 +58,8 @@ load::FrontLimits limits_of(const std::string& config) {
 Result<std::unique_ptr<LoadFront>> LoadFront::begin(const AdminHints& hints) {
   HF_TRY(AdminPlace place, find_admin(hints));
   std::unique_ptr<LoadFront> out(new LoadFront(std::move(place)));
-  out->limits_ = limits_of(hints.config);
+  read_rates(hints.config, out->limits_);
+  read_client_limits(out->place_, out->limits_);
   HF_TRY_VOID(out->look());
   const load::FrontSample& first = out->samples_.front();
   const double now =
@@ -71,9 +94,10 @@ void LoadFront::watch() {
   }
 }
 
-std::optional<load::FrontFinding> LoadFront::finding(Instant from, Instant to) const {
+std::optional<load::FrontFinding> LoadFront::finding(Instant from, Instant to,
+                                                     load::FrontQuestion question) const {
   const std::lock_guard lock(mutex_);
-  return load::front_finding(samples_, from, to, limits_);
+  return load::front_finding(samples_, from, to, limits_, question);
 }
 
 }  // namespace hf::app

@@ -23,7 +23,8 @@ class LoadFront {
   LoadFront(const LoadFront&) = delete;
   LoadFront& operator=(const LoadFront&) = delete;
 
-  [[nodiscard]] std::optional<load::FrontFinding> finding(Instant from, Instant to) const;
+  [[nodiscard]] std::optional<load::FrontFinding> finding(Instant from, Instant to,
+                                                          load::FrontQuestion question) const;
   // Requests a second from the start of that process until the load began.
   [[nodiscard]] double traffic() const { return traffic_; }
 

@@ -97,7 +97,10 @@ json::object step_json(const load::StepResult& step) {
                    {"service", spread_json(step.service)},
                    {"connect", spread_json(step.connect)},
                    {"generator", generator_json(step)}};
+  if (!step.name.empty()) out["name"] = step.name;
+  if (step.first_rate) out["first_rate"] = *step.first_rate;
   if (step.breach) out["breach"] = breach_json(*step.breach);
+  if (step.kept_from) out["kept_from_us"] = micros(*step.kept_from);
   out["moments"] = moments;
   return out;
 }
@@ -117,20 +120,27 @@ json::object usl_json(const load::UslFit& fit) {
   return out;
 }
 
-json::object front_json(const load::FrontFinding& front) {
-  json::object attempts;
-  for (const auto& [upstream, count] : front.attempts_per_call)
-    attempts[upstream] = count;
-  return {{"upstream", front.upstream},
-          {"limit", front.limit},
-          {"sentence", front.sentence},
-          {"attempts_per_call", attempts}};
-}
-
 json::array lines_json(const std::vector<std::string>& lines) {
   json::array out;
   for (const std::string& line : lines)
     out.emplace_back(line);
+  return out;
+}
+
+json::object front_json(const load::FrontFinding& front) {
+  json::object attempts;
+  for (const auto& [upstream, count] : front.attempts_per_call)
+    attempts[upstream] = count;
+  json::object out{{"upstream", front.upstream},
+                   {"limit", front.limit},
+                   {"sentence", front.sentence},
+                   {"attempts_per_call", attempts}};
+  if (!front.name.empty()) out["name"] = front.name;
+  if (!front.also.empty()) out["also"] = lines_json(front.also);
+  json::object learnt;
+  for (const auto& [upstream, limit] : front.learnt)
+    learnt[upstream] = limit;
+  if (!learnt.empty()) out["learnt"] = learnt;
   return out;
 }
 
@@ -245,7 +255,10 @@ load::StepResult read_step(const Reader& from) {
   out.generator.connections = self.count("connections");
   if (self.has("exhausted")) out.generator.exhausted = self.text("exhausted");
   if (self.has("limited")) out.why = self.text("limited");
+  if (from.has("name")) out.name = from.text("name");
+  if (from.has("first_rate")) out.first_rate = from.number("first_rate");
   if (from.has("breach")) out.breach = read_breach(from.object("breach"));
+  if (from.has("kept_from_us")) out.kept_from = from.time("kept_from_us");
   for (const json::value& moment : from.list("moments"))
     out.moments.push_back(read_moment(Reader(moment.as_object())));
   return out;
@@ -276,6 +289,13 @@ void read_front_and_capacity(const Reader& from, load::RunResult& out) {
     const Reader attempts = front.object("attempts_per_call");
     for (const auto& member : attempts.all())
       out.front->attempts_per_call[std::string(member.key())] = attempts.number(member.key());
+    if (front.has("name")) out.front->name = front.text("name");
+    if (front.has("also")) read_lines(front.list("also"), out.front->also);
+    if (front.has("learnt")) {
+      const Reader learnt = front.object("learnt");
+      for (const auto& member : learnt.all())
+        out.front->learnt[std::string(member.key())] = learnt.number(member.key());
+    }
   }
   if (!from.has("capacity")) return;
   const Reader capacity = from.object("capacity");
@@ -317,6 +337,7 @@ load::RunResult read_run(const Reader& from) {
   out.verdict.rule = verdict.text("rule");
   out.verdict.sentence = verdict.text("sentence");
   read_lines(verdict.list("evidence"), out.verdict.evidence);
+  if (from.has("notes")) read_lines(from.list("notes"), out.notes);
   read_front_and_capacity(from, out);
   for (const json::value& step : from.list("steps"))
     out.steps.push_back(read_step(Reader(step.as_object())));
@@ -348,6 +369,7 @@ std::string load_json(const load::RunResult& run) {
   if (run.usl) out["usl"] = usl_json(*run.usl);
   if (run.front) out["front"] = front_json(*run.front);
   if (!run.capacity.sentences.empty()) out["capacity"] = capacity_json(run.capacity);
+  if (!run.notes.empty()) out["notes"] = lines_json(run.notes);
   json::array steps;
   for (const load::StepResult& step : run.steps)
     steps.push_back(step_json(step));

@@ -102,6 +102,55 @@ TEST(LoadJson, is_read_back_as_it_was_written) {
   EXPECT_EQ(load_json(read_load_json(other).value()), other);
 }
 
+load::RunResult phases() {
+  load::RunResult run = search();
+  run.mode = "phases";
+  run.end.reset();
+  run.usl.reset();
+  run.steps.pop_back();
+  run.steps[0].name = "usual";
+  run.steps[1].name = "surge";
+  run.steps[1].first_rate = 100;
+  run.steps[1].kept_from = Duration::millis(3250);
+  return run;
+}
+
+TEST(LoadJson, phases_and_what_a_front_told_are_read_back) {
+  load::RunResult run = phases();
+  run.front = load::FrontFinding{"",    "client_limit", "login",        "The limit login refused.",
+                                 {"b"}, {{"pay", 1.5}}, {{"pay", 23.0}}};
+  run.notes = {"2 of 5 requests"};
+  const std::string written = load_json(run);
+  const auto read = read_load_json(written);
+  ASSERT_TRUE(read.ok()) << read.error().context;
+  EXPECT_EQ(load_json(*read), written);
+  EXPECT_EQ((*read).notes, run.notes);
+  EXPECT_EQ((*read).front, run.front);
+  EXPECT_EQ((*read).steps[1].name, "surge");
+  EXPECT_EQ((*read).steps[1].first_rate, 100);
+  EXPECT_EQ((*read).steps[1].kept_from, Duration::millis(3250));
+}
+
+TEST(LoadView, phases_are_a_table_with_what_became_of_each) {
+  const std::string text = load_summary(phases());
+  EXPECT_NE(text.find("\n  usual         100/s"), std::string::npos) << text;
+  EXPECT_NE(text.find("100/s..150/s"), std::string::npos) << text;
+  EXPECT_NE(text.find("BROKEN, kept again from 3.25 s into it\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("  surge: p99 was 400 ms (limit 200 ms)"), std::string::npos) << text;
+}
+
+TEST(LoadReport, phases_are_marked_in_the_timeline) {
+  const std::string page = load::report_html(phases());
+  EXPECT_NE(page.find("<h1>Load in phases</h1>"), std::string::npos);
+  // In both plots of the timeline.
+  std::size_t marks = 0;
+  for (auto at = page.find("class=\"mark\""); at != std::string::npos;
+       at = page.find("class=\"mark\"", at + 1))
+    marks += 1;
+  EXPECT_EQ(marks, 4U);
+  EXPECT_NE(page.find("broken, kept again from 3.25 s into it"), std::string::npos);
+}
+
 TEST(LoadJson, refuses_what_it_is_not) {
   const std::string good = load_json(search());
   for (const std::string& text : {std::string(), std::string("[]"), std::string("{}"),
@@ -124,6 +173,19 @@ TEST(LoadView, the_summary_names_both_ends_and_the_rule) {
       << text;
   EXPECT_NE(text.find("[rule: throughput-flat]"), std::string::npos);
   EXPECT_NE(text.find("the generator was the limit"), std::string::npos);
+}
+
+TEST(LoadView, a_screen_of_phases_says_where_it_is_and_what_was) {
+  const load::RunResult run = phases();
+  LoadStatus status;
+  status.step = {load::Phase::fixed, 51, Duration::seconds(6)};
+  status.name = "after";
+  status.number = status.of = 3;
+  status.earlier = "usual kept, surge BROKEN";
+  status.run = &run;
+  const std::string screen = load_screen(status, run.target, 90);
+  EXPECT_NE(screen.find("phase 3 of 3: after, at 51/s"), std::string::npos) << screen;
+  EXPECT_NE(screen.find("before: usual kept, surge BROKEN\n"), std::string::npos) << screen;
 }
 
 TEST(LoadView, a_screen_fits_its_width) {

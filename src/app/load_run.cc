@@ -3,6 +3,8 @@
 #include <time.h>
 
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include "app/progress.h"
 #include "load/verdict.h"
@@ -19,6 +21,20 @@ constexpr Duration kSettle = Duration::seconds(1);
 constexpr std::int64_t kMostSlices = 1200;
 constexpr Duration kShortSlice = Duration::millis(250);
 
+// A piece of a schedule that is judged and told for itself: a step of a search, or a phase.
+struct Part {
+  load::SearchStep step;
+  load::PhasePlan phase;
+  Duration begin;  // from the schedule's
+  std::size_t first_slice = 0;
+  std::size_t end_slice = 0;
+  load::Judge judge;
+  std::optional<load::Breach> breach;
+  double cpu = 0;  // core seconds from the schedule's begin to its end
+
+  [[nodiscard]] Duration end() const { return begin + step.length; }
+};
+
 class Run {
  public:
   Run(const LoadPlan& plan, adapters::LoadGenerator& generator,
@@ -28,19 +44,27 @@ class Run {
   Instant all();
 
  private:
-  void one(const load::SearchStep& step, double first_rate);
-  load::StepOutcome watch(const load::SearchStep& step, load::Judge& judge, Instant begin);
-  void drain(const load::SearchStep& step, load::Judge& judge, Instant begin);
-  void show(const load::SearchStep& step, const load::Judge& judge, Instant begin, bool draining);
+  void schedule(const std::vector<load::PhasePlan>& phases, load::Phase kind);
+  void watch();
+  void drain();
+  void look(Instant now, bool draining, bool conclude);
+  [[nodiscard]] Part& part_at(Duration into);
+  void finish(Part& part, double cpu_before, const adapters::LoadSelf& self);
+  void show(bool draining);
   void search();
+  void in_phases();
 
   const LoadPlan& plan_;
   adapters::LoadGenerator& generator_;
   const std::function<void(const LoadStatus&)>& show_;
   load::RunResult& result_;
   Instant from_;
-  Duration followed_;  // of the step's schedule
-  std::optional<load::Breach> breach_;
+  // Of the schedule that is made now.
+  std::vector<Part> parts_;
+  Instant begin_;
+  Duration length_;
+  Duration followed_;
+  bool stopped_ = false;
   std::optional<load::Search> search_;
 };
 
@@ -49,10 +73,7 @@ Instant Run::all() {
   if (plan_.find) {
     search();
   } else {
-    one({load::Phase::fixed, plan_.rate, plan_.duration}, plan_.first_rate);
-    const auto outcome = result_.steps.back().outcome;
-    if (outcome == load::StepOutcome::kept) result_.kept = plan_.rate;
-    if (outcome == load::StepOutcome::broken) result_.broken = plan_.rate;
+    in_phases();
   }
   result_.length = adapters::LoadGenerator::now() - from_;
   result_.stopped = stop_asked();
@@ -62,10 +83,9 @@ Instant Run::all() {
 void Run::search() {
   search_.emplace(*plan_.find);
   while (const auto next = search_->now()) {
-    load::SearchStep step = *next;
     // A percentile needs requests: low rates take longer.
-    step.length = load::step_for(plan_.objective, step.rate, step.length, kSettle);
-    one(step, step.rate);
+    const Duration length = load::step_for(plan_.objective, next->rate, next->length, kSettle);
+    schedule({{{}, next->rate, next->rate, length}}, next->phase);
     search_->step(result_.steps.back().outcome);
     result_.kept = search_->kept();
     result_.broken = search_->broken();
@@ -75,90 +95,165 @@ void Run::search() {
   result_.usl = load::law_of(result_.steps);
 }
 
-void Run::one(const load::SearchStep& step, double first_rate) {
-  const Duration slice = std::max(kShortSlice, step.length / kMostSlices);
-  load::Judge judge(plan_.objective, load::window_for(plan_.objective, step.rate), kSettle,
-                    plan_.timeout);
+void Run::in_phases() {
+  schedule(plan_.phases, load::Phase::fixed);
+  load::note_kept(result_);
+  if (plan_.phases.size() > 1) return;
+  load::Tally sum;
+  for (const load::Slice& each : generator_.slices())
+    sum.merge(each.tally);
+  result_.latency = sum.latency.places();
+  result_.service = sum.service.places();
+}
+
+void Run::schedule(const std::vector<load::PhasePlan>& phases, load::Phase kind) {
+  parts_.clear();
+  length_ = {};
+  for (const load::PhasePlan& phase : phases)
+    length_ = length_ + phase.length;
+  const Duration slice = load::slice_for(phases, std::max(kShortSlice, length_ / kMostSlices));
+  Duration passed;
+  for (const load::PhasePlan& phase : phases) {
+    // What the first requests of all pay for is not judged; what a new rate costs is.
+    const Duration settle = parts_.empty() ? kSettle : Duration{};
+    const auto first = static_cast<std::size_t>(passed.ns / slice.ns);
+    const auto count = static_cast<std::size_t>((phase.length.ns + slice.ns - 1) / slice.ns);
+    parts_.push_back(
+        {{kind, phase.last_rate, phase.length},
+         phase,
+         passed,
+         first,
+         first + count,
+         load::Judge(plan_.objective, load::window_for(plan_.objective, phase.least_rate()), settle,
+                     plan_.timeout),
+         std::nullopt,
+         0});
+    passed = passed + phase.length;
+  }
   load::ArrivalPlan arrivals;
-  arrivals.begin = adapters::LoadGenerator::now() + Duration::millis(20);
-  arrivals.length = step.length;
-  arrivals.first_rate = first_rate;
-  arrivals.last_rate = step.rate;
+  arrivals.begin = begin_ = adapters::LoadGenerator::now() + Duration::millis(20);
+  arrivals.stretches = load::stretches_of(phases);
   arrivals.spacing = plan_.spacing;
   arrivals.seed = plan_.seed + result_.steps.size();
-  breach_.reset();
   generator_.begin(arrivals, slice);
-  const load::StepOutcome outcome = watch(step, judge, arrivals.begin);
+  watch();
   const adapters::LoadSelf self = generator_.self();
-  drain(step, judge, arrivals.begin);
-  load::StepResult done = load::step_result(step, generator_.slices(), from_, followed_);
-  done.generator.cpu = self.cpu;
+  drain();
+  double cpu = 0;
+  for (Part& part : parts_) {
+    if (part.begin > Duration{} && part.begin >= followed_) break;  // never begun
+    finish(part, std::exchange(cpu, part.cpu), self);
+  }
+}
+
+// What is known of a part when all is answered or given up.
+void Run::finish(Part& part, double cpu_before, const adapters::LoadSelf& self) {
+  const std::span<const load::Slice> slices(generator_.slices());
+  const bool last = part.end() >= length_ || part.end() >= followed_;
+  const auto first = std::min(part.first_slice, slices.size());
+  // With the last one are the answers that came after the schedule's end.
+  const auto end = last ? slices.size() : std::min(part.end_slice, slices.size());
+  const Duration followed = std::min(part.step.length, followed_ - part.begin);
+  load::StepResult done =
+      load::step_result(part.step, slices.subspan(first, end - first), from_, followed);
+  if (plan_.phases.size() > 1) done.name = part.phase.name;
+  if (part.phase.first_rate != part.phase.last_rate) done.first_rate = part.phase.first_rate;
+  const double seconds = static_cast<double>(followed.ns) / 1e9;
+  done.generator.cpu = seconds > 0 ? std::max(0.0, part.cpu - cpu_before) / seconds : 0;
   done.generator.connections = self.most;
   done.generator.exhausted = self.exhausted;
-  done.breach = breach_;
-  done.outcome = outcome;
-  if (outcome != load::StepOutcome::stopped) {
-    done.outcome = breach_ ? load::StepOutcome::broken : load::StepOutcome::kept;
+  const auto own = slices.subspan(first, std::min(part.end_slice, slices.size()) - first);
+  if (part.breach) done.breach = load::settled(plan_.objective, *part.breach, own);
+  done.outcome = load::StepOutcome::stopped;
+  if (!stopped_ || part.end() <= followed_) {
+    done.outcome = part.breach ? load::StepOutcome::broken : load::StepOutcome::kept;
     if (const auto why = load::generator_fault(done, plan_.objective)) {
       done.outcome = load::StepOutcome::generator;
       done.why = *why;
     }
   }
-  if (!plan_.find) {
-    load::Tally sum;
-    for (const load::Slice& each : generator_.slices())
-      sum.merge(each.tally);
-    result_.latency = sum.latency.places();
-    result_.service = sum.service.places();
+  if (part.breach && plan_.phases.size() > 1) {
+    done.kept_from = load::kept_from(
+        plan_.objective, load::window_for(plan_.objective, part.phase.least_rate()), own);
   }
   result_.steps.push_back(std::move(done));
 }
 
-// Until the schedule has ended, the objective is broken (a search goes on then; one rate is
+Part& Run::part_at(Duration into) {
+  for (Part& part : parts_) {
+    if (into < part.end()) return part;
+  }
+  return parts_.back();
+}
+
+// All parts that have begun, each by its own requests.
+void Run::look(Instant now, bool draining, bool conclude) {
+  std::span<const load::Slice> slices(generator_.slices());
+  // Windows past the schedule's end hold nothing to judge.
+  while (draining && !slices.empty() && slices.back().end() > begin_ + followed_)
+    slices = slices.first(slices.size() - 1);
+  for (Part& part : parts_) {
+    if (part.breach || part.first_slice >= slices.size()) continue;
+    const auto end = std::min(part.end_slice, slices.size());
+    const auto own = slices.subspan(part.first_slice, end - part.first_slice);
+    part.breach =
+        conclude ? part.judge.conclude(own, part.judge.certain_at(now)) : part.judge.look(own, now);
+  }
+}
+
+// Until the schedule has ended, the objective is broken (a search goes on then; what was planned is
 // measured to its end), or somebody wants it to end.
-load::StepOutcome Run::watch(const load::SearchStep& step, load::Judge& judge, Instant begin) {
-  const Instant end = begin + step.length;
+void Run::watch() {
+  const Instant end = begin_ + length_;
   for (;;) {
     const Instant now = adapters::LoadGenerator::now();
-    followed_ = std::min(step.length, std::max(Duration{}, now - begin));
-    breach_ = judge.look(generator_.slices(), now);
-    show(step, judge, begin, false);
-    const bool broken = breach_ && plan_.find;
-    if (stop_asked() || broken) {
-      generator_.halt();
-      return stop_asked() ? load::StepOutcome::stopped : load::StepOutcome::broken;
+    const Duration into = std::max(Duration{}, now - begin_);
+    followed_ = std::min(length_, into);
+    look(now, false, false);
+    const double cpu = generator_.self().cpu * static_cast<double>(into.ns) / 1e9;
+    for (Part& part : parts_) {
+      // Until the first look after its end.
+      if (part.begin <= into && part.end() + kLook * 2 > into) part.cpu = cpu;
     }
-    if (now >= end) return load::StepOutcome::kept;
+    show(false);
+    const bool broken = parts_.back().breach && plan_.find;
+    stopped_ = stop_asked();
+    if (stopped_ || broken) return generator_.halt();
+    if (now >= end) return;
     rest(std::min(kLook, end - now));
   }
 }
 
 // Until every request is answered or given up: those that are slow are what is measured.
-void Run::drain(const load::SearchStep& step, load::Judge& judge, Instant begin) {
-  const Instant end = begin + followed_;
+void Run::drain() {
   for (;;) {
-    const Instant now = adapters::LoadGenerator::now();
     const bool quiet = generator_.quiet();
-    // Windows past the schedule's end hold nothing to judge.
-    if (!breach_) {
-      std::vector<load::Slice> slices = generator_.slices();
-      std::erase_if(slices, [&](const load::Slice& slice) { return slice.end() > end; });
-      breach_ = quiet ? judge.conclude(slices, judge.certain_at(now)) : judge.look(slices, now);
-    }
+    look(adapters::LoadGenerator::now(), true, quiet);
     if (quiet) return;
-    show(step, judge, begin, true);
+    show(true);
     // sleep: a look at the generator's threads every few hundredths of a second
     const timespec wait{0, kLook.ns};
     ::nanosleep(&wait, nullptr);
   }
 }
 
-void Run::show(const load::SearchStep& step, const load::Judge& judge, Instant begin,
-               bool draining) {
+void Run::show(bool draining) {
   LoadStatus status;
   const Instant now = adapters::LoadGenerator::now();
-  status.step = step;
-  status.into = std::min(step.length, std::max(Duration{}, now - begin));
+  Part& part = draining ? part_at(followed_) : part_at(now - begin_);
+  status.step = part.step;
+  if (parts_.size() > 1) {
+    status.name = part.phase.name;
+    status.number = static_cast<std::size_t>(&part - parts_.data()) + 1;
+    status.of = parts_.size();
+    for (const Part& other : parts_) {
+      if (other.begin >= part.begin) break;
+      status.earlier += status.earlier.empty() ? "" : ", ";
+      status.earlier += other.phase.name;
+      if (!plan_.objective.empty()) status.earlier += other.breach ? " BROKEN" : " kept";
+    }
+  }
+  status.into = std::min(part.step.length, std::max(Duration{}, now - begin_ - part.begin));
   status.draining = draining;
   std::uint64_t completed = 0;
   Duration span;
@@ -174,10 +269,11 @@ void Run::show(const load::SearchStep& step, const load::Judge& judge, Instant b
     status.asked = static_cast<double>(status.window.due) / seconds;
     status.answered = static_cast<double>(completed) / seconds;
   }
-  status.judged = judge.judged();
-  status.breach = &breach_;
+  status.judged = part.judge.judged();
+  status.breach = &part.breach;
   status.run = &result_;
   status.self = generator_.self();
+  if (draining) status.in_flight = status.self.waiting;
   status.kept = search_ ? search_->kept() : 0;
   if (search_) status.broken = search_->broken();
   show_(status);
@@ -190,7 +286,7 @@ Instant run_load(const LoadPlan& plan, adapters::LoadGenerator& generator,
   const Instant began = Run(plan, generator, show, result).all();
   result.objective = plan.objective;
   result.spacing = plan.spacing;
-  result.mode = plan.find ? "find" : "rate";
+  result.mode = plan.find ? "find" : plan.phases.size() > 1 ? "phases" : "rate";
   result.verdict = load::verdict_of(result);
   return began;
 }

@@ -5,20 +5,21 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "adapters/load/generator.h"
 #include "base/time.h"
 #include "load/objective.h"
+#include "load/phases.h"
 #include "load/result.h"
 #include "load/search.h"
 
 namespace hf::app {
 
 struct LoadPlan {
-  std::optional<load::SearchPlan> find;  // nothing: one step at `rate`
-  double first_rate = 0;                 // of one step: it goes from here to `rate`
-  double rate = 0;
-  Duration duration = Duration::seconds(30);
+  std::optional<load::SearchPlan> find;
+  // Without a search: what follows each other, not empty. One of them is a run at one rate.
+  std::vector<load::PhasePlan> phases;
   load::Objective objective;
   load::Spacing spacing = load::Spacing::even;
   std::uint64_t seed = 1;
@@ -28,7 +29,11 @@ struct LoadPlan {
 // Where a run stands, for people.
 struct LoadStatus {
   load::SearchStep step;
-  Duration into;  // of the step
+  std::string name;        // of a phase; empty where there are none
+  std::size_t number = 0;  // of it, from 1
+  std::size_t of = 0;
+  std::string earlier;  // phases that are over, and whether they were kept
+  Duration into;        // of the step
   bool draining = false;
   load::Tally window;  // the last seconds that are over
   double asked = 0;    // in it, a second

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "load/verdict.h"
 #include "load/words.h"
 
 namespace hf::app {
@@ -22,6 +23,8 @@ std::string bar(double share, int width) {
 
 std::string phase_in_words(const LoadStatus& status) {
   if (status.draining) return "waiting for the last answers";
+  if (status.of > 0)
+    return fmt::format("phase {} of {}: {},", status.number, status.of, status.name);
   switch (status.step.phase) {
     case load::Phase::fixed:
       return "at one rate";
@@ -40,7 +43,8 @@ double share(std::uint64_t part, std::uint64_t whole) {
 }
 
 std::string state_of(const LoadStatus& status) {
-  if (status.breach != nullptr && *status.breach) return "BROKEN: " + in_words(**status.breach);
+  if (status.breach != nullptr && *status.breach)
+    return "BROKEN: " + in_words(**status.breach, status.of > 0 ? "the phase" : "the step");
   if (status.judged == 0) return "not judged yet";
   return fmt::format("kept in {} windows", status.judged);
 }
@@ -74,20 +78,59 @@ std::string errors_line(const load::StepResult& step) {
     out += fmt::format("{}{} {}", out.empty() ? "" : ", ", load::grouped(step.failures[i]),
                        in_words(static_cast<load::Failure>(i)));
   }
-  return fmt::format("  errors  {} ({}){}\n", load::grouped(step.errors()),
+  return fmt::format("errors  {} ({}){}\n", load::grouped(step.errors()),
                      percent(step.error_share()), out.empty() ? "" : ": " + out);
 }
 
 std::string one_rate(const load::StepResult& step) {
   std::string out = fmt::format(
-      "  {} requests were due at {}; {} answered a second\n\n"
+      "  {} requests were due at {}; answered {}\n\n"
       "  {:<22} {:>10} {:>10} {:>10} {:>10} {:>10}\n",
       load::grouped(step.due), per_second(step.rate), per_second(step.throughput), "", "p50", "p90",
       "p99", "p99.9", "max");
   out += spread_line("from when it was due", step.latency);
   out += spread_line("from when it was sent", step.service);
   if (step.connect.max > Duration{}) out += spread_line("to connect", step.connect);
-  return out + "\n" + errors_line(step);
+  return out + "\n  " + errors_line(step);
+}
+
+std::string rate_of(const load::StepResult& step) {
+  const std::string last = per_second(step.rate);
+  return step.first_rate ? per_second(*step.first_rate) + ".." + last : last;
+}
+
+// What became of a phase, and where it broke, how and for how long.
+std::string phase_outcome(const load::StepResult& step, bool judged) {
+  if (step.outcome == load::StepOutcome::generator) return "the generator was the limit";
+  if (step.outcome == load::StepOutcome::broken) return "BROKEN, " + load::recovery_in_words(step);
+  return judged || step.outcome != load::StepOutcome::kept ? std::string(to_string(step.outcome))
+                                                           : std::string();
+}
+
+std::string phase_lines(const load::RunResult& run) {
+  std::size_t name = 5;
+  std::size_t rate = 3;
+  for (const load::StepResult& step : run.steps) {
+    name = std::max(name, step.name.size());
+    rate = std::max(rate, rate_of(step).size());
+  }
+  std::string out =
+      fmt::format("  {:<{}}  {:>{}} {:>8} {:>9} {:>10} {:>9} {:>9} {:>9} {:>8}  {}\n", "phase",
+                  name, "due", rate, "for", "requests", "answered", "p50", "p99", "max", "errors",
+                  run.objective.empty() ? "" : to_string(run.objective));
+  for (const load::StepResult& step : run.steps) {
+    out += fmt::format("  {:<{}}  {:>{}} {:>8} {:>9} {:>10} {:>9} {:>9} {:>9} {:>8}  {}\n",
+                       step.name, name, rate_of(step), rate, brief(step.length),
+                       load::grouped(step.due), per_second(step.throughput),
+                       brief(step.latency.p50), brief(step.latency.p99), brief(step.latency.max),
+                       percent(step.error_share()), phase_outcome(step, !run.objective.empty()));
+  }
+  for (const load::StepResult& step : run.steps) {
+    if (step.breach)
+      out += fmt::format("  {}: {}\n", step.name, in_words(*step.breach, "the phase"));
+    if (step.errors() > 0) out += fmt::format("  {}: {}", step.name, errors_line(step));
+  }
+  return out;
 }
 
 std::string law_lines(const load::RunResult& run) {
@@ -165,6 +208,7 @@ std::string load_screen(const LoadStatus& status, const std::string& target, int
                          brief(window.latency.quantile(0.99)), brief(window.latency.max())),
              width);
   out += cut("  objective: " + state_of(status), width);
+  if (!status.earlier.empty()) out += cut("  before: " + status.earlier, width);
   if (status.step.phase != load::Phase::fixed)
     out += cut("  search: " + bracket_of(status.kept, status.broken), width);
   out += cut(fmt::format("  generator: {} of a core, {} late (p99), {} connections",
@@ -179,8 +223,11 @@ std::string load_screen(const LoadStatus& status, const std::string& target, int
 
 std::string load_line(const LoadStatus& status) {
   const load::Tally& window = status.window;
+  const std::string what =
+      status.of > 0 ? fmt::format("phase {} ({} of {})", status.name, status.number, status.of)
+                    : std::string(to_string(status.step.phase));
   return fmt::format("{} at {}, {} of {}: answered {}, p50 {}, p99 {}, errors {}, {} in flight; {}",
-                     to_string(status.step.phase), per_second(status.step.rate), brief(status.into),
+                     what, per_second(status.step.rate), brief(status.into),
                      brief(status.step.length), per_second(status.answered),
                      brief(window.latency.quantile(0.5)), brief(window.latency.quantile(0.99)),
                      percent(share(window.errors(), window.due)), load::grouped(status.in_flight),
@@ -201,16 +248,22 @@ std::string load_summary(const load::RunResult& run) {
   std::string out = fmt::format("Load on {}, {}\n\n", run.target, brief(run.length));
   if (run.end) {
     out += search_lines(run);
+  } else if (run.mode == "phases") {
+    out += phase_lines(run);
   } else if (!run.steps.empty()) {
     out += one_rate(run.steps.back());
   }
   out += "\n" + run.verdict.sentence + "\n";
+  for (const std::string& note : run.notes)
+    out += "  Note: " + note + "\n";
   if (!run.verdict.rule.empty()) {
     for (const std::string& line : run.verdict.evidence)
       out += "  " + line + "\n";
     out += fmt::format("  [rule: {}]\n", run.verdict.rule);
   }
   if (run.front) out += "\nHoldfast in front: " + run.front->sentence + "\n";
+  for (const std::string& line : run.front ? run.front->also : std::vector<std::string>{})
+    out += "  also: " + line + "\n";
   out += law_lines(run);
   if (!run.capacity.sentences.empty()) out += "\n";
   for (const std::string& line : run.capacity.sentences)

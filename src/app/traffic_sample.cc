@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 #include <cerrno>
@@ -40,16 +41,21 @@ Result<void> check_headers(const std::vector<std::string>& headers) {
 
 }  // namespace
 
-std::string sample_line(const call::Request& request, const std::vector<std::string>& headers) {
+std::string sample_line(const call::Request& request, bool has_body,
+                        const std::vector<std::string>& headers) {
   json::object line{{"method", request.method},
                     {"path", request.target.substr(0, request.target.find_first_of("?#"))}};
   json::array fields;
   for (const Field& field : request.fields) {
-    for (const std::string& name : headers) {
-      if (same_name(field.name, name)) fields.push_back(json::array{field.name, field.value});
-    }
+    // Whoever fills in a body needs to know what it was.
+    const bool named = std::any_of(headers.begin(), headers.end(), [&](const std::string& name) {
+      return same_name(field.name, name);
+    });
+    if (named || (has_body && same_name(field.name, "content-type")))
+      fields.push_back(json::array{field.name, field.value});
   }
   if (!fields.empty()) line["headers"] = std::move(fields);
+  if (has_body) line["body"] = nullptr;
   return json::serialize(line) + "\n";
 }
 
@@ -88,13 +94,13 @@ TrafficSample::~TrafficSample() {
 void TrafficSample::on_call(ExchangeId id, call::NewCall call,
                             std::shared_ptr<ports::BodySource> body) {
   if (call.request && prng_.chance(static_cast<std::uint64_t>(options_.share_permille), 1000))
-    note(*call.request);
+    note(call);
   next_->on_call(id, std::move(call), std::move(body));
 }
 
-void TrafficSample::note(const call::Request& request) {
+void TrafficSample::note(const call::NewCall& call) {
   if (size_ >= kMostRequestBytes) return;
-  const std::string line = sample_line(request, options_.headers);
+  const std::string line = sample_line(*call.request, call.has_body, options_.headers);
   if (size_ + line.size() > kMostRequestBytes) {
     size_ = kMostRequestBytes;  // full: shorter ones would make it a sample of short ones
     return;

@@ -1,5 +1,6 @@
 // A sample of real traffic as `holdfast load --requests` reads it: `holdfast serve --record FILE`.
-// Method, path and the fields that were allowed by name; never a query, a body or a credential.
+// Method, path and the fields that were allowed by name; never a query, a body or a credential. Of
+// a request that had a body it says so (`"body": null`), and of what type.
 #pragma once
 
 #include <condition_variable>
@@ -42,7 +43,7 @@ class TrafficSample : public ports::ClientEvents {
 
  private:
   TrafficSample(SampleOptions options, int fd, std::uint64_t size, std::uint64_t seed);
-  void note(const call::Request& request);
+  void note(const call::NewCall& call);
   void write();
 
   SampleOptions options_;
@@ -58,7 +59,8 @@ class TrafficSample : public ports::ClientEvents {
   std::thread thread_;
 };
 
-// One line of the sample, with its end; the query is left out.
-std::string sample_line(const call::Request& request, const std::vector<std::string>& headers);
+// One line of the sample, with its end; the query is left out, and so is the body.
+std::string sample_line(const call::Request& request, bool has_body,
+                        const std::vector<std::string>& headers);
 
 }  // namespace hf::app

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/prng.h"
 #include "base/time.h"
@@ -16,11 +17,15 @@ enum class Spacing : std::uint8_t {
 };
 
 // Rates are in requests a second. The rate goes in a straight line from the first to the last.
-struct ArrivalPlan {
-  Instant begin;
+struct Stretch {
   Duration length;
   double first_rate = 0;  // 0 or more
   double last_rate = 0;
+};
+
+struct ArrivalPlan {
+  Instant begin;
+  std::vector<Stretch> stretches;  // one after another
   Spacing spacing = Spacing::even;
   std::uint64_t seed = 1;  // of poisson
 };
@@ -36,7 +41,8 @@ class Arrivals {
 
  private:
   // From the begin, when the integral of the rate reaches `requests`; nothing if it never does.
-  [[nodiscard]] std::optional<Duration> time_of(double requests) const;
+  // Asked with numbers that do not fall.
+  std::optional<Duration> time_of(double requests);
 
   ArrivalPlan plan_;
   Prng prng_;
@@ -44,6 +50,9 @@ class Arrivals {
   std::uint64_t shares_;
   std::uint64_t drawn_ = 0;
   double reached_ = 0;  // of the integral, by poisson
+  std::size_t stretch_ = 0;
+  double before_ = 0;  // of the integral, by the stretches that are over
+  Duration passed_;    // by them
 };
 
 }  // namespace hf::load

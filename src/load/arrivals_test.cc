@@ -22,9 +22,7 @@ std::vector<std::int64_t> all(const ArrivalPlan& plan, std::uint64_t share = 0,
 ArrivalPlan plan_of(double first, double last, Duration length) {
   ArrivalPlan plan;
   plan.begin = {1'000'000'000};
-  plan.length = length;
-  plan.first_rate = first;
-  plan.last_rate = last;
+  plan.stretches = {{length, first, last}};
   return plan;
 }
 
@@ -79,7 +77,7 @@ RC_GTEST_PROP(Arrivals, shares_together_are_the_whole, ()) {
   std::sort(together.begin(), together.end());
   RC_ASSERT(together == whole);
   for (const auto due : whole)
-    RC_ASSERT(due >= plan.begin.ns && due < (plan.begin + plan.length).ns);
+    RC_ASSERT(due >= plan.begin.ns && due < (plan.begin + plan.stretches[0].length).ns);
 }
 
 }  // namespace

@@ -95,14 +95,15 @@ Blocks blocks_of(const StepResult& step) {
 }
 
 ComparedNumber number_of(std::string name, std::string unit, bool more_is_better, double least,
-                         const std::vector<double>& before, const std::vector<double>& after) {
+                         double risk, const std::vector<double>& before,
+                         const std::vector<double>& after) {
   ComparedNumber out;
   out.name = std::move(name);
   out.unit = std::move(unit);
   out.test = shift_test(before, after);
   const double size = std::abs(out.test.shift);
   const bool matters = size >= least && size >= kWorthAWord * std::abs(out.test.before);
-  const bool sure = out.test.p < kSure / kNumbers;
+  const bool sure = out.test.p < risk;
   if (matters && sure) {
     const bool up = out.test.shift > 0;
     out.difference = up == more_is_better ? Difference::better : Difference::worse;
@@ -123,16 +124,45 @@ std::optional<std::string> cannot_compare(const RunResult& before, const RunResu
     if (run->verdict.limit == Limit::generator)
       return fmt::format("in the {} run the generator was the limit", which);
   }
-  if (before.mode != after.mode) return "one is at one rate and the other a search";
+  if (before.mode != after.mode) {
+    return fmt::format("one is a run in mode {} and the other in mode {}", before.mode, after.mode);
+  }
   if (before.mode == "find" && !(before.objective == after.objective)) {
     return fmt::format("their objectives differ ({}; {})", to_string(before.objective),
                        to_string(after.objective));
   }
-  const double a = before.steps.front().rate;
-  const double b = after.steps.front().rate;
-  if (before.mode == "rate" && std::abs(a - b) > 0.01 * a) {
-    return fmt::format("their rates differ ({}; {})", per_second(a), per_second(b));
+  if (before.mode == "find") return std::nullopt;
+  if (before.steps.size() != after.steps.size()) return "they have not as many phases";
+  for (std::size_t i = 0; i < before.steps.size(); ++i) {
+    const StepResult& a = before.steps[i];
+    const StepResult& b = after.steps[i];
+    if (std::abs(a.rate - b.rate) > 0.01 * a.rate) {
+      return fmt::format("their rates differ ({}; {})", per_second(a.rate), per_second(b.rate));
+    }
+    if (before.mode == "phases" && (a.length != b.length || a.first_rate != b.first_rate))
+      return fmt::format("their phases differ ({})", a.name);
   }
+  return std::nullopt;
+}
+
+// Of two steps at one rate, all four numbers; else why they say nothing.
+std::optional<std::string> add_numbers(const StepResult& before, const StepResult& after,
+                                       std::size_t steps, Comparison& out) {
+  const Blocks a = blocks_of(before);
+  const Blocks b = blocks_of(after);
+  if (a.p50.size() < kLeastBlocks || b.p50.size() < kLeastBlocks) {
+    return fmt::format("Cannot tell: {}{} and {} seconds were measured, and it takes {} of each.",
+                       before.name.empty() ? "" : "in phase " + before.name + " ", a.p50.size(),
+                       b.p50.size(), kLeastBlocks);
+  }
+  const std::string phase = before.name.empty() ? "" : before.name + " ";
+  const double sure = kSure / (kNumbers * static_cast<double>(steps));
+  out.numbers.push_back(number_of(phase + "p50", "us", false, 100, sure, a.p50, b.p50));
+  out.numbers.push_back(number_of(phase + "p99", "us", false, 100, sure, a.p99, b.p99));
+  out.numbers.push_back(
+      number_of(phase + "errors", "share", false, 0.0001, sure, a.errors, b.errors));
+  out.numbers.push_back(
+      number_of(phase + "throughput", "/s", true, 0.1, sure, a.throughput, b.throughput));
   return std::nullopt;
 }
 
@@ -220,19 +250,13 @@ Comparison compare(const RunResult& before, const RunResult& after) {
     return out;
   }
   if (before.mode == "find") return of_searches(before, after);
-  const Blocks a = blocks_of(before.steps.front());
-  const Blocks b = blocks_of(after.steps.front());
-  if (a.p50.size() < kLeastBlocks || b.p50.size() < kLeastBlocks) {
-    out.sentence = fmt::format(
-        "Cannot tell: {} and {} seconds were measured, and it takes {} of "
-        "each.",
-        a.p50.size(), b.p50.size(), kLeastBlocks);
-    return out;
+  for (std::size_t i = 0; i < before.steps.size(); ++i) {
+    if (auto short_of = add_numbers(before.steps[i], after.steps[i], before.steps.size(), out)) {
+      out.numbers.clear();
+      out.sentence = std::move(*short_of);
+      return out;
+    }
   }
-  out.numbers.push_back(number_of("p50", "us", false, 100, a.p50, b.p50));
-  out.numbers.push_back(number_of("p99", "us", false, 100, a.p99, b.p99));
-  out.numbers.push_back(number_of("errors", "share", false, 0.0001, a.errors, b.errors));
-  out.numbers.push_back(number_of("throughput", "/s", true, 0.1, a.throughput, b.throughput));
   const std::string better = listed(out.numbers, Difference::better);
   const std::string worse = listed(out.numbers, Difference::worse);
   const std::string unclear = listed(out.numbers, Difference::unclear);

@@ -107,6 +107,31 @@ TEST(Compare, what_is_not_alike_is_not_compared) {
   EXPECT_EQ(compare(cut, run_of(20, 1)).difference, Difference::unclear);
 }
 
+RunResult phases_of(double calm_ms, double surge_ms, std::uint64_t seed, int seconds = 30) {
+  RunResult run = run_of(calm_ms, seed, seconds);
+  run.mode = "phases";
+  run.steps[0].name = "calm";
+  run.steps.push_back(run_of(surge_ms, seed + 100, seconds, 500).steps[0]);
+  run.steps[1].name = "surge";
+  return run;
+}
+
+TEST(Compare, phases_one_by_one) {
+  const Comparison found = compare(phases_of(20, 100, 1), phases_of(20, 300, 2));
+  EXPECT_EQ(found.difference, Difference::worse);
+  EXPECT_EQ(found.sentence, "Worse: surge p99.");
+  ASSERT_EQ(found.numbers.size(), 8U);
+  EXPECT_EQ(found.numbers[1].name, "calm p99");
+  const Comparison brief_one = compare(phases_of(20, 100, 1, 6), phases_of(20, 300, 2, 6));
+  EXPECT_EQ(brief_one.difference, Difference::unclear);
+  EXPECT_NE(brief_one.sentence.find("in phase calm 5 and 5 seconds"), std::string::npos)
+      << brief_one.sentence;
+  RunResult other = phases_of(20, 100, 1);
+  other.steps[1].first_rate = 1;
+  EXPECT_EQ(compare(phases_of(20, 100, 1), other).sentence,
+            "Cannot tell: their phases differ (surge).");
+}
+
 TEST(Compare, searches_by_their_brackets) {
   EXPECT_EQ(compare(search_of(100, 105), search_of(110, 115)).difference, Difference::better);
   EXPECT_EQ(compare(search_of(100, 105), search_of(90, 95)).difference, Difference::worse);

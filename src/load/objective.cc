@@ -159,9 +159,9 @@ std::optional<Breach> breach_of(const Objective& objective, const Tally& tally, 
   return worst;
 }
 
-std::string in_words(const Breach& breach) {
+std::string in_words(const Breach& breach, std::string_view of) {
   const std::string when =
-      fmt::format("from {} to {} of the step", brief(breach.from), brief(breach.to));
+      fmt::format("from {} to {} of {}", brief(breach.from), brief(breach.to), of);
   if (breach.kind == Breach::Kind::errors) {
     return fmt::format("{} of {} requests ({}) ended in an error {}", breach.over, breach.of,
                        percent(share_of(breach.over, breach.of)), when);
@@ -186,6 +186,40 @@ Duration step_for(const Objective& objective, double rate, Duration planned, Dur
   return std::max(planned, settle + window_for(objective, rate) + Duration::seconds(1));
 }
 
+Breach settled(const Objective& objective, const Breach& breach, std::span<const Slice> slices) {
+  Tally tally;
+  for (const Slice& slice : slices) {
+    const Duration at = slice.begin - slices.front().begin;
+    if (at >= breach.from && at + slice.length <= breach.to) tally.merge(slice.tally);
+  }
+  auto found = breach_of(objective, tally, {});
+  if (!found) return breach;
+  found->from = breach.from;
+  found->to = breach.to;
+  return *found;
+}
+
+std::optional<Duration> kept_from(const Objective& objective, Duration window,
+                                  std::span<const Slice> slices) {
+  if (slices.empty()) return Duration{};
+  const Instant begin = slices.front().begin;
+  for (std::size_t last = slices.size(); last > 0; --last) {
+    std::size_t first = last - 1;
+    const Instant end = slices[last - 1].end();
+    if (end - begin < window && last < slices.size()) break;
+    while (first > 0 && slices[first - 1].begin >= end - window)
+      first -= 1;
+    Tally tally;
+    for (std::size_t i = first; i < last; ++i)
+      tally.merge(slices[i].tally);
+    if (!breach_of(objective, tally, {})) continue;
+    if (last == slices.size()) return std::nullopt;
+    // The window one slice later was kept, and all after it.
+    return slices[first + 1].begin - begin;
+  }
+  return Duration{};
+}
+
 Judge::Judge(Objective objective, Duration window, Duration settle, Duration patience)
     : objective_(std::move(objective)), window_(window), settle_(settle) {
   // What is not answered within a goal's limit is known to be over it. Errors may come as late as
@@ -197,7 +231,7 @@ Judge::Judge(Objective objective, Duration window, Duration settle, Duration pat
 }
 
 // Of the slices from `first` to before `end`.
-std::optional<Breach> Judge::judge(const std::vector<Slice>& slices, std::size_t first,
+std::optional<Breach> Judge::judge(std::span<const Slice> slices, std::size_t first,
                                    std::size_t end, Instant now) const {
   Tally tally;
   for (std::size_t i = first; i < end; ++i)
@@ -211,7 +245,7 @@ std::optional<Breach> Judge::judge(const std::vector<Slice>& slices, std::size_t
   return found;
 }
 
-const std::optional<Breach>& Judge::look(const std::vector<Slice>& slices, Instant now) {
+const std::optional<Breach>& Judge::look(std::span<const Slice> slices, Instant now) {
   if (objective_.empty() || slices.empty()) return breach_;
   const Instant begin = slices.front().begin;
   for (; !breach_ && next_ < slices.size(); ++next_) {
@@ -228,7 +262,7 @@ const std::optional<Breach>& Judge::look(const std::vector<Slice>& slices, Insta
   return breach_;
 }
 
-const std::optional<Breach>& Judge::conclude(const std::vector<Slice>& slices, Instant now) {
+const std::optional<Breach>& Judge::conclude(std::span<const Slice> slices, Instant now) {
   look(slices, now);
   if (breach_ || judged_ > 0 || objective_.empty() || slices.empty()) return breach_;
   breach_ = judge(slices, 0, slices.size(), now);

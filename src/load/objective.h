@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,7 +52,7 @@ struct Breach {
 // it.
 std::optional<Breach> breach_of(const Objective& objective, const Tally& tally, Duration waited);
 // "p99 was 1.4 s (limit 200 ms; 31 of 400 were later) from 4 s to 6 s"
-std::string in_words(const Breach& breach);
+std::string in_words(const Breach& breach, std::string_view of = "the step");
 
 // How long a window has to be at that rate so that its percentiles mean something: requests enough
 // for two to be later than the strictest percentile allows, but from 2 to 10 s. With fewer, one
@@ -60,6 +61,15 @@ Duration window_for(const Objective& objective, double rate);
 
 // How long a step at that rate has to be, `planned` at least: some windows after its settling.
 Duration step_for(const Objective& objective, double rate, Duration planned, Duration settle);
+
+// A breach of these slices' first windows was told as soon as it was sure; the same window when all
+// is answered or given up, so that what was "at least" is known.
+Breach settled(const Objective& objective, const Breach& breach, std::span<const Slice> slices);
+
+// From when on, since the first slice's begin, every window keeps the objective: how long a server
+// takes to come back. Nothing where the last one does not. All is answered or given up.
+std::optional<Duration> kept_from(const Objective& objective, Duration window,
+                                  std::span<const Slice> slices);
 
 // The windows of one step, one slice apart. One thread at a time.
 class Judge {
@@ -70,16 +80,16 @@ class Judge {
 
   // `slices` are all of the step so far, in order. Gives the first breach, and from then on the
   // same.
-  const std::optional<Breach>& look(const std::vector<Slice>& slices, Instant now);
+  const std::optional<Breach>& look(std::span<const Slice> slices, Instant now);
   // The same when all is answered or given up. Where no window was as long as it should be, the
   // whole step is one: nothing ends as kept without having been judged.
-  const std::optional<Breach>& conclude(const std::vector<Slice>& slices, Instant now);
+  const std::optional<Breach>& conclude(std::span<const Slice> slices, Instant now);
   // When windows that end at `end` are judged for good.
   [[nodiscard]] Instant certain_at(Instant end) const { return end + grace_; }
   [[nodiscard]] std::size_t judged() const { return judged_; }  // windows that were kept
 
  private:
-  std::optional<Breach> judge(const std::vector<Slice>& slices, std::size_t first, std::size_t end,
+  std::optional<Breach> judge(std::span<const Slice> slices, std::size_t first, std::size_t end,
                               Instant now) const;
 
   Objective objective_;

@@ -97,6 +97,51 @@ TEST(Judge, a_step_shorter_than_its_window_is_judged_as_one) {
   EXPECT_TRUE(judge.conclude(slices, Instant{} + Duration::seconds(60)));
 }
 
+TEST(Objective, a_breach_that_was_sure_early_is_measured_when_all_is_answered) {
+  const Objective goal = parse_objective("p90<100ms", {}).value();
+  std::vector<Slice> slices;
+  for (int i = 0; i < 8; ++i) {
+    slices.push_back(slice_of(i, 10, Duration::millis(5)));
+    // Not answered yet when the window was judged.
+    if (i < 4) continue;
+    slices.back().tally = {};
+    slices.back().tally.due = 10;
+  }
+  Judge judge(goal, Duration::seconds(2), Duration{}, Duration::seconds(10));
+  const auto early = judge.look(slices, Instant{} + Duration::millis(2150));
+  ASSERT_TRUE(early);
+  EXPECT_EQ(early->measured, Duration::millis(150));
+  for (int i = 4; i < 8; ++i)
+    slices[static_cast<std::size_t>(i)] = slice_of(i, 10, Duration::seconds(4));
+  const Breach late = settled(goal, *early, slices);
+  EXPECT_GE(late.measured, Duration::seconds(4));
+  EXPECT_EQ(late.to, early->to);
+  EXPECT_EQ(late.over, 40U);
+}
+
+TEST(Objective, tells_from_when_on_it_is_kept_again) {
+  const Objective goal = parse_objective("p90<100ms", {}).value();
+  const Duration window = Duration::seconds(2);
+  const auto timeline = [](int late_until, int late_from) {
+    std::vector<Slice> out;
+    for (int i = 0; i < 40; ++i) {
+      const bool late = i < late_until || i >= late_from;
+      out.push_back(slice_of(i, 10, Duration::millis(late ? 300 : 5)));
+    }
+    return out;
+  };
+  // The first 3 s are late. A window with one late slice of eight breaks a tenth; so the first one
+  // that keeps it begins at 3 s.
+  EXPECT_EQ(kept_from(goal, window, timeline(12, 40)), Duration::seconds(3));
+  EXPECT_EQ(kept_from(goal, window, timeline(0, 40)), Duration{});
+  EXPECT_EQ(kept_from(goal, window, timeline(12, 39)), std::nullopt);
+  EXPECT_EQ(kept_from(goal, window, {}), Duration{});
+  // Shorter than a window: the whole of it is one.
+  std::vector<Slice> brief = timeline(2, 40);
+  brief.resize(5);
+  EXPECT_EQ(kept_from(goal, window, brief), std::nullopt);
+}
+
 // Whenever it looks, it comes to the same breach as one look at the end.
 RC_GTEST_PROP(Judge, looking_often_is_looking_once, ()) {
   const Objective goal = parse_objective("p90<100ms", "<20%").value();

@@ -38,6 +38,24 @@ std::optional<Duration> queue_target(const Objective& objective) {
   return out;
 }
 
+// Where the limit is learnt it stays so, and begins where it came to.
+std::string concurrency_line(const RunResult& run, const std::string& upstream,
+                             std::int64_t concurrency, double in_flight) {
+  const auto learnt = run.front ? run.front->learnt.find(upstream)
+                                : std::map<std::string, double>::const_iterator{};
+  if (!run.front || learnt == run.front->learnt.end()) {
+    return fmt::format(
+        "    concurrency: {}   # {:.3g} in flight, half as many more for bursts, a tenth for held "
+        "calls\n",
+        concurrency, in_flight);
+  }
+  const auto start = std::max<std::int64_t>(4, std::llround(learnt->second));
+  return fmt::format(
+      "    # It learns its limit, which was {:.0f} at the end, with {:.3g} in flight.\n"
+      "    concurrency: {{ adaptive: true, min: 4, max: {}, start: {} }}\n",
+      learnt->second, in_flight, std::max<std::int64_t>(1000, 2 * start), start);
+}
+
 std::string instances(double rate, double each) {
   return fmt::format("{:.0f}", std::ceil(rate / each));
 }
@@ -65,12 +83,10 @@ Result<std::string> plan_yaml(const RunResult& run, const std::string& upstream,
       run.target, format_rfc3339(run.started), per_second(run.kept),
       fmt::format("{:.3g}", step->in_flight), to_string(run.objective));
   if (!run.verdict.sentence.empty()) out += "# " + run.verdict.sentence + "\n";
-  out += fmt::format(
-      "upstreams:\n  {}:\n"
-      "    concurrency: {}   # {:.3g} in flight, half as many more for bursts, a tenth for held "
-      "calls\n"
-      "    rate: {}/s   # what was kept; what comes faster waits here and not there\n",
-      upstream, concurrency, step->in_flight, rate);
+  out += fmt::format("upstreams:\n  {}:\n", upstream) +
+         concurrency_line(run, upstream, concurrency, step->in_flight) +
+         fmt::format("    rate: {}/s   # what was kept; what comes faster waits here, not there\n",
+                     rate);
   if (const auto queue = queue_target(run.objective)) {
     out += fmt::format(
         "    overload: {{ target: {} }}   # a third of the objective: who waits longer makes way\n",

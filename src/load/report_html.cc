@@ -9,6 +9,7 @@
 #include "base/html.h"
 #include "base/quantity.h"
 #include "load/svg_plot.h"
+#include "load/verdict.h"
 #include "load/words.h"
 
 namespace hf::load {
@@ -27,7 +28,8 @@ h1{font-size:22px;margin:0 0 2px}h2{font-size:16px;margin:34px 0 6px}
 .verdict{background:var(--box);border-left:4px solid var(--c1);border-radius:4px;
 padding:12px 16px}
 .verdict.bad{border-color:var(--c2)}.verdict.refused{border-color:var(--bad)}
-.verdict p{margin:0}.verdict ul{margin:8px 0 0;padding-left:18px;color:var(--soft);
+.verdict p{margin:0}
+.verdict p+p{margin-top:8px}.verdict ul{margin:8px 0 0;padding-left:18px;color:var(--soft);
 font-size:13.5px}
 .figures{display:flex;flex-wrap:wrap;gap:10px;margin:18px 0 0}
 .figures div{background:var(--box);border-radius:6px;padding:8px 14px;min-width:120px}
@@ -40,15 +42,22 @@ svg{width:100%;height:auto;display:block;font-size:12px}
 .s1.key,.s1.dot{fill:var(--c1)}.s2.key,.s2.dot{fill:var(--c2)}.s3.key,.s3.dot{fill:var(--c3)}
 .s5.key,.s5.dot{fill:var(--soft)}
 .ring{fill:var(--paper);stroke-width:2}.s5.line{stroke-dasharray:5 4}
+.mark{stroke:var(--soft);stroke-dasharray:1 3}
+.markname,.limitname{paint-order:stroke;stroke:var(--paper);stroke-width:4px}
+.markname{fill:var(--ink)}
 .limit{stroke:var(--bad);stroke-dasharray:2 3}.limitname{fill:var(--bad)}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13.5px;
 font-variant-numeric:tabular-nums}
 th,td{padding:4px 8px;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}
-th{color:var(--soft);font-weight:500}
+th{color:var(--soft);font-weight:500;white-space:normal;vertical-align:bottom}
+td:last-child{white-space:normal;min-width:90px}
 td:first-child,th:first-child,td:last-child,th:last-child{text-align:left}
 tr.broken td:last-child,tr.generator td:last-child{color:var(--bad)}
 .note{color:var(--soft);font-size:13.5px;margin:4px 0 0}
 )";
+
+// Below it the law is drawn, and nothing is foretold by it.
+constexpr double kGoodFit = 0.9;
 
 double ms(Duration duration) {
   return static_cast<double>(duration.ns) / 1e6;
@@ -68,13 +77,30 @@ std::string figure(std::string_view name, std::string_view value) {
                      html_escaped(name));
 }
 
+std::string outcome_of(const RunResult& run, const StepResult& step) {
+  if (run.objective.empty() && step.outcome == StepOutcome::kept) return "";
+  std::string out(to_string(step.outcome));
+  if (run.mode == "phases" && step.outcome == StepOutcome::broken)
+    out += ", " + recovery_in_words(step);
+  return out;
+}
+
+std::string rate_of(const StepResult& step) {
+  const std::string last = per_second(step.rate);
+  return step.first_rate ? per_second(*step.first_rate) + ".." + last : last;
+}
+
 std::string figures(const RunResult& run) {
   std::string out = "<div class=\"figures\">";
   if (run.end) {
     out += figure("objective kept at", run.kept > 0 ? per_second(run.kept) : "no rate");
     out += figure("broken at", run.broken ? per_second(*run.broken) : "no rate tried");
-    if (run.usl && run.usl->limit())
+    if (run.usl && run.usl->limit() && run.usl->r_squared >= kGoodFit)
       out += figure("most by the scalability law", per_second(*run.usl->limit()));
+  } else if (run.mode == "phases") {
+    for (const StepResult& step : run.steps)
+      out += figure(fmt::format("p99 in {}, at {}", step.name, rate_of(step)),
+                    brief(step.latency.p99));
   } else if (!run.steps.empty()) {
     const StepResult& step = run.steps.back();
     out += figure("asked for", per_second(step.rate));
@@ -100,13 +126,19 @@ std::string verdict_html(const RunResult& run) {
                                                            : "verdict bad";
   std::string out =
       fmt::format("<div class=\"{}\"><p>{}</p>", kind, html_escaped(run.verdict.sentence));
-  if (run.front) out += "<p>Holdfast in front: " + html_escaped(run.front->sentence) + "</p>";
+  if (run.front) {
+    out += "<p>Holdfast in front: " + html_escaped(run.front->sentence) + "</p>";
+    for (const std::string& line : run.front->also)
+      out += "<p>Also: " + html_escaped(line) + "</p>";
+  }
   if (!run.verdict.evidence.empty()) {
     out += "<ul>";
     for (const std::string& line : run.verdict.evidence)
       out += "<li>" + html_escaped(line) + "</li>";
     out += "</ul>";
   }
+  for (const std::string& note : run.notes)
+    out += "<p>Note: " + html_escaped(note) + "</p>";
   return out + "</div>\n";
 }
 
@@ -169,6 +201,8 @@ std::string throughput_over_load(const RunResult& run) {
                        run.usl->gamma, run.usl->alpha, run.usl->beta, run.usl->r_squared);
     if (const auto peak = run.usl->peak())
       note += fmt::format("; most with {:.3g} in flight", *peak);
+    if (run.usl->r_squared < kGoodFit)
+      note += ". It fits badly: take it as a picture, not as a forecast.";
   }
   plot.series.push_back(std::move(measured));
   return "<h2>Throughput over load</h2>\n" + svg_of(plot) + "<p class=\"note\">" +
@@ -220,20 +254,34 @@ std::string timeline(const RunResult& run) {
   latency.series = {{"max", "s5", {}, true, false},
                     {"p99", "s2", {}, true, false},
                     {"p50", "s1", {}, true, false}};
+  // A phase begins where the one before ends; between other steps nothing was asked for.
+  const bool phases = run.mode == "phases";
+  for (const StepResult& step : run.steps) {
+    if (!phases) break;
+    rates.marks.push_back({static_cast<double>(step.begin.ns) / 1e9, step.name});
+  }
+  latency.marks = rates.marks;
   bool errors = false;
   const PlotPoint gap{std::numeric_limits<double>::quiet_NaN(), 0, false};
   for (const StepResult& step : run.steps) {
     for (PlotSeries& series : rates.series)
-      series.points.push_back(gap);
+      if (!phases) series.points.push_back(gap);
     for (PlotSeries& series : latency.series)
-      series.points.push_back(gap);
+      if (!phases) series.points.push_back(gap);
+    const Duration slice =
+        step.moments.size() > 1 ? step.moments[1].at - step.moments[0].at : Duration{};
     for (const Moment& moment : step.moments) {
       // What comes after the schedule are late answers, drawn where they were due.
       if (moment.rate <= 0 && moment.at >= step.begin + step.length) continue;
+      // Of a slice that the schedule ended in, the rest was not asked for: no rate of answers.
+      const bool cut = !phases && &moment != &step.moments.front() &&
+                       moment.at + slice > step.begin + step.length;
       const double at = static_cast<double>(moment.at.ns) / 1e9;
-      rates.series[0].points.push_back({at, moment.rate, false});
-      rates.series[1].points.push_back({at, moment.throughput, false});
-      rates.series[2].points.push_back({at, moment.errors * moment.rate, false});
+      if (!cut) {
+        rates.series[0].points.push_back({at, moment.rate, false});
+        rates.series[1].points.push_back({at, moment.throughput, false});
+        rates.series[2].points.push_back({at, moment.errors * moment.rate, false});
+      }
       errors = errors || moment.errors > 0;
       if (moment.rate <= 0) continue;
       latency.series[0].points.push_back({at, ms(moment.max), false});
@@ -246,19 +294,21 @@ std::string timeline(const RunResult& run) {
 }
 
 std::string table(const RunResult& run) {
-  std::string out =
-      "<h2>Steps</h2>\n<div class=\"wide\"><table><tr><th>phase</th><th>due</th><th>answered</th>"
+  std::string out = fmt::format(
+      "<h2>{}</h2>\n<div class=\"wide\"><table><tr><th>phase</th><th>due</th><th>answered</th>"
       "<th>p50</th><th>p99</th><th>max</th><th>p99 from the send</th><th>errors</th>"
-      "<th>in flight</th><th>generator</th><th>outcome</th></tr>\n";
+      "<th>in flight</th><th>generator</th><th>outcome</th></tr>\n",
+      run.mode == "phases" ? "Phases" : "Steps");
   for (const StepResult& step : run.steps) {
     out += fmt::format(
         "<tr class=\"{}\"><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
         "<td>{}</td><td>{}</td><td>{}</td><td>{}, {} late</td><td>{}</td></tr>\n",
-        to_string(step.outcome), to_string(step.phase), per_second(step.rate),
-        per_second(step.throughput), brief(step.latency.p50), brief(step.latency.p99),
-        brief(step.latency.max), brief(step.service.p99), percent(step.error_share()),
-        grouped(step.in_flight_max), percent(step.generator.cpu), brief(step.generator.lag_p99),
-        to_string(step.outcome));
+        to_string(step.outcome),
+        step.name.empty() ? std::string(to_string(step.phase)) : html_escaped(step.name),
+        rate_of(step), per_second(step.throughput), brief(step.latency.p50),
+        brief(step.latency.p99), brief(step.latency.max), brief(step.service.p99),
+        percent(step.error_share()), grouped(step.in_flight_max), percent(step.generator.cpu),
+        brief(step.generator.lag_p99), outcome_of(run, step));
   }
   return out + "</table></div>\n";
 }
@@ -271,20 +321,23 @@ std::string report_html(const RunResult& run) {
       "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
       "<title>Load on " +
       html_escaped(run.target) + "</title><style>" + kStyle + "</style></head><body>\n";
-  out += "<h1>" + std::string(run.end ? "Breaking point" : "Load at one rate") + "</h1>\n";
+  out += fmt::format("<h1>{}</h1>\n", run.end                ? "Breaking point"
+                                      : run.mode == "phases" ? "Load in phases"
+                                                             : "Load at one rate");
   out += fmt::format("<p class=\"where\">{} &middot; {} &middot; {} &middot; holdfast {}</p>\n",
                      html_escaped(run.target), format_rfc3339(run.started), brief(run.length),
                      html_escaped(run.version));
   out += verdict_html(run) + figures(run);
   if (run.end) {
     out += latency_over_rate(run) + throughput_over_load(run);
-  } else {
+  } else if (run.mode != "phases") {
     out += distribution(run);
   }
+  if (run.mode == "phases") out += table(run) + timeline(run);
   if (!run.capacity.sentences.empty()) out += "<h2>What it means</h2>\n";
   for (const std::string& line : run.capacity.sentences)
     out += "<p>" + html_escaped(line) + "</p>\n";
-  out += timeline(run) + table(run);
+  if (run.mode != "phases") out += timeline(run) + table(run);
   return out + "</body></html>\n";
 }
 

@@ -15,6 +15,9 @@ struct RequestSpec {
   std::string target = "/";  // origin-form: path and query
   Fields headers;
   std::string body;
+  // It had one, or its method usually has one, and this is not it: what a server makes of the
+  // request may be another thing.
+  bool body_left_out = false;
   bool operator==(const RequestSpec&) const = default;
 };
 

@@ -69,7 +69,7 @@ std::string_view to_string(Limit limit) {
   return "";
 }
 
-StepResult step_result(const SearchStep& step, const std::vector<Slice>& slices, Instant from,
+StepResult step_result(const SearchStep& step, std::span<const Slice> slices, Instant from,
                        Duration length) {
   StepResult out;
   out.phase = step.phase;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,9 +60,11 @@ struct GeneratorFacts {
 struct StepResult {
   Phase phase = Phase::fixed;
   StepOutcome outcome = StepOutcome::kept;
-  double rate = 0;  // as planned, the last one of a ramp
-  Duration begin;   // from the run's begin
-  Duration length;  // of the schedule as far as it was followed
+  std::string name;                  // of a phase of a schedule
+  double rate = 0;                   // as planned, the last one of a ramp
+  std::optional<double> first_rate;  // of a ramp
+  Duration begin;                    // from the run's begin
+  Duration length;                   // of the schedule as far as it was followed
   std::uint64_t due = 0;
   std::uint64_t answered = 0;
   std::map<int, std::uint64_t> statuses;
@@ -75,6 +78,8 @@ struct StepResult {
   Spread connect;
   GeneratorFacts generator;
   std::optional<Breach> breach;
+  // Where a phase broke: from when on, since its begin, it was kept again; nothing: not within it.
+  std::optional<Duration> kept_from;
   std::string why;  // why the generator was the limit; empty: it was not
   std::vector<Moment> moments;
 
@@ -84,7 +89,7 @@ struct StepResult {
 };
 
 // A step from what was counted in it. `from` is the run's begin, `length` as in StepResult.
-StepResult step_result(const SearchStep& step, const std::vector<Slice>& slices, Instant from,
+StepResult step_result(const SearchStep& step, std::span<const Slice> slices, Instant from,
                        Duration length);
 
 enum class Limit : std::uint8_t {
@@ -107,7 +112,7 @@ struct Verdict {
 struct RunResult {
   std::string version;
   std::string target;
-  std::string mode;  // "rate" or "find"
+  std::string mode;  // "rate", "find" or "phases"
   WallTime started;
   Duration length;
   Objective objective;
@@ -122,6 +127,7 @@ struct RunResult {
   Verdict verdict;
   std::optional<FrontFinding> front;  // what a Holdfast before the server saw
   Capacity capacity;
+  std::vector<std::string> notes;  // what a reader has to know of how it was measured
   bool stopped = false;
 };
 

@@ -37,7 +37,7 @@ class SimulatedLoad {
     for (int i = 0; i < server_.workers; ++i)
       free.push(plan.begin.ns);
     Arrivals arrivals(plan);
-    const double rate = plan.last_rate;
+    const double rate = plan.stretches.back().last_rate;
     std::int64_t heard = plan.begin.ns;
     std::uint64_t number = 0;
     while (const auto due = arrivals.next()) {
@@ -116,8 +116,7 @@ inline RunResult simulate(const SimulatedServer& server, const Objective& object
     const SearchStep* step = &made;
     ArrivalPlan arrivals;
     arrivals.begin = now;
-    arrivals.length = step->length;
-    arrivals.first_rate = arrivals.last_rate = step->rate;
+    arrivals.stretches = {{step->length, step->rate, step->rate}};
     arrivals.spacing = Spacing::poisson;
     arrivals.seed = run.steps.size() + 1;
     auto slices = load.run(arrivals, patience);

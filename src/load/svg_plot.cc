@@ -189,6 +189,14 @@ std::string svg_of(const Plot& plot) {
   }
   for (const PlotSeries& series : plot.series)
     out += series_svg(series, place);
+  for (const PlotMark& mark : plot.marks) {
+    if (!shows(mark.x, plot.x.scale)) continue;
+    const double at = place.left(mark.x);
+    out += fmt::format(
+        "<line class=\"mark\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{}\" y2=\"{}\"/>"
+        "<text class=\"markname\" x=\"{:.1f}\" y=\"{}\">{}</text>\n",
+        at, at, kTop, kHeight - kBottom, at + 5, kTop + 12, html_escaped(mark.name));
+  }
   return out + "</svg>\n";
 }
 

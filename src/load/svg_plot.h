@@ -36,11 +36,17 @@ struct PlotLine {  // across the plot
   std::string name;
 };
 
+struct PlotMark {  // from top to bottom: something begins there
+  double x = 0;
+  std::string name;
+};
+
 struct Plot {
   PlotAxis x;
   PlotAxis y;
   std::vector<PlotSeries> series;
   std::vector<PlotLine> limits;
+  std::vector<PlotMark> marks;
 };
 
 // Points that an axis cannot show (not finite; 0 or less on a log scale) are left out; where x is

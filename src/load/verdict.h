@@ -27,8 +27,16 @@ std::optional<std::string> generator_fault(const StepResult& step, const Objecti
 // Of a whole run: its steps, its search's end. Limit::none where nothing gave way.
 Verdict verdict_of(const RunResult& run);
 
-// The step that tells most: the one that broke at the lowest rate, else the one with the highest.
-// Null without steps.
+// Of a run without a search: the highest rate that was kept, and the lowest that broke by itself
+// (one that follows a higher rate that broke may only suffer from it). Ramps say neither, unless
+// there is nothing else.
+void note_kept(RunResult& run);
+
+// Of a phase that broke: "kept again from 4.2 s into it".
+std::string recovery_in_words(const StepResult& step);
+
+// The step that tells most: the one that broke at the lowest rate (of phases the first that broke),
+// else the one with the highest. Null without steps.
 const StepResult* telling_step(const RunResult& run);
 
 // The law through the steps of a search, each a point; nothing where they are too few or too close.

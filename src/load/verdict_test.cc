@@ -1,5 +1,6 @@
 #include "load/verdict.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "load/plan.h"
@@ -49,6 +50,63 @@ TEST(Verdict, slow_answers_at_full_throughput_are_latency) {
   EXPECT_EQ(verdict.rule, "latency-rises");
   EXPECT_EQ(verdict.limit, Limit::server_latency);
   EXPECT_FALSE(verdict.evidence.empty());
+}
+
+RunResult phases_of(std::vector<std::pair<double, StepOutcome>> phases) {
+  RunResult run = run_of(broken_step());
+  run.mode = "phases";
+  run.steps.clear();
+  for (const auto& [rate, outcome] : phases) {
+    StepResult step = broken_step();
+    step.name = fmt::format("p{}", run.steps.size() + 1);
+    step.rate = rate;
+    step.begin = Duration::seconds(10) * static_cast<std::int64_t>(run.steps.size());
+    step.outcome = outcome;
+    if (outcome != StepOutcome::broken) step.breach.reset();
+    step.why = outcome == StepOutcome::generator ? "it was late" : "";
+    run.steps.push_back(step);
+  }
+  note_kept(run);
+  run.verdict = verdict_of(run);
+  return run;
+}
+
+constexpr auto kKept = StepOutcome::kept;
+constexpr auto kBroken = StepOutcome::broken;
+
+TEST(Verdict, of_phases_it_is_the_first_that_broke_and_not_what_it_left_behind) {
+  RunResult run = phases_of({{100, kKept}, {500, kBroken}, {100, kBroken}, {50, kKept}});
+  EXPECT_EQ(telling_step(run), &run.steps[1]);
+  EXPECT_EQ(run.verdict.sentence.find("In phase p2: "), 0U) << run.verdict.sentence;
+  EXPECT_EQ(run.kept, 100);
+  EXPECT_EQ(run.broken, 500);
+  run.steps[2].kept_from = Duration::millis(4200);
+  run.verdict = verdict_of(run);
+  EXPECT_EQ(run.verdict.evidence.back(), "phase p3 at 100/s: kept again from 4.2 s into it");
+  // The same rate that broke later by itself is not one that is kept.
+  run = phases_of({{100, kKept}, {50, kKept}, {100, kBroken}});
+  EXPECT_EQ(run.kept, 50);
+  EXPECT_EQ(run.broken, 100);
+  run = phases_of({{100, kKept}, {200, kKept}});
+  EXPECT_EQ(run.verdict.limit, Limit::none);
+  EXPECT_EQ(run.kept, 200);
+  EXPECT_FALSE(run.broken);
+}
+
+TEST(Verdict, a_ramp_among_phases_names_no_rate) {
+  RunResult run = phases_of({{100, kKept}, {500, kKept}});
+  run.kept = 0;
+  run.steps[1].first_rate = 100;
+  note_kept(run);
+  EXPECT_EQ(run.kept, 100);
+}
+
+TEST(Verdict, a_generator_that_fails_after_a_phase_broke_takes_nothing_back) {
+  const auto limited = StepOutcome::generator;
+  EXPECT_EQ(phases_of({{100, kKept}, {500, kBroken}, {900, limited}}).verdict.limit,
+            Limit::queueing);
+  EXPECT_EQ(phases_of({{100, kKept}, {500, limited}, {100, kBroken}}).verdict.limit,
+            Limit::generator);
 }
 
 TEST(Verdict, less_throughput_than_was_asked_for_is_queueing) {
@@ -188,7 +246,7 @@ TEST(Words, are_three_digits_with_their_unit) {
   EXPECT_EQ(brief(Duration::millis(1400)), "1.4 s");
   EXPECT_EQ(brief(Duration::micros(12'345)), "12.3 ms");
   EXPECT_EQ(brief(Duration::seconds(200)), "3m 20s");
-  EXPECT_EQ(brief({}), "0 us");
+  EXPECT_EQ(brief({}), "0 s");
   EXPECT_EQ(per_second(1240.4), "1,240/s");
   EXPECT_EQ(per_second(12.5), "12.5/s");
   EXPECT_EQ(percent(0.0123), "1.23%");

@@ -20,6 +20,7 @@ std::string three_digits(double value) {
 }  // namespace
 
 std::string brief(Duration duration) {
+  if (duration.ns == 0) return "0 s";
   const auto ns = static_cast<double>(duration.ns);
   if (duration.ns < 1'000'000) return three_digits(ns / 1e3) + " us";
   if (duration.ns < 1'000'000'000) return three_digits(ns / 1e6) + " ms";
