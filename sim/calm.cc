@@ -7,8 +7,7 @@
 namespace hf::sim {
 
 void SimUpstream::serve_calm(const Arrival& arrival) {
-  Arrived request;
-  request.order = *arrival.body;
+  const Arrived request = arrived(arrival);
   const std::string receipt = receipt_of(request);
   if (arrival.spec->request->method != "GET") apply(request, receipt);
   if (arrival.sender != Arrival::Sender::waits) return;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted.h"
+
 namespace hf::sim {
 namespace {
 
@@ -95,6 +97,7 @@ std::string SimClients::forbidden(const std::string& body) const {
 void SimClients::note_sent(const std::string& body) {
   Order* order = order_of(body);
   if (order == nullptr) return;
+  if (!let_in(body)) violation_("limits: " + body + " is sent, and was refused whenever it came");
   note_crowd_sent(body);
   const Now now = true_now();
   if (!order->first_sent) order->first_sent = now;
@@ -153,9 +156,13 @@ call::IncomingHead SimClients::head_of(Order& order, Kind kind, const std::strin
   call::IncomingHead head;
   head.method = order.method;
   head.target = order.target;
-  head.client_address = "127.0.0.1:1";
+  head.client_address = order.caller.address;
   head.fields = {{"Host", "holdfast.test"},
                  {"Authorization", "Bearer " + (stranger ? std::string("other") : order.owner)}};
+  const auto& from = order.caller.forwarded;
+  if (!from.empty()) head.fields.push_back({"X-Forwarded-For", from});
+  if (!order.client.empty()) head.fields.push_back({"X-Client", order.client});
+  if (!order.cost.empty()) head.fields.push_back({"X-Cost", order.cost});
   if (kind != Kind::order && kind != Kind::changed_body && kind != Kind::other_owner) {
     const bool cancels = kind == Kind::cancel || kind == Kind::stranger_cancel;
     head.method = cancels ? "DELETE" : "GET";
@@ -187,7 +194,6 @@ void SimClients::go(std::size_t index, Kind kind, bool must_be_answered) {
   if (kind == Kind::changed_body) body = "changed " + body;
   if (kind == Kind::other_owner) body = "stranger " + body;
   const call::IncomingHead head = head_of(order, kind, body);
-  note_crowd_asks(order, body);
   const ExchangeId id{next_++};
   if (trace_ && kind == Kind::order) {
     trace_("asks " + order.method + " " + order.target + " line '" + order.line + "' prefer '" +
@@ -203,25 +209,14 @@ void SimClients::go(std::size_t index, Kind kind, bool must_be_answered) {
   open.had_cancelled = order.told_cancelled;
   open.must_be_answered = must_be_answered;
   order.open_exchanges += 1;
-  call::HeadVerdict verdict = intake_->on_head(head);
-  if (std::holds_alternative<call::Streamed>(verdict) && head.has_body) {
-    open.source = std::make_shared<Body>(body, prng_.chance(3, 4));
-  }
-  const std::shared_ptr<Body> source = open.source;
+  auto refused = ask_at_door(open, head);
   open_.emplace(id, std::move(open));
-  if (auto* refused = std::get_if<call::Reply>(&verdict)) {
+  if (refused) {
     reply(id, std::move(*refused));
-  } else if (auto* question = std::get_if<call::CallAsk>(&verdict)) {
-    events_->on_ask(id, std::move(*question));
-  } else if (auto* streamed = std::get_if<call::Streamed>(&verdict)) {
-    events_->on_call(id, std::move(streamed->call), source);
+    if (HF_BUG("send-what-was-refused")) hand_in(ExchangeId{next_++}, head, body);
   } else {
-    call::CallVerdict call = intake_->on_request(head, make_body(body));
-    if (auto* refusal = std::get_if<call::Reply>(&call)) {
-      reply(id, std::move(*refusal));
-    } else {
-      events_->on_call(id, std::move(std::get<call::NewCall>(call)), nullptr);
-    }
+    note_crowd_asks(order, body);
+    hand_in(id, head, body);
   }
   if (kind != Kind::order || !leaving_) return;
   if (prng_.chance(static_cast<std::uint64_t>(orders_[index].gone_permille), 1000)) {
@@ -230,6 +225,52 @@ void SimClients::go(std::size_t index, Kind kind, bool must_be_answered) {
   if (prng_.chance(static_cast<std::uint64_t>(orders_[index].twin_permille), 1000)) {
     schedule_.after(Duration::micros(prng_.between(0, 20'000)), [this, index] { ask(index); });
   }
+}
+
+// Where the HTTP server asks: at a head, before anything else is made of it.
+std::optional<call::Reply> SimClients::ask_at_door(Open& open, const call::IncomingHead& head) {
+  if (door_ == nullptr) return std::nullopt;
+  auto word = door_->on_head(head);
+  open.stay = std::move(word.stay);
+  open.refused = word.refused.has_value();
+  return std::move(word.refused);
+}
+
+// And before the call is made, with the body where it was read whole.
+std::optional<call::Reply> SimClients::ask_with_body(ExchangeId id, const call::IncomingHead& head,
+                                                     std::string_view body) {
+  const auto open = open_.find(id);
+  if (open == open_.end()) return std::nullopt;
+  if (open->second.stay) {
+    auto refused = door_->on_body(head, body, *open->second.stay);
+    open->second.refused = refused.has_value();
+    if (refused) return refused;
+  }
+  let_in_.insert(open->second.body_sent);
+  if (const Field* name = find_field(head.fields, "X-Order")) let_in_.insert(name->value);
+  return std::nullopt;
+}
+
+// What the HTTP server does with a request that was let in.
+void SimClients::hand_in(ExchangeId id, const call::IncomingHead& head, const std::string& body) {
+  call::HeadVerdict verdict = intake_->on_head(head);
+  if (auto* refused = std::get_if<call::Reply>(&verdict)) return reply(id, std::move(*refused));
+  if (auto* question = std::get_if<call::CallAsk>(&verdict)) {
+    return events_->on_ask(id, std::move(*question));
+  }
+  auto* streamed = std::get_if<call::Streamed>(&verdict);
+  std::shared_ptr<Body> source;
+  if (streamed != nullptr && head.has_body) {
+    source = std::make_shared<Body>(body, prng_.chance(3, 4));
+    if (const auto open = open_.find(id); open != open_.end()) open->second.source = source;
+  }
+  if (auto refused = ask_with_body(id, head, streamed != nullptr ? "" : std::string_view(body))) {
+    return reply(id, std::move(*refused));
+  }
+  if (streamed != nullptr) return events_->on_call(id, std::move(streamed->call), source);
+  call::CallVerdict call = intake_->on_request(head, make_body(body));
+  if (auto* refusal = std::get_if<call::Reply>(&call)) return reply(id, std::move(*refusal));
+  events_->on_call(id, std::move(std::get<call::NewCall>(call)), nullptr);
 }
 
 void SimClients::leave(ExchangeId id) {
@@ -275,6 +316,7 @@ void SimClients::aside_perhaps(std::size_t index) {
 
 void SimClients::cut_all() {
   events_ = nullptr;
+  door_ = nullptr;
   crowd_.clear();
   crowd_shed_.clear();
   const auto cut = std::exchange(open_, {});
@@ -292,8 +334,10 @@ void SimClients::reply(ExchangeId id, call::Reply reply) {
     return;
   }
   over_.insert(id);
-  orders_[node.mapped().order].open_exchanges -= 1;
-  told(node.mapped(), reply.status, reply.fields, std::string(view(reply.body)));
+  const Open& over = node.mapped();
+  orders_[over.order].open_exchanges -= 1;
+  if (over.stay) door_->on_answer(*over.stay, reply.status, reply.fields);
+  told(over, reply.status, reply.fields, std::string(view(reply.body)));
 }
 
 std::shared_ptr<ports::AnswerSink> SimClients::begin(ExchangeId id, call::AnswerHead head) {
@@ -302,6 +346,7 @@ std::shared_ptr<ports::AnswerSink> SimClients::begin(ExchangeId id, call::Answer
   if (found->second.streaming) violation_("one-reply: an exchange was begun twice");
   found->second.streaming = true;
   found->second.status = head.status;
+  if (found->second.stay) door_->on_answer(*found->second.stay, head.status, head.fields);
   found->second.fields = std::move(head.fields);
   return std::make_shared<Sink>(*this, id);
 }

@@ -10,12 +10,15 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/prng.h"
 #include "call/intake.h"
 #include "ports/clients.h"
+#include "ports/door.h"
 #include "sim/schedule.h"
+#include "sim/shares.h"
 
 namespace hf::sim {
 
@@ -35,6 +38,12 @@ struct Order {
   // Everything is well again: it must be answered with success, within this time.
   std::optional<Duration> must_succeed_within;
   std::string header_key;
+  // Where limits are: who it is, what it says of it, and whether it waits as it is told.
+  Caller caller;
+  std::uint64_t caller_number = 0;  // 0: any
+  std::string client;               // X-Client
+  std::string cost;                 // X-Cost
+  bool patient = false;
   std::string prefer;  // until something was agreed
   int gone_permille = 0;
   int twin_permille = 0;
@@ -77,7 +86,11 @@ class SimClients final : public ports::Clients {
              std::function<void(std::string)> violation, EffectsOf effects_of,
              std::function<WallTime()> wall);
 
-  void attach(ports::ClientEvents* events) { events_ = events; }
+  // `door`: null where there are no limits.
+  void attach(ports::ClientEvents* events, ports::Door* door) {
+    events_ = events;
+    door_ = door;
+  }
   // The process has another configuration.
   void use(const call::Intake& intake) { intake_ = &intake; }
   // What is asked of the world: whether its process and journal have been well since then; and of
@@ -111,6 +124,8 @@ class SimClients final : public ports::Clients {
   void expect_retired() { retires_ = true; }
   // What the upstream may not be sent any more, in words; empty: it may.
   [[nodiscard]] std::string forbidden(const std::string& body) const;
+  // A request with this body, or of this order, was let in.
+  [[nodiscard]] bool let_in(const std::string& body) const { return let_in_.contains(body); }
   // The upstream is being sent this: judges its time.
   void note_sent(const std::string& body);
   // The order that a body stands for; null for none of ours.
@@ -150,6 +165,8 @@ class SimClients final : public ports::Clients {
     bool had_final = false;
     bool had_cancelled = false;
     bool must_be_answered = false;  // response, after the status said so
+    bool refused = false;           // by a limit
+    std::unique_ptr<ports::Door::Stay> stay;
     bool streaming = false;
     int status = 0;
     Fields fields;
@@ -167,6 +184,10 @@ class SimClients final : public ports::Clients {
 
   void ask(std::size_t order);
   void go(std::size_t order, Kind kind, bool must_be_answered = false);
+  std::optional<call::Reply> ask_at_door(Open& open, const call::IncomingHead& head);
+  std::optional<call::Reply> ask_with_body(ExchangeId id, const call::IncomingHead& head,
+                                           std::string_view body);
+  void hand_in(ExchangeId id, const call::IncomingHead& head, const std::string& body);
   static void add_asks(const Order& order, Fields& fields);
   call::IncomingHead head_of(Order& order, Kind kind, const std::string& body) const;
   void leave(ExchangeId id);
@@ -174,6 +195,7 @@ class SimClients final : public ports::Clients {
   void aside_perhaps(std::size_t order);
   void told(const Open& open, int status, const Fields& fields, const std::string& body);
   void told_of_order(const Told& told);
+  void told_of_limit(const Told& told);
   void told_of_aside(const Told& told);
   void told_status(const Told& told);
   void told_final(Order& order, const Told& told);
@@ -202,11 +224,13 @@ class SimClients final : public ports::Clients {
   EffectsOf effects_of_;
   std::function<WallTime()> wall_;
   ports::ClientEvents* events_ = nullptr;
+  ports::Door* door_ = nullptr;
   std::vector<Order> orders_;
   std::map<std::string, std::size_t> by_name_;
   std::map<ExchangeId, Open> open_;
   std::set<ExchangeId> over_;
   std::set<CallId> acknowledged_;
+  std::set<std::string> let_in_;
   std::uint64_t next_ = 1;
   std::uint64_t asides_ = 0;
   std::uint64_t found_ = 0;

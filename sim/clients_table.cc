@@ -29,7 +29,8 @@ bool among(const std::string& code, std::initializer_list<std::string_view> code
 }  // namespace
 
 std::string upstream_of_target(const std::string& target) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kRoutes = {{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kRoutes = {{
+      {"/shop/", "calm"},
       {"/plain", "plain"},
       {"/stream/", "plain"},
       {"/asked", "asked"},

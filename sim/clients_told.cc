@@ -9,6 +9,7 @@ namespace {
 
 // Patience, a live attempt that ends with its head timeout, and a slow journal on top.
 constexpr Duration kAnswerWithin = Duration::seconds(90);
+constexpr int kShopTriesMax = 12;
 
 std::string value_of(const Fields& fields, std::string_view name) {
   const Field* field = find_field(fields, name);
@@ -53,7 +54,9 @@ void SimClients::told(const Open& open, int status, const Fields& fields, const 
     violation_("patience: " + orders_[open.order].name + " waited " +
                std::to_string(took.ceil_seconds()) + " s for an answer");
   }
-  if (open.kind == Kind::order) {
+  if (open.refused) {
+    told_of_limit(told);
+  } else if (open.kind == Kind::order) {
     told_of_order(told);
   } else {
     told_of_aside(told);
@@ -155,6 +158,23 @@ void SimClients::told_of_order(const Told& told) {
     return;
   }
   again(index);
+}
+
+// Nothing was done with it. Some wait for as long as they are told.
+void SimClients::told_of_limit(const Told& told) {
+  if (told.open.kind != Kind::order) return;
+  const std::size_t index = told.open.order;
+  Order& order = orders_[index];
+  check_effect(order, told);
+  const bool tired =
+      told.status == 403 || (order.target.starts_with("/shop/") && order.tries >= kShopTriesMax);
+  if (tired || (order.deadline && order.acknowledged)) order.done = true;
+  const std::string wait = value_of(told.fields, "Retry-After");
+  if (!order.patient || wait.empty() || order.done || order.tries >= kTriesMax) {
+    again(index);
+    return;
+  }
+  schedule_.after(Duration::seconds(std::stoll(wait)), [this, index] { ask(index); });
 }
 
 // Much later somebody has the same order sent once more.

@@ -200,6 +200,9 @@ void World::judge_call(const call::Call& call) {
   }
   judge_told(call);
   const std::string order = order_name_of(call);
+  if (!clients_->let_in(order)) {
+    violation("limits: the journal has a call of " + order + ", which was refused");
+  }
   const Order* placed = clients_->order_of(order);
   // Each request of one without a key is a call of its own: the ledger's entry is of one of them.
   if (placed != nullptr && placed->careful && call.state != call::State::unknown) return;

@@ -22,6 +22,7 @@ struct World::Way {
 void World::place(Order order, Duration starts_after) {
   order.agreed_202 = order.target.starts_with("/async/") ||
                      settings_->routes.front()->held_answer == call::HeldAnswer::accepted;
+  if (plan_.limits) draw_asker(order);
   if (only_.empty() || only_.contains(order.name)) clients_->add(std::move(order), starts_after);
 }
 
@@ -60,6 +61,7 @@ void World::place_all_kinds(Prng& prng) {
     place(std::move(order), Duration::millis(prng.between(0, 60'000)));
   }
   place_crowd(prng.fork("crowd"));
+  if (plan_.limits) place_shop(prng.fork("shop"));
   constexpr Way kLast[] = {{"/live/", true, true},
                            {"/plain-live/", true, true},
                            {"/asked-live/", true, false},
@@ -73,6 +75,7 @@ void World::place_all_kinds(Prng& prng) {
     if (kLast[i].header_key) order.header_key = "key-" + order.name;
     order.fresh_keys = order.keyed && order.header_key.empty();
     order.must_succeed_within = Duration::minutes(2);
+    order.patient = true;
     place(std::move(order), kWellAgain);
   }
   verdict_.calls = count + std::size(kLast);
@@ -93,6 +96,41 @@ void World::place_crowd(Prng prng) {
       order.repeatable = true;
       order.importance = static_cast<int>(prng.between(0, 3));
       if (prng.chance(1, 3)) order.owner = "market";
+      place(std::move(order), Duration::millis(from + prng.between(0, lasts)));
+    }
+  }
+}
+
+// Who it comes from, unless that is known.
+void World::draw_asker(Order& order) {
+  Prng& prng = callers_prng_;
+  const std::uint64_t most = forgets(declared_->traffic) ? 120 : 8;
+  if (order.caller_number == 0) order.caller_number = 1 + prng.below(most);
+  order.caller = draw_caller(prng, order.caller_number);
+  order.patient = order.patient || prng.chance(1, 2);
+  constexpr const char* kClients[] = {"", "app-1", "app-2", "app-3"};
+  constexpr const char* kCosts[] = {"", "1", "2", "3", "0", "99", "-1", "much"};
+  order.client = kClients[prng.below(std::size(kClients))];
+  order.cost = kCosts[prng.below(std::size(kCosts))];
+}
+
+// Bursts that are mostly of one client, and of many where there is room for few.
+void World::place_shop(Prng prng) {
+  const bool many = forgets(declared_->traffic);
+  const auto bursts = many ? prng.between(2, 3) : prng.between(2, 5);
+  for (std::int64_t burst = 0; burst < bursts; ++burst) {
+    const std::int64_t from = prng.between(1'000, 90'000);
+    const std::int64_t lasts = prng.between(0, many ? 8'000 : 2'000);
+    const auto count = many ? prng.between(30, 80) : prng.between(5, 25);
+    const std::uint64_t first = 1 + prng.below(8);
+    for (std::int64_t i = 0; i < count; ++i) {
+      Order order;
+      order.name = "shop-" + std::to_string(burst) + "-" + std::to_string(i);
+      order.target = "/shop/desk-" + std::to_string(prng.below(3)) + "/" + order.name;
+      order.keyed = false;
+      if (prng.chance(1, 3)) order.method = "GET";
+      if (prng.chance(1, 3)) order.owner = "market";
+      if (!many && prng.chance(2, 3)) order.caller_number = first;
       place(std::move(order), Duration::millis(from + prng.between(0, lasts)));
     }
   }

@@ -68,6 +68,7 @@ void draw_full(Prng prng, FaultPlan& plan) {
   plan.poison = prng.chance(1, 3) ? static_cast<int>(prng.between(2, 6)) : 0;
   Prng ill = prng.fork("ill");
   plan.upstream.ill = draw_permille(ill, 900);
+  plan.limits = prng.fork("limits").chance(1, 3);
 }
 
 }  // namespace
@@ -208,6 +209,7 @@ const std::map<std::string, LeaveOut>& leave_outs() {
       {"unauthorized", [](FaultPlan& plan) { plan.unauthorized = false; }},
       {"lines", [](FaultPlan& plan) { plan.line_permille = 0; }},
       {"times", [](FaultPlan& plan) { plan.timed_permille = 0; }},
+      {"limits", [](FaultPlan& plan) { plan.limits = false; }},
   };
   return all;
 }
@@ -243,7 +245,7 @@ std::string FaultPlan::text() const {
              "lines={} "
              "timed={} wall_steps={} drift_ppm={} reloads={} misrouted={} forgets={} "
              "large_errors={} ill={} "
-             "poison={}",
+             "poison={} limits={}",
              up.refuse_connect, up.reset_before, up.reset_after, up.late_apply, up.hang, up.cut,
              up.error_before, up.error_after, up.stored_error, up.too_many, up.busy_keys,
              up.elsewhere, up.unavailable_after, up.rejects, crashes, drain_permille,
@@ -251,7 +253,7 @@ std::string FaultPlan::text() const {
              client_gone_permille, duplicate_permille, nosy_permille, operator_permille,
              up.listed_failed, up.listed_pending, up.latest, up.lookup_fails, up.lookup_slow,
              up.lookup_lags, line_permille, timed_permille, wall_steps, drift_ppm, reload_permille,
-             up.misrouted, up.forgets, up.large_errors, up.ill, poison) +
+             up.misrouted, up.forgets, up.large_errors, up.ill, poison, limits) +
          " " + text_of_wire(up) + " journal: " + journal.text();
 }
 

@@ -35,6 +35,7 @@ struct FaultPlan {
   int wall_steps = 0;          // of the wall clock, while a process lives
   int drift_ppm = 0;           // of the wall clock, always
   int reload_permille = 0;     // of starts: with another configuration
+  bool limits = false;         // how much each client may ask is limited (sim/shares.h)
   static FaultPlan draw(Prng& prng, Edition edition);
   [[nodiscard]] std::string text() const;
   // Of these a world may do without, to see what a violation needs.

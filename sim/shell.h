@@ -8,6 +8,7 @@
 
 #include "ports/clock.h"
 #include "runtime/driver.h"
+#include "runtime/limits_door.h"
 #include "sim/mortal.h"
 #include "sim/world.h"
 
@@ -26,6 +27,7 @@ struct World::Shell final : ports::Clock, ports::WakeTimer {
   MortalUpstream upstream_;
   MortalClients clients_;
   std::unique_ptr<runtime::Driver> driver;
+  std::optional<runtime::LimitsDoor> door;  // what it knows of anybody dies with the process
 };
 
 }  // namespace hf::sim

@@ -37,7 +37,8 @@ void collect_words(const std::string& text, std::set<std::string>& orders,
       word += c;
       continue;
     }
-    if (word.starts_with("order-") || word.starts_with("last-")) orders.insert(word);
+    if (word.starts_with("order-") || word.starts_with("last-") || word.starts_with("shop-"))
+      orders.insert(word);
     if (word.size() == kIdLength && word.find('-') == std::string::npos) ids.insert(word);
     word.clear();
   }

@@ -31,6 +31,8 @@ struct Counts {
   std::uint64_t found = 0;     // answers that a lookup gave
   std::uint64_t in_line = 0;   // pairs of one line whose order was judged
   std::uint64_t told = 0;      // ends of calls that a receiver has taken
+  std::uint64_t refused = 0;   // by a limit
+  std::uint64_t waited = 0;    // of them: as they were told, and were let in then
   std::uint64_t repeated = 0;  // worlds that were run twice, and were the same
   std::uint64_t events = 0;
 };
@@ -45,6 +47,7 @@ inline constexpr std::pair<const char*, std::uint64_t Counts::*> kCounts[] = {
     {"commands", &Counts::commands},   {"retired", &Counts::retired},
     {"lookups", &Counts::lookups},     {"found", &Counts::found},
     {"in line", &Counts::in_line},     {"told", &Counts::told},
+    {"refused", &Counts::refused},     {"waited", &Counts::waited},
     {"repeated", &Counts::repeated},   {"events", &Counts::events},
 };
 

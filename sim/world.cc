@@ -127,6 +127,8 @@ Verdict World::run() {
   verdict_.found = clients_->found();
   verdict_.commands = operator_->done();
   verdict_.reconfigured = reconfigured_;
+  if (door_) verdict_.refused = door_->refused();
+  if (door_) verdict_.waited = door_->waited();
   verdict_.took = schedule_.now() - Instant{};
   return verdict_;
 }

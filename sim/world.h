@@ -15,6 +15,7 @@
 #include "call/intake.h"
 #include "runtime/driver.h"
 #include "sim/clients.h"
+#include "sim/door_witness.h"
 #include "sim/journal.h"
 #include "sim/mortal.h"
 #include "sim/operators.h"
@@ -60,12 +61,15 @@ class World {
   // world_parts.cc
   void make_upstream();
   void make_clients();
+  void make_door();
   // orders.cc
   void place(Order order, Duration starts_after);
   void place_orders(Prng& prng);
   void place_all_kinds(Prng& prng);
   void place_few(Prng& prng);
   void place_crowd(Prng prng);
+  void place_shop(Prng prng);
+  void draw_asker(Order& order);
   [[nodiscard]] Order draw_order(Prng& prng, const Way& way, std::size_t number) const;
   void ask_more(Prng& prng, Order& order) const;
   // world.cc
@@ -119,6 +123,7 @@ class World {
   Prng prng_;
   Prng poison_prng_;
   Prng journal_prng_;
+  Prng callers_prng_;
   FaultPlan plan_;
   Schedule schedule_;
   std::shared_ptr<const call::Settings> declared_;  // as it was drawn
@@ -129,6 +134,7 @@ class World {
   std::unique_ptr<SimJournal> journal_;
   std::unique_ptr<SimUpstream> upstream_;
   std::unique_ptr<Witness> witness_;
+  std::unique_ptr<DoorWitness> door_;  // null where there are no limits
   std::unique_ptr<SimClients> clients_;
   std::unique_ptr<SimOperator> operator_;
   std::unique_ptr<Mortality> mortality_;

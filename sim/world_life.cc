@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "sim/shell.h"
@@ -56,6 +57,12 @@ World::Shell::Shell(World& world, std::uint64_t life)
   };
   driver = std::make_unique<runtime::Driver>(std::move(options), &journal_, upstream_, clients_,
                                              *this, *this, std::move(hooks));
+  if (!world.door_) return;
+  Prng secret(world.seed_ * 31 + life);
+  std::array<unsigned char, 16> bytes{};
+  for (unsigned char& byte : bytes)
+    byte = static_cast<unsigned char>(secret.next());
+  door.emplace(world.settings_, bytes, *this);
 }
 
 Now World::Shell::read() noexcept {
@@ -133,7 +140,8 @@ void World::boot() {
   journal_->attach(*shell_->driver);
   upstream_->attach(witness_.get());
   witness_->attach(shell_->driver.get(), life_);
-  clients_->attach(shell_->driver.get());
+  if (door_) door_->attach(*shell_->door, settings_);
+  clients_->attach(shell_->driver.get(), door_.get());
   trace(fmt::format("boot {} with {} cut calls", life_, recovered->sending.size()));
   for (const auto& call : recovered->sending)
     witness_->cut(call->id);

@@ -34,7 +34,8 @@ World::World(WorldOptions options)
       only_(std::move(options.only)),
       prng_(options.seed),
       poison_prng_(prng_.fork("poison")),
-      journal_prng_(prng_.fork("journal")) {
+      journal_prng_(prng_.fork("journal")),
+      callers_prng_(prng_.fork("callers")) {
   Prng plan = prng_.fork("plan");
   plan_ = FaultPlan::draw(plan, edition_);
   const bool weak_journal = edition_ == Edition::full;
@@ -44,6 +45,7 @@ World::World(WorldOptions options)
   poison_left_ = plan_.poison;
   Prng set_up = prng_.fork("settings");
   declared_ = draw_settings(set_up, edition_, options.settle_too_short);
+  if (plan_.limits) declared_ = with_limits(set_up.fork("shares"), *declared_);
   settings_ = declared_;
   call::Sealer sealer = counting_sealer();
   hasher_.emplace(sealer.hash_secret());
@@ -56,6 +58,7 @@ World::World(WorldOptions options)
   make_upstream();
   if (options.keys_ignored) upstream_->ignore_keys();
   make_clients();
+  if (plan_.limits) make_door();
   if (options.asks_unsent) clients_->forget_to_ask();
   operator_ =
       std::make_unique<SimOperator>(prng_.fork("operator"), *upstream_, *witness_, *clients_,
@@ -126,6 +129,14 @@ void World::make_clients() {
   if (settings_->journal.retention.bodies < Duration::hours(24) || plan_.upstream.streamed > 0) {
     clients_->expect_retired();
   }
+}
+
+void World::make_door() {
+  DoorWitness::World seen;
+  seen.now = [this] { return schedule_.now(); };
+  seen.violation = [this](std::string what) { violation(std::move(what)); };
+  if (trace_) seen.trace = [this](const std::string& line) { trace(line); };
+  door_ = std::make_unique<DoorWitness>(std::move(seen));
 }
 
 }  // namespace hf::sim

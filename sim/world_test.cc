@@ -54,6 +54,8 @@ TEST(World, HoldsItsInvariantsUnderFaultsAndCrashes) {
   EXPECT_GT(sum.found, 500U);
   EXPECT_GT(sum.in_line, 300U);
   EXPECT_GT(sum.told, 1000U);
+  EXPECT_GT(sum.refused, 5000U);
+  EXPECT_GT(sum.waited, 500U);
 }
 
 TEST(World, ReplaysExactlyFromItsSeed) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "call/routing.h"
 #include "traffic/limit_reply.h"
 
@@ -32,6 +33,12 @@ bool may_repeat(const call::Settings& settings, const call::RouteSettings* route
          (declared.mode == call::Mode::key && find_field(head.fields, declared.header) != nullptr);
 }
 
+// Whoever sets the wall clock changes nobody's share.
+Instant instant_of(ports::Clock& clock) {
+  const Now now = clock.read();
+  return HF_BUG("shares-by-the-wall-clock") ? Instant{} + Duration::millis(now.wall.ms) : now.mono;
+}
+
 }  // namespace
 
 LimitsDoor::LimitsDoor(std::shared_ptr<const call::Settings> settings, traffic::HashSecret secret,
@@ -43,7 +50,7 @@ ports::Door::Word LimitsDoor::on_head(const call::IncomingHead& head) {
   auto stay = std::make_unique<Counted>();
   stay->only_report = route && route->mode == call::RouteMode::observe;
   stay->doubt = may_repeat(*settings_, route.get(), head);
-  auto verdict = limiter_.on_head(head, clock_.read().mono, stay->only_report);
+  auto verdict = limiter_.on_head(head, instant_of(clock_), stay->only_report);
   stay->pass = std::move(verdict.pass);
   Word out;
   if (verdict.refusal) out.refused = traffic::limit_reply(*verdict.refusal, stay->doubt);
@@ -55,14 +62,14 @@ std::optional<call::Reply> LimitsDoor::on_body(const call::IncomingHead& head,
                                                std::string_view body, Stay& stay) {
   Counted& mine = counted(stay);
   const auto refusal =
-      limiter_.on_body(head, body, mine.pass, clock_.read().mono, mine.only_report);
+      limiter_.on_body(head, body, mine.pass, instant_of(clock_), mine.only_report);
   if (!refusal) return std::nullopt;
   return traffic::limit_reply(*refusal, mine.doubt);
 }
 
 void LimitsDoor::on_answer(Stay& stay, int status, Fields& fields) {
   Counted& mine = counted(stay);
-  if (!mine.pass.watches.empty()) limiter_.on_answer(mine.pass, status, clock_.read().mono);
+  if (!mine.pass.watches.empty()) limiter_.on_answer(mine.pass, status, instant_of(clock_));
   if (!mine.only_report) traffic::add_quota_fields(fields, mine.pass);
 }
 

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "base/planted.h"
 #include "call/parts.h"
 #include "call/parts_json.h"
 
@@ -191,6 +192,7 @@ ClientKey client_key(const HashSecret& secret, const call::LimitSettings& limit,
   put_string(text, limit.name);
   for (const auto& part : parts) {
     text += part ? 'v' : 'a';
+    if (HF_BUG("one-share-for-all")) continue;
     put_string(text, part ? *part : address_text(subject));
   }
   std::array<unsigned char, crypto_shorthash_siphashx24_BYTES> out{};

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted.h"
+
 namespace hf::traffic {
 namespace {
 
@@ -94,8 +96,8 @@ bool LimitTable::make_room(Part& part, Instant now) {
     part.hand = (part.hand + 1) & mask;
     const Slot& slot = part.slots[part.hand];
     if (empty(slot.key)) continue;
-    if (slot.state.offender(now)) {
-      first_end = std::min(first_end, std::max(slot.state.offences, slot.state.banned_until));
+    if (slot.state.offender(now) && !HF_BUG("forgive-an-offender")) {
+      first_end = std::min(first_end, slot.state.offender_until());
       continue;
     }
     if (slot.state.forgettable(now)) {
@@ -108,9 +110,11 @@ bool LimitTable::make_room(Part& part, Instant now) {
   }
   if (any) return true;
   if (least == kNobody) {
+    HF_PROBE("no-room-among-offenders");
     part.full_until = first_end;  // no further look before it can find anything
     return false;
   }
+  HF_PROBE("forgotten-while-it-owed");
   erase_at(part, least);
   ++evicted_;
   return true;

@@ -3,6 +3,7 @@
 // never forgotten to make room.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -21,12 +22,16 @@ struct ClientKey {
 
 // Instants in nanoseconds; one that has passed says nothing any more.
 struct ClientState {
-  std::int64_t arrival = 0;   // of the limit (policy/gcra.h)
-  std::int64_t offences = 0;  // an offender until then; of a ban's own limit (policy/gcra.h)
-  std::int64_t banned_until = 0;
-  [[nodiscard]] bool offender(Instant now) const {
-    return offences > now.ns || banned_until > now.ns;
+  std::int64_t arrival = 0;       // of the limit (policy/gcra.h)
+  std::int64_t offences = 0;      // of a ban's own limit (policy/gcra.h)
+  std::int64_t banned_until = 0;  // or kRefused; 0: nobody has refused it since it owed nothing
+
+  static constexpr std::int64_t kRefused = -1;
+  // Whoever was refused is an offender for as long as it owes anything.
+  [[nodiscard]] std::int64_t offender_until() const {
+    return std::max({offences, banned_until, banned_until == 0 ? 0 : arrival});
   }
+  [[nodiscard]] bool offender(Instant now) const { return offender_until() > now.ns; }
   [[nodiscard]] bool forgettable(Instant now) const { return arrival <= now.ns && !offender(now); }
 };
 

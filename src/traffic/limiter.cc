@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "call/client_address.h"
 
 namespace hf::traffic {
@@ -181,14 +182,17 @@ void Limiter::look_at_quota(const Rule& rule, const Subject& subject, Instant no
     }
     return;
   }
+  if (rule.rate) {
+    out.quota = rule.rate->ask(state->arrival, now, cost_of(*rule.settings, subject.head->fields));
+  }
   if (state->banned_until > now.ns) {
     out.refused = Why::banned;
     out.measured = out.threshold = rule.settings->ban ? rule.settings->ban->after : 0;
-    out.again_after = Duration{state->banned_until - now.ns};
+    // A ban may end before the quota is there again.
+    out.again_after = std::max(Duration{state->banned_until - now.ns}, out.quota.again_after);
     return;
   }
   if (!rule.rate) return;
-  out.quota = rule.rate->ask(state->arrival, now, cost_of(*rule.settings, subject.head->fields));
   out.measured = out.quota.used;
   out.threshold = rule.rate->burst();
   if (out.quota.admitted) return;
@@ -226,7 +230,8 @@ std::optional<Refusal> Limiter::on_body(const call::IncomingHead& head, std::str
 std::optional<Refusal> Limiter::settle(std::vector<Finding>& findings, const Subject& subject,
                                        Pass& pass, Instant now, bool only_report) {
   const auto acts = [&](const Finding& finding) {
-    return !only_report && rules_[finding.rule].settings->mode == call::LimitMode::enforce;
+    const bool enforced = rules_[finding.rule].settings->mode == call::LimitMode::enforce;
+    return !only_report && (enforced || HF_BUG("refuse-while-observing"));
   };
   std::optional<Refusal> refusal;
   for (const Finding& finding : findings) {
@@ -239,7 +244,9 @@ std::optional<Refusal> Limiter::settle(std::vector<Finding>& findings, const Sub
   }
   for (const Finding& finding : findings) {
     const Rule& rule = rules_[finding.rule];
-    if (!refusal && !finding.refused) admit(finding, pass, now);
+    if ((!refusal || HF_BUG("count-what-is-refused")) && !finding.refused) {
+      admit(finding, pass, now);
+    }
     const bool told = rule.rate && acts(finding) && rule.settings->announce && !finding.exempt &&
                       !finding.untracked && finding.refused != Why::blocked &&
                       finding.refused != Why::banned;
@@ -269,7 +276,10 @@ void Limiter::admit(const Finding& finding, Pass& pass, Instant now) {
   if (rule.rate) {
     if (finding.quota.used * 5 >= rule.rate->burst() * 4) ++rule.counts.near;
     ClientState* state = table_.find_or_add(finding.key, now);
-    if (state != nullptr) state->arrival = finding.quota.arrival;
+    if (state != nullptr) {
+      if (state->arrival <= now.ns) state->banned_until = 0;  // it owed nothing any more
+      state->arrival = finding.quota.arrival;
+    }
   }
   if (rule.offences && !rule.settings->ban->on.empty()) {
     pass.watches.push_back({finding.rule, finding.key});
@@ -288,15 +298,20 @@ Refusal Limiter::refuse(const Finding& finding, const Subject& subject, Instant 
   switch (out.why) {
     case Why::quota: {
       ++rule.counts.quota;
-      ClientState* state = table_.find(finding.key);
+      // Found a moment ago, but another limit of this very request may have taken its place.
+      ClientState* state = table_.find_or_add(finding.key, now);
       if (state == nullptr) break;
+      state->arrival = finding.quota.arrival;
+      state->banned_until = ClientState::kRefused;  // it is not banned, or would not be asked
       if (rule.offences && rule.settings->ban->on.empty()) {
         // What was let through on a route that only observes shuts nobody out of the others.
         const bool observes = rule.settings->mode == call::LimitMode::observe;
-        if (acted || observes) offend(rule, *state, now);
-      } else if (!rule.offences) {
-        // Not to be forgotten before it has paid.
-        state->offences = std::max(state->offences, state->arrival);
+        if (!acted && !observes) break;
+        offend(rule, *state, now);
+        // Banned with this very refusal: to come back sooner would not help.
+        if (!HF_BUG("promise-within-a-ban")) {
+          out.again_after = std::max(*out.again_after, Duration{state->banned_until - now.ns});
+        }
       }
       break;
     }

@@ -275,6 +275,36 @@ TEST(Limiter, who_is_refused_again_and_again_is_banned) {
   EXPECT_EQ(admitted(limiter, head_from("192.0.2.2"), 2), 2);
 }
 
+// To come back when the quota is there again would not help.
+TEST(Limiter, the_refusal_that_begins_a_ban_tells_when_the_ban_ends) {
+  call::LimitSettings limit = limit_of("b", {{}}, 1, Duration::seconds(2));
+  limit.ban = call::LimitBan{2, Duration::seconds(30), Duration::seconds(60), {}};
+  Limiter limiter(only(limit), kSecret);
+  const auto head = head_from("192.0.2.1");
+  EXPECT_EQ(admitted(limiter, head, 1), 1);
+  const auto first = limiter.on_head(head, kNow, false);
+  ASSERT_TRUE(first.refusal);
+  EXPECT_EQ(first.refusal->again_after, Duration::seconds(2));
+  const auto second = limiter.on_head(head, kNow, false);
+  ASSERT_TRUE(second.refusal);
+  EXPECT_EQ(second.refusal->why, Why::quota);
+  EXPECT_EQ(second.refusal->again_after, Duration::seconds(60));
+  EXPECT_EQ(admitted(limiter, head, 1, kNow + Duration::seconds(60)), 1);
+}
+
+TEST(Limiter, a_ban_that_ends_before_the_quota_is_there_is_no_promise) {
+  call::LimitSettings limit = limit_of("b", {{}}, 1, Duration::seconds(100));
+  limit.ban = call::LimitBan{1, Duration::seconds(30), Duration::seconds(5), {}};
+  Limiter limiter(only(limit), kSecret);
+  const auto head = head_from("192.0.2.1");
+  EXPECT_EQ(admitted(limiter, head, 2), 1);
+  const auto banned = limiter.on_head(head, kNow + Duration::seconds(1), false);
+  ASSERT_TRUE(banned.refusal);
+  EXPECT_EQ(banned.refusal->why, Why::banned);
+  EXPECT_EQ(banned.refusal->again_after, Duration::seconds(99));
+  EXPECT_EQ(admitted(limiter, head, 1, kNow + Duration::seconds(100)), 1);
+}
+
 TEST(Limiter, seldom_offences_are_no_ban) {
   call::LimitSettings limit = limit_of("b", {{}}, 1, Duration::seconds(1));
   limit.ban = call::LimitBan{3, Duration::seconds(30), Duration::seconds(60), {}};
@@ -356,6 +386,43 @@ TEST(Limiter, without_room_it_does_as_it_is_told) {
     }
     EXPECT_EQ(refused, what == call::WhenFull::admit ? 0 : 4000);
     EXPECT_LE(limiter.table().size(), limiter.table().keys_max());
+  }
+}
+
+// Nor by a ban that takes other offences, or that has forgotten this one, or is over.
+TEST(Limiter, who_was_refused_and_still_owes_is_never_forgotten) {
+  const std::vector<std::optional<call::LimitBan>> bans = {
+      std::nullopt, call::LimitBan{3, Duration::seconds(3), Duration::hours(1), {}},
+      call::LimitBan{1, Duration::seconds(3), Duration::seconds(1), {}},
+      call::LimitBan{3, Duration::seconds(3), Duration::hours(1), {401}}};
+  for (const auto& ban : bans) {
+    call::LimitSettings limit = limit_of("n", {{}}, 1, Duration::seconds(100));
+    limit.ban = ban;
+    call::TrafficSettings settings = only(limit);
+    settings.keys_max = 1;
+    Limiter limiter(settings, kSecret);
+    const auto thief = head_from("192.0.2.1");
+    EXPECT_EQ(admitted(limiter, thief, 2), 1);
+    const Instant later = kNow + Duration::seconds(50);
+    for (int i = 0; i < 5000; ++i)
+      admitted(limiter, head_from(fmt::format("10.0.{}.{}", i / 250, i % 250)), 1, later);
+    EXPECT_EQ(admitted(limiter, thief, 1, later), 0);
+    EXPECT_EQ(admitted(limiter, thief, 1, kNow + Duration::seconds(100)), 1);
+  }
+}
+
+// Of one request the client of the second limit may have taken the place of the first one's.
+TEST(Limiter, who_is_refused_keeps_its_place_from_the_other_limits_of_its_request) {
+  call::TrafficSettings settings = only(limit_of("all", {{}}, 1, Duration::seconds(100)));
+  settings.limits.push_back(limit_of("some", {{}}, 1, Duration::seconds(100)));
+  settings.limits[1].match.path = "/b";
+  settings.keys_max = 1;
+  for (int i = 0; i < 3000; ++i) {
+    Limiter limiter(settings, kSecret);
+    const std::string address = fmt::format("10.0.{}.{}", i / 250, i % 250);
+    EXPECT_EQ(admitted(limiter, head_from(address, "/a"), 1), 1);
+    EXPECT_EQ(admitted(limiter, head_from(address, "/b"), 1), 0);
+    EXPECT_EQ(admitted(limiter, head_from(address, "/a"), 1), 0) << address;
   }
 }
 
