@@ -39,6 +39,7 @@ test('demand rises above one when calls are sent away, and falls', { timeout: 90
   assert.equal(top.code, 0, top.err)
   assert.match(top.out, /^app +closed +\d+ +4 /m)
   assert.match(top.out, /overloaded +[\d.,]+ +\d/)
+  assert.match(top.out, /^127\.0\.0\.1 +[1-9][\d.]* +[1-9][\d.]*/m)
   on = false
   await Promise.all(clients)
   await until('it is asked for little again', async () => (await signal()).demand < 0.3, 40_000)

@@ -56,6 +56,16 @@ control::JournalFacts facts_of(const adapters::JournalMetrics& metrics, WallTime
   return facts;
 }
 
+constexpr std::size_t kClientsShown = 20;
+
+control::ClientFacts facts_of(const policy::Busiest::Top& top) {
+  control::ClientFacts facts;
+  facts.over = top.over;
+  for (const policy::Busiest::Client& one : top.clients)
+    facts.busiest.push_back({format_ip(one.who), one.asked, one.refused});
+  return facts;
+}
+
 control::ServerFacts facts_of(const adapters::ServerCounters& counters, std::uint64_t limit) {
   control::ServerFacts facts;
   facts.connections = counters.connections;
@@ -148,6 +158,7 @@ class ControlWiring::Impl {
     control::Facts facts = condition();
     facts.process = process_facts();
     facts.server = facts_of(parts_.server->counters(), settings_->buffers);
+    facts.clients = facts_of(parts_.server->busiest(kClientsShown));
     facts.outgoing = facts_of(*parts_.upstream);
     facts.alerts = facts_of(alerts_.alerts());
     if (parts_.observing != nullptr) facts.observed = parts_.observing->counts();

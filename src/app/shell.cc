@@ -169,6 +169,7 @@ void Shell::Impl::make_server() {
   adapters::ServerOptions limits;
   limits.buffers = settings_->buffers;
   limits.connections_max = settings_->connections_max;
+  limits.client_address = settings_->traffic.client_address;
   server_ = std::make_unique<adapters::Server>(
       io_, std::make_shared<const call::Intake>(make_intake()), limits);
   if (settings_->keeps_answers()) {

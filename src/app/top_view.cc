@@ -155,6 +155,25 @@ std::string upstreams(const Between& between) {
   return "\n" + table.text(false, 0);
 }
 
+// The busiest of the last seconds, by what was counted in them.
+std::string clients(const Between& between) {
+  const json::object* now = object_of(between.now(), "clients");
+  const json::array* list = now == nullptr ? nullptr : list_of(*now, "busiest");
+  if (list == nullptr || list->empty()) return "";
+  const std::int64_t over = std::max<std::int64_t>(1, number_of(*now, "over_ms"));
+  const auto a_second = [&](const json::object& one, std::string_view name) {
+    return fmt::format(
+        "{:.1f}", static_cast<double>(number_of(one, name)) * 1000 / static_cast<double>(over));
+  };
+  Table table({"CLIENT", "A SECOND", "REFUSED/S"});
+  for (std::size_t i = 0; i < std::min(kRows, list->size()); ++i) {
+    const json::object* one = (*list)[i].if_object();
+    if (one == nullptr) continue;
+    table.add({safe(text_of(*one, "client")), a_second(*one, "asked"), a_second(*one, "refused")});
+  }
+  return "\n" + table.text(false, 0);
+}
+
 std::int64_t refused_by(const json::object* limit) {
   if (limit == nullptr) return 0;
   return number_of(*limit, "quota") + number_of(*limit, "banned") + number_of(*limit, "blocked");
@@ -209,8 +228,9 @@ std::string features(const Between& between) {
 std::string show_top(const json::object& before, const json::object& now,
                      const ViewOptions& options) {
   const Between between(before, now);
-  return title(between, options) + risers(between, "requests", "ROUTE") + upstreams(between) +
-         limits(between) + features(between) + risers(between, "problems", "REFUSED, FAILED");
+  return title(between, options) + risers(between, "requests", "ROUTE") + clients(between) +
+         upstreams(between) + limits(between) + features(between) +
+         risers(between, "problems", "REFUSED, FAILED");
 }
 
 }  // namespace hf::app

@@ -17,7 +17,9 @@ boost::json::object answer(const std::string& at, int requests, int attempts, in
                            std::to_string(requests) + R"(},"problems":{"overloaded":)" +
                            std::to_string(shed) + R"(},"server":{"connections":60,"requests":)" +
                            std::to_string(requests) + R"(,"answers":)" + std::to_string(requests) +
-                           R"(,"gone":0},"active_calls":21,"upstreams":[{"name":"app",)"
+                           R"(,"gone":0},"active_calls":21,"clients":{"over_ms":8000,"busiest":[)"
+                           R"({"client":"10.0.0.58","asked":4000,"refused":20}]},)"
+                           R"("upstreams":[{"name":"app",)"
                            R"("breaker":"closed","attempts":)" +
                            std::to_string(attempts) +
                            R"(,"load":{"in_flight":11,"limit":12,"waiting":10,)"
@@ -45,6 +47,9 @@ TEST(TopView, tells_rates_between_two_answers) {
             "\n"
             "ROUTE  A SECOND  TOTAL\n"
             "/buy/  1,250     3,500\n"
+            "\n"
+            "CLIENT     A SECOND  REFUSED/S\n"
+            "10.0.0.58  500.0     2.5\n"
             "\n"
             "UPSTREAM  BREAKER  IN FLIGHT  LIMIT  LEARNT BY  WAITING  QUEUE MS  TARGET MS  DEMAND  "
             "TRIES/S  SENT AWAY/S  REFUSED NOW\n"

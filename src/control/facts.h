@@ -69,6 +69,17 @@ struct ServerFacts {
   std::uint64_t buffer_limit_bytes = 0;
 };
 
+// The clients that asked most in the last seconds.
+struct ClientFacts {
+  struct Client {
+    std::string address;
+    std::uint64_t asked = 0;
+    std::uint64_t refused = 0;  // with 429 or 503 of ours
+  };
+  Duration over;
+  std::vector<Client> busiest;
+};
+
 // The side towards upstreams, all of them together.
 struct OutgoingFacts {
   std::uint64_t active = 0;
@@ -153,6 +164,7 @@ struct Facts {
   ProcessFacts process;
   std::optional<JournalFacts> journal;  // none: no route needs one
   ServerFacts server;
+  ClientFacts clients;
   OutgoingFacts outgoing;
   AlertCounts alerts;
   // Of routes that only observe, by route and finding.

@@ -4,6 +4,7 @@
 
 #include "base/quantity.h"
 #include "call/reply_json.h"
+#include "control/json.h"
 #include "control/problems.h"
 
 namespace hf::control {
@@ -18,6 +19,18 @@ std::string counts_json(const std::map<std::string, std::uint64_t>& counts) {
   for (const auto& [name, count] : counts)
     out.number(name, number(count));
   return out.done();
+}
+
+std::string clients_json(const ClientFacts& clients) {
+  JsonArray list;
+  for (const ClientFacts::Client& one : clients.busiest) {
+    list.add(call::JsonObject()
+                 .text("client", one.address)
+                 .number("asked", number(one.asked))
+                 .number("refused", number(one.refused))
+                 .done());
+  }
+  return call::JsonObject().number("over_ms", clients.over.ms()).raw("busiest", list.done()).done();
 }
 
 }  // namespace
@@ -41,6 +54,7 @@ std::string top_json(const engine::Stats& stats, const Facts& facts, const TopPa
                          .done())
       .number("active_calls", number(stats.active_calls))
       .number("replayed", number(stats.replayed))
+      .raw("clients", clients_json(facts.clients))
       .raw("upstreams", parts.upstreams)
       .raw("limits", parts.limits)
       .raw("features", parts.features)

@@ -109,6 +109,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void next_request();
   void on_head_bytes();
   void on_head(http1::ParsedRequest parsed);
+  void note_client(ConnectionExchange& exchange);
   call::HeadVerdict judge_head();
   std::optional<call::Reply> judge_body(std::string_view body);
   void begin_stream(call::Streamed streamed);
@@ -145,6 +146,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t slot_;
   ConnectionSocket socket_;
   Peer peer_;
+  std::optional<IpAddress> client_;  // of the last request
   Phase phase_ = Phase::handshake;
   Instant since_;  // when the phase began
 

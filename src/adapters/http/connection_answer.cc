@@ -97,6 +97,10 @@ void Connection::reply(call::Reply reply) {
 
 void Connection::answer(call::Reply reply) {
   auto& exchange = *exchange_;
+  const bool refusal = reply.status == 429 || reply.status == 503;
+  if (refusal && exchange.client && !call::problem_code(reply).empty()) {
+    core_->busiest().refused(*exchange.client, ServerCore::now());
+  }
   exchange_id_ = ExchangeId{};
   enter(Phase::answering);
   exchange.close = exchange.close || reply.close || !exchange.keep_alive || core_->draining() ||

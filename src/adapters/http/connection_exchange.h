@@ -20,6 +20,7 @@ class AnswerPipe;
 struct ConnectionExchange {
   std::shared_ptr<const call::Intake> intake;  // of the time of its head
   call::IncomingHead head;
+  std::optional<IpAddress> client;          // its network; nothing: the peer has no IP address
   std::unique_ptr<ports::Door::Stay> stay;  // null: nobody counts its request
   http1::BodyFraming framing;
   std::optional<http1::BodyDecoder> decoder;  // none: no body

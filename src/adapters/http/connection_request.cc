@@ -7,6 +7,7 @@
 #include "adapters/http/connection.h"
 #include "adapters/http/server_core.h"
 #include "base/check.h"
+#include "call/client_address.h"
 
 namespace hf::adapters {
 namespace {
@@ -135,9 +136,21 @@ void Connection::on_head(http1::ParsedRequest parsed) {
   begin_stream(std::move(std::get<call::Streamed>(verdict)));
 }
 
+// Most peers are clients themselves: they are looked at once a connection.
+void Connection::note_client(ConnectionExchange& exchange) {
+  const call::ClientAddressSettings& proxies = core_->options().client_address;
+  if (!proxies.trusted.empty() || !client_) {
+    client_ = call::client_address(proxies, exchange.head.client_address, exchange.head.fields);
+    if (client_) client_ = call::client_network(proxies, *client_);
+  }
+  exchange.client = client_;
+  if (client_) core_->busiest().asked(*client_, ServerCore::now());
+}
+
 // Its client's share first: a refusal there costs nothing further.
 call::HeadVerdict Connection::judge_head() {
   auto& exchange = *exchange_;
+  note_client(exchange);
   if (ports::Door* door = core_->door()) {
     auto word = door->on_head(exchange.head);
     exchange.stay = std::move(word.stay);

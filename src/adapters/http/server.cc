@@ -52,6 +52,10 @@ const ServerCounters& Server::counters() const {
   return core_->counters();
 }
 
+policy::Busiest::Top Server::busiest(std::size_t most) const {
+  return core_->busiest().top(most, ServerCore::now());
+}
+
 void Server::reply(ExchangeId id, call::Reply reply) {
   if (const auto connection = core_->find(id)) connection->reply(std::move(reply));
 }

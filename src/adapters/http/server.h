@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "call/intake.h"
 #include "call/settings.h"
+#include "policy/busiest.h"
 #include "ports/clients.h"
 #include "ports/door.h"
 
@@ -26,6 +27,8 @@ struct PassedSocket;
 // Limits of the server. The durations are checked by one sweep over all connections, so each may be
 // late by `sweep`.
 struct ServerOptions {
+  call::ClientAddressSettings
+      client_address;                    // who a request comes from, where proxies stand before us
   std::uint64_t buffers = 256ULL << 20;  // request bytes held at once; beyond it 503 overloaded
   int connections_max = 20000;           // beyond it 503 overloaded and closed
   std::size_t head_max = 64 * 1024;      // beyond it 431
@@ -99,6 +102,8 @@ class Server : public ports::Clients {
   void close_all();
 
   [[nodiscard]] const ServerCounters& counters() const;
+  // The clients that asked most lately, by address.
+  [[nodiscard]] policy::Busiest::Top busiest(std::size_t most) const;
 
   void reply(ExchangeId id, call::Reply reply) override;
   std::shared_ptr<ports::AnswerSink> begin(ExchangeId id, call::AnswerHead head) override;

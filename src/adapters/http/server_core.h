@@ -43,6 +43,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   [[nodiscard]] ports::ClientEvents* events() const { return events_; }
   [[nodiscard]] bool draining() const { return draining_; }
   ServerCounters& counters() { return counters_; }
+  policy::Busiest& busiest() { return busiest_; }
   ExchangeId next_id(std::size_t slot);
   // Moves a connection's share of the buffers from `held` to `wanted` bytes. False, and nothing
   // moved, when that would pass the limit.
@@ -82,6 +83,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   bool sweeping_ = false;
   bool draining_ = false;
   ServerCounters counters_;
+  policy::Busiest busiest_;
   std::int64_t date_second_ = -1;
   std::string date_;
 };
