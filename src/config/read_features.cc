@@ -108,6 +108,7 @@ void read_flags(Section& in, std::vector<call::FeatureFlag>& out) {
     const auto path = fmt::format("{}[{}]", in.path_of("flags"), i);
     call::FeatureFlag flag;
     read_flag(node->items[i], path, in.findings(), flag);
+    if (flag.name.empty()) continue;  // has been said
     const auto same = [&](const call::FeatureFlag& other) { return other.name == flag.name; };
     if (std::any_of(out.begin(), out.end(), same)) {
       in.findings().add(Rule::bad_value, node->items[i].at, path,

@@ -220,7 +220,7 @@ Answer traffic(const RouteFacts& facts) {
   if (upstream.rate) limits += fmt::format(" and {}", format_rate(*upstream.rate));
   const auto share = [&](int count) {
     const int percent = (count * 100 + flood.calls / 2) / std::max(1, flood.calls);
-    return fmt::format("{}%", percent);
+    return percent == 0 && count > 0 ? "under 1%" : fmt::format("{}%", percent);
   };
   out.why = fmt::format("Bounded: {}. Of ten times as many at once, {} each: {} answered", limits,
                         about(Rehearsal::kFloodTakes), share(flood.answered));
