@@ -456,7 +456,10 @@ void Shell::Impl::begin_drain() {
   server_->stop_accepting();
   await_signal();
   // Who was connected a moment ago has a request on its way: it is taken, not cut.
-  if (server_->counters().connections == 0) return refuse_calls();
+  // One that was accepted in this very turn is told of in the next.
+  if (server_->counters().connections == 0) {
+    return boost::asio::post(io_, [this] { refuse_calls(); });
+  }
   drain_timer_.expires_after(kLastRequests);
   drain_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) refuse_calls();

@@ -60,12 +60,21 @@ void Connection::handshake() {
   });
 }
 
+bool Connection::just_came() const {
+  const bool waits = phase_ == Phase::idle || phase_ == Phase::handshake;
+  return fresh_ && waits && ServerCore::now() - since_ <= core_->options().first_request;
+}
+
 bool Connection::busy() const {
+  if (core_->draining() && just_came()) return true;
   return phase_ != Phase::idle && phase_ != Phase::handshake && phase_ != Phase::lingering &&
          phase_ != Phase::closed;
 }
 
 void Connection::drain() {
+  // Who has connected a moment ago is about to ask, and would take the end for a lost answer. Who
+  // has been answered before knows that an idle connection may end (RFC 9112 section 9.5).
+  if (just_came()) return;
   if (phase_ == Phase::handshake) return close();
   if (phase_ != Phase::idle || !inbox_.empty()) return;
   // A request that has arrived already gets its answer.

@@ -49,6 +49,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void sweep(Instant now);
   // Anything but idle or on its way out.
   [[nodiscard]] bool busy() const;
+  // Accepted a moment ago, and its first request is still to come.
+  [[nodiscard]] bool just_came() const;
   // The exchange that waits for reply(), or for begin() and finish(); 0 when none does.
   [[nodiscard]] ExchangeId exchange_id() const { return exchange_id_; }
 
@@ -152,6 +154,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   ConnectionInbox inbox_;
   http1::HeadScanner scanner_;
+  bool fresh_ = true;  // has not asked for anything yet
   bool reading_ = false;
   bool parked_ = false;     // waiting for readability without a buffer
   bool unparking_ = false;  // a read was cancelled so that its buffer can go

@@ -93,6 +93,7 @@ void Connection::on_head_bytes() {
 }
 
 void Connection::on_head(http1::ParsedRequest parsed) {
+  fresh_ = false;
   exchange_.emplace();
   auto& exchange = *exchange_;
   exchange.head_method = parsed.head.method == "HEAD";

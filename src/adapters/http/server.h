@@ -44,7 +44,8 @@ struct ServerOptions {
   // On a route that only observes, instead of body_idle, body_rate and write_idle: what the
   // application and its upstream bear between them is not ours to end.
   Duration relayed_idle = Duration::hours(1);
-  Duration linger = Duration::seconds(2);  // for a client to see its answer before the close
+  Duration first_request = Duration::seconds(1);  // of a new connection, while the server drains
+  Duration linger = Duration::seconds(2);         // for a client to see its answer before the close
   Duration park =
       Duration::seconds(2);  // an idle plain connection gives its buffer back after this
   Duration sweep = Duration::millis(250);

@@ -63,9 +63,9 @@ void ServerCore::accept(Listener& listener) {
   listener.waiting = false;
   listener.acceptor.async_accept(
       [self = shared_from_this(), &listener](const error_code& ec, tcp::socket socket) {
-        if (!listener.acceptor.is_open()) return;
-        if (!ec) self->admit(listener, std::move(socket));
-        // admit() may have called out, and the answer may have been to stop.
+        // Taken out of the kernel's queue before accepting stopped: nobody else will answer it.
+        if (!ec && !self->closed_) self->admit(listener, std::move(socket));
+        // Or admit() has called out, and the answer was to stop.
         if (!listener.acceptor.is_open()) return;
         if (ec && out_of_resources(ec)) {
           listener.waiting = true;
@@ -124,6 +124,7 @@ bool ServerCore::idle() const {
 }
 
 void ServerCore::close_all() {
+  closed_ = true;
   stop_accepting();
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (const auto connection = slots_[i]) connection->close();

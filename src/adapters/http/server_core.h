@@ -82,6 +82,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   boost::asio::steady_timer sweep_timer_;
   bool sweeping_ = false;
   bool draining_ = false;
+  bool closed_ = false;
   ServerCounters counters_;
   policy::Busiest busiest_;
   std::int64_t date_second_ = -1;

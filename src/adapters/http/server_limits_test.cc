@@ -266,6 +266,31 @@ TEST(ServerDrain, closes_the_idle_and_finishes_the_rest) {
   EXPECT_EQ(rig.events.gone(), 0);
 }
 
+TEST(ServerDrain, who_has_just_connected_is_answered) {
+  Rig rig;
+  Client fresh(rig.port());
+  ASSERT_TRUE(rig.until([](Server& server) { return server.counters().connections == 1; }));
+  rig.run([](Server& server) {
+    server.drain();
+    EXPECT_FALSE(server.idle());
+  });
+  const auto answer = fresh.ask(get("/flow/"));
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.field("connection"), "close");
+  EXPECT_TRUE(fresh.closed());
+  EXPECT_TRUE(rig.until([](Server& server) { return server.idle(); }));
+}
+
+TEST(ServerDrain, who_connects_and_asks_for_nothing_is_not_waited_for) {
+  auto options = quick();
+  options.first_request = Duration::millis(20);
+  Rig rig(options);
+  Client silent(rig.port());
+  ASSERT_TRUE(rig.until([](Server& server) { return server.counters().connections == 1; }));
+  rig.run([](Server& server) { server.drain(); });
+  EXPECT_TRUE(rig.until([](Server& server) { return server.idle(); }));
+}
+
 TEST(ServerDrain, close_all_tells_of_every_open_exchange) {
   Rig rig;
   rig.events.on_call_do = [](Seen) {};
