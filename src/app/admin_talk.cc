@@ -60,6 +60,14 @@ Result<json::object> read_answer(const Result<AdminAnswer>& answer) {
   return fail(ErrorKind::invalid, "the answer is not JSON: is this the admin address?");
 }
 
+int print_answer(const Result<AdminAnswer>& answer, bool whole,
+                 const std::function<std::string(const json::object&)>& show) {
+  const auto object = read_answer(answer);
+  if (!object.ok()) return complain(object.error().context, 1);
+  std::fputs((whole ? answer->body + "\n" : show(*object)).c_str(), stdout);
+  return 0;
+}
+
 Result<AdminAnswer> ask_patiently(const AdminPlace& place, const std::string& method,
                                   const std::string& target, const std::string& body,
                                   Duration patience,

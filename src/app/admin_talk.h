@@ -26,6 +26,10 @@ Result<AdminAnswer> good_answer(Result<AdminAnswer> answer);
 // The object that it is.
 Result<boost::json::object> read_answer(const Result<AdminAnswer>& answer);
 
+// What a command was told: its JSON where `whole`, else as `show` puts it. Gives the exit code.
+int print_answer(const Result<AdminAnswer>& answer, bool whole,
+                 const std::function<std::string(const boost::json::object&)>& show);
+
 // Asks until there is an answer that means something, `patience` is over, or somebody wants it to
 // end (progress.h): Holdfast may be starting anew at this moment. `waiting` is called once, with
 // what it waits for. For what may be asked twice.

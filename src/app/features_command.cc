@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
-#include <cstdio>
 
 #include "app/admin_talk.h"
 #include "app/json_view.h"
@@ -105,18 +104,10 @@ void add_features_command(CLI::App& app, FeaturesOptions& options, int& code) {
 }
 
 int run_features(const FeaturesOptions& options) {
-  const auto answer = ask(options);
-  if (!answer.ok()) return complain(answer.error().context, 1);
-  const auto object = read_answer(answer);
-  if (!object.ok()) return complain(object.error().context, 1);
-  std::string shown = answer->body + "\n";
-  if (!options.json && options.action == Action::show) {
-    shown = show_features(*object, {wall_now(), false});
-  } else if (!options.json) {
-    shown = text_of(*object, "message") + "\n";
-  }
-  std::fputs(shown.c_str(), stdout);
-  return 0;
+  return print_answer(ask(options), options.json, [&](const json::object& answer) {
+    return options.action == Action::show ? show_features(answer, {wall_now(), false})
+                                          : text_of(answer, "message") + "\n";
+  });
 }
 
 }  // namespace hf::app

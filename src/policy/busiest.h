@@ -49,7 +49,7 @@ class Busiest {
 
   void roll(Instant now);
 
-  // On the heap: 100 KB.
+  // On the heap: 80 KB.
   std::vector<Window> windows_ = std::vector<Window>(2);  // this one, the one before
   Instant began_{INT64_MIN};
   bool before_ = false;  // there is a window before this one

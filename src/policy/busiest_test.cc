@@ -50,8 +50,8 @@ TEST(Busiest, TellsOfThisWindowAndTheOneBefore) {
   EXPECT_TRUE(busiest.top(10, at(60'000)).clients.empty()) << "long ago";
 }
 
-// Whoever else asks: nobody is told to have asked more than it did, and who has more than a
-// hundredth of all is found, up to what its neighbours in a set may hide.
+// Whoever else asks: nobody is told to have asked more than it did, and who has a twentieth of all
+// is first, with all but what its set may hide.
 RC_GTEST_PROP(Busiest, FindsTheHeavyAndExaggeratesNobody, ()) {
   Prng prng(*rc::gen::arbitrary<std::uint64_t>());
   Busiest busiest;
@@ -64,7 +64,8 @@ RC_GTEST_PROP(Busiest, FindsTheHeavyAndExaggeratesNobody, ()) {
   }
   const auto top = busiest.top(1024, at(4999)).clients;
   RC_ASSERT(top.front().who == address(7));
-  // What a set may hide: an eighth of what all its others asked, which is a 128th of the rest.
+  // At most an eighth of all that its set was asked: of its own, and of a 128th of the others, give
+  // or take.
   RC_ASSERT(top.front().asked + kAll / 128 >= truth.at(7));
   std::map<IpAddress, std::uint64_t> known;
   for (const auto& [who, count] : truth)

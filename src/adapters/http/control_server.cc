@@ -43,6 +43,18 @@ beast::string_view beast_of(std::string_view text) {
   return {text.data(), text.size()};
 }
 
+// What every answer's head says, whatever its body is.
+template <typename Response>
+void fill_head(Response& head, const ports::ControlReply& reply) {
+  head.version(11);
+  head.result(static_cast<unsigned>(reply.status));
+  head.set(http::field::content_type, beast_of(reply.content_type));
+  head.set(http::field::cache_control, "no-store");
+  head.set("X-Content-Type-Options", "nosniff");
+  for (const Field& field : reply.fields)
+    head.set(beast_of(field.name), beast_of(field.value));
+}
+
 // What a request that could not be read gets; none: just close.
 std::optional<ports::ControlReply> refusal_of(const error_code& error) {
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
@@ -173,13 +185,7 @@ class ControlServer::Impl::Session : public std::enable_shared_from_this<Session
     if (reply.stream && !head_only_) return begin_stream(std::move(reply));
     const auto size = reply.body.size();
     response_ = {};
-    response_.version(11);
-    response_.result(static_cast<unsigned>(reply.status));
-    response_.set(http::field::content_type, beast_of(reply.content_type));
-    response_.set(http::field::cache_control, "no-store");
-    response_.set("X-Content-Type-Options", "nosniff");
-    for (const Field& field : reply.fields)
-      response_.set(beast_of(field.name), beast_of(field.value));
+    fill_head(response_, reply);
     if (!head_only_) response_.body() = std::move(reply.body);
     response_.content_length(size);
     response_.keep_alive(keep_alive_);
@@ -295,13 +301,7 @@ class ControlServer::Impl::Session::Sink final : public ports::ControlSink {
 // Ends with the connection, so no length is told.
 void ControlServer::Impl::Session::begin_stream(ports::ControlReply reply) {
   http::response<http::empty_body> head;
-  head.version(11);
-  head.result(static_cast<unsigned>(reply.status));
-  head.set(http::field::content_type, beast_of(reply.content_type));
-  head.set(http::field::cache_control, "no-store");
-  head.set("X-Content-Type-Options", "nosniff");
-  for (const Field& field : reply.fields)
-    head.set(beast_of(field.name), beast_of(field.value));
+  fill_head(head, reply);
   head.keep_alive(false);
   std::ostringstream text;
   text << head.base();
