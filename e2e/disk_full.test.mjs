@@ -69,6 +69,10 @@ test('a full disk', async t => {
   assert.equal(refused.json.error.code, 'journal-unavailable')
   assert.equal(refused.json.effect, 'none')
   assert.equal(refused.json.safe_to_retry, true)
+  const { rule, measured, threshold } = refused.json.limit
+  assert.equal(rule, 'journal-disk')
+  assert.ok(measured < threshold, refused.text)
+  assert.match(logOf(proxy), /journal_refusing.*: journal-disk, \d+ bytes left, threshold \d+/)
   const sent = upstream.requests.length
   for (let i = 0; i < 20; i++) assert.equal((await keyed(`more-${i}`)).status, 503)
   assert.equal(upstream.requests.length, sent, 'a refused call is not sent')

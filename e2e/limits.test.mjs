@@ -68,6 +68,11 @@ test('a refusal says which rule, what was measured, and when to come back', asyn
   assert.match(shown.out, /login +127\.0\.0\.1 +1 /)
   const metrics = await call(`${proxy.admin}/metrics`, { headers: token(proxy) })
   assert.match(metrics.text, /holdfast_limit_requests_total\{limit="login",result="quota"\} 1/)
+  const by = '{rule="login",code="quota-exceeded",upstream="",unit="units"}'
+  for (const line of [`holdfast_refusals_total${by} 1`, `holdfast_refusal_measured${by} 3`,
+    `holdfast_refusal_threshold${by} 2`]) {
+    assert.ok(metrics.text.includes(`\n${line}\n`), line)
+  }
   assert.match(proxy.out + proxy.err, /refused_by_limit.*limit login: 3 of 2 units, 2\/h/)
 })
 

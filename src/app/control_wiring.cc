@@ -72,7 +72,7 @@ control::ServerFacts facts_of(const adapters::ServerCounters& counters, std::uin
   facts.accepted = counters.accepted;
   facts.refused_connections = counters.refused_connections;
   facts.refused_buffers = counters.refused_buffers;
-  facts.problems_by_code = counters.problems_by_code;
+  facts.problems = counters.problems;
   facts.requests = counters.requests;
   facts.malformed = counters.malformed;
   facts.answers = counters.answers;

@@ -70,6 +70,13 @@ std::string format_ip(const IpAddress& address) {
   return out.data();
 }
 
+std::uint64_t hash_of(const IpAddress& address) {
+  std::uint64_t out = 14695981039346656037ULL;
+  for (const unsigned char byte : address.bytes)
+    out = (out ^ byte) * 1099511628211ULL;
+  return out;
+}
+
 bool Network::contains(const IpAddress& address) const {
   return address.masked(bits) == base;
 }

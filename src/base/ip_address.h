@@ -25,6 +25,8 @@ std::optional<IpAddress> parse_ip(std::string_view text);
 // "[2001:db8::1]:80", "[2001:db8::1]". Bare IPv6 is an address without a port.
 std::optional<IpAddress> parse_ip_port(std::string_view text);
 std::string format_ip(const IpAddress& address);
+// FNV-1a: it spreads. Who can choose addresses can make two collide.
+std::uint64_t hash_of(const IpAddress& address);
 
 struct Network {
   IpAddress base;  // without host bits

@@ -32,11 +32,7 @@ std::uint64_t share_of(const Digest& owner) {
 }
 
 std::uint64_t share_of(const IpAddress& address) {
-  std::uint64_t out =
-      14695981039346656037ULL;  // FNV-1a: it spreads, and nobody gains by a collision
-  for (const unsigned char byte : address.bytes)
-    out = (out ^ byte) * 1099511628211ULL;
-  return out;
+  return hash_of(address);  // nobody gains by a collision
 }
 
 }  // namespace hf::call

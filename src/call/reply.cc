@@ -140,21 +140,12 @@ Reply problem(const ProblemSpec& spec) {
   }
   if (!spec.safe_to_retry) advise_no_retry(fields);
   reply.body = make_body(problem_body(spec));
+  reply.problem = std::make_shared<const ProblemSpec>(spec);
   return reply;
 }
 
 std::string_view problem_code(const Reply& reply) {
-  // The type is not ours where the IETF has one, and the code always stands in `error`, which no
-  // text of another member can look like: its quotes would be escaped.
-  constexpr std::string_view kError = ",\"error\":{\"type\":\"";
-  constexpr std::string_view kCode = "\"code\":\"";
-  const std::string_view body = view(reply.body);
-  if (!body.starts_with("{\"type\":\"")) return {};
-  const auto error = body.find(kError);
-  const auto code = error == std::string_view::npos ? error : body.find(kCode, error);
-  if (code == std::string_view::npos) return {};
-  const auto from = code + kCode.size();
-  return body.substr(from, body.find('"', from) - from);
+  return reply.problem ? to_string(reply.problem->code) : std::string_view();
 }
 
 void mark_answer(Fields& fields, const AnswerMarks& marks) {

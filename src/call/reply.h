@@ -2,6 +2,7 @@
 // client"). Pure: the engine decides what to say, this turns it into status, fields and body.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "call/call.h"
+#include "call/measure.h"
 
 namespace hf::call {
 
@@ -70,14 +72,6 @@ std::string_view proxy_error_of(Cause cause);
 // What a client is told besides the code's title; empty where that says it all.
 std::string_view detail_of(Cause cause);
 
-// A whole answer, ready for the wire but for framing and hop-by-hop fields.
-struct Reply {
-  int status = 0;
-  Fields fields;
-  Body body;           // null: none
-  bool close = false;  // the connection must not be used again
-};
-
 struct ProblemSpec {
   Code code = Code::bad_request;
   Effect effect = Effect::none;
@@ -89,15 +83,17 @@ struct ProblemSpec {
   std::optional<int> upstream_status;   // answer_not_kept: the status it had
   std::string detail;                   // what to do; never a body, key or credential
   std::string proxy_status;             // RFC 9209 error token and parameters; empty: by code
-  // What was measured against what, by the rule of that name: as people and scripts ask first.
-  struct Measure {
-    std::string rule;
-    std::int64_t measured = 0;
-    std::int64_t threshold = 0;
-    std::string unit;
-  };
-  std::optional<Measure> measure;
+  std::optional<Measure> measure;       // of refusals: which rule, and what was measured
   std::vector<std::string> violated_policies;  // of RateLimit-Policy
+};
+
+// A whole answer, ready for the wire but for framing and hop-by-hop fields.
+struct Reply {
+  int status = 0;
+  Fields fields;
+  Body body;                                             // null: none
+  bool close = false;                                    // the connection must not be used again
+  std::shared_ptr<const ProblemSpec> problem = nullptr;  // what it says; of those problem() made
 };
 // RFC 9457 problem JSON with the `error` member that SDKs need, Holdfast-Effect, Holdfast-Call,
 // Holdfast-Attempts, Proxy-Status, Retry-After, and the no-retry advice where !safe_to_retry.

@@ -12,6 +12,7 @@
 
 #include "base/time.h"
 #include "call/address_book.h"
+#include "call/problem_counts.h"
 
 namespace hf::control {
 
@@ -57,7 +58,7 @@ struct ServerFacts {
   std::uint64_t accepted = 0;
   std::uint64_t refused_connections = 0;
   std::uint64_t refused_buffers = 0;
-  std::map<std::string, std::uint64_t> problems_by_code;  // beside those of the engine
+  call::ProblemCounts problems;  // beside those of the engine
   std::uint64_t requests = 0;
   std::uint64_t malformed = 0;
   std::uint64_t answers = 0;

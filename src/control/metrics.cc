@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <functional>
-#include <initializer_list>
 #include <utility>
 
 #include "call/decide.h"
+#include "control/metric_row.h"
+#include "control/metrics_traffic.h"
 #include "control/problems.h"
 
 namespace hf::control {
@@ -15,67 +16,10 @@ namespace {
 
 using engine::Stats;
 using engine::UpstreamStats;
-
-std::string escaped_label(std::string_view value) {
-  std::string out;
-  for (const char c : value) {
-    if (c == '\n') {
-      out += "\\n";
-      continue;
-    }
-    if (c == '\\' || c == '"') out += '\\';
-    out += c;
-  }
-  return out;
-}
-
-std::string seconds(std::uint64_t micros) {
-  return fmt::format("{}.{:06}", micros / 1'000'000, micros % 1'000'000);
-}
-
-// Shortest decimal, as `le` labels and thresholds are usually written.
-std::string short_seconds(std::uint64_t micros) {
-  std::string out = seconds(micros);
-  out.erase(out.find_last_not_of('0') + 1);
-  if (out.back() == '.') out.pop_back();
-  return out;
-}
-
-class Lines {
- public:
-  using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
-
-  explicit Lines(std::string_view family) : family_(family) {}
-  void add(std::uint64_t value) { add({}, value); }
-  void add(Labels labels, std::uint64_t value) { add({}, labels, std::to_string(value)); }
-  void add(std::string_view suffix, Labels labels, std::string_view value) {
-    text_ += family_;
-    text_ += suffix;
-    char before = '{';
-    for (const auto& [name, label] : labels) {
-      text_ += fmt::format("{}{}=\"{}\"", before, name, escaped_label(label));
-      before = ',';
-    }
-    if (before == ',') text_ += '}';
-    text_ += fmt::format(" {}\n", value);
-  }
-  [[nodiscard]] const std::string& text() const { return text_; }
-
- private:
-  std::string_view family_;
-  std::string text_;
-};
-
-struct Input {
-  const Stats& stats;
-  const Facts& facts;
-};
-using Write = std::function<void(Lines&, const Input&)>;
-
-struct Row {
-  MetricFamily family;
-  Write write;
-};
+using Input = MetricInput;
+using Lines = MetricLines;
+using Row = MetricRow;
+using Write = WriteMetric;
 
 template <typename Member>
 Write upstream_value(Member member) {
@@ -194,101 +138,6 @@ void write_next_due(Lines& out, const Input& in) {
   }
 }
 
-std::uint64_t micros_of(Duration time) {
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(time.ns / 1000, 0));
-}
-
-Write load_count(std::uint64_t engine::UpstreamLoad::*member) {
-  return [member](Lines& out, const Input& in) {
-    for (const auto& [name, upstream] : in.stats.upstreams)
-      out.add({{"upstream", name}}, upstream.load.*member);
-  };
-}
-
-Write load_seconds(Duration engine::UpstreamLoad::*member) {
-  return [member](Lines& out, const Input& in) {
-    for (const auto& [name, upstream] : in.stats.upstreams)
-      out.add("", {{"upstream", name}}, short_seconds(micros_of(upstream.load.*member)));
-  };
-}
-
-Write learnt_seconds(Duration engine::UpstreamLoad::Learnt::*member) {
-  return [member](Lines& out, const Input& in) {
-    for (const auto& [name, upstream] : in.stats.upstreams) {
-      if (!upstream.load.learnt) continue;
-      out.add("", {{"upstream", name}}, short_seconds(micros_of((*upstream.load.learnt).*member)));
-    }
-  };
-}
-
-void write_shed_level(Lines& out, const Input& in) {
-  for (const auto& [name, upstream] : in.stats.upstreams)
-    out.add({{"upstream", name}}, std::uint64_t{upstream.load.shed_level});
-}
-
-void write_shed(Lines& out, const Input& in) {
-  for (const auto& [name, upstream] : in.stats.upstreams) {
-    for (std::size_t i = 0; i < call::kCallClasses; ++i) {
-      const auto importance = call::to_string(static_cast<call::CallClass>(i));
-      for (std::size_t j = 0; j < engine::kShedRules; ++j) {
-        const auto rule = engine::to_string(static_cast<engine::ShedRule>(j));
-        out.add({{"upstream", name}, {"class", importance}, {"rule", rule}},
-                upstream.load.shed[i][j]);
-      }
-    }
-  }
-}
-
-void write_refused(Lines& out, const Input& in) {
-  for (const auto& [name, upstream] : in.stats.upstreams) {
-    for (std::size_t i = 0; i < engine::kHurdles; ++i) {
-      const auto hurdle = static_cast<engine::Hurdle>(i);
-      if (hurdle == engine::Hurdle::none || hurdle == engine::Hurdle::shed) continue;
-      out.add({{"upstream", name}, {"rule", engine::to_string(hurdle)}}, upstream.refused[i]);
-    }
-  }
-}
-
-std::vector<Row> load_rows() {
-  using engine::UpstreamLoad;
-  return {
-      {{"holdfast_upstream_limit", "gauge", "How many attempts may be under way at once."},
-       load_count(&UpstreamLoad::limit)},
-      {{"holdfast_upstream_latency_baseline_seconds", "gauge",
-        "Latency without queueing at the upstream, as far as known; of limits that are learnt."},
-       learnt_seconds(&UpstreamLoad::Learnt::baseline)},
-      {{"holdfast_upstream_latency_seconds", "gauge",
-        "Latency of late, as the limit is learnt from it (a geometric mean)."},
-       learnt_seconds(&UpstreamLoad::Learnt::latency)},
-      {{"holdfast_upstream_queue_delay_seconds", "gauge",
-        "How long the live call that came first has waited for its turn."},
-       load_seconds(&UpstreamLoad::queue_delay)},
-      {{"holdfast_upstream_demand_ratio", "gauge",
-        "What is asked of an upstream over what it bears: in flight, waiting and sent away."},
-       [](Lines& out, const Input& in) {
-         for (const auto& [name, permille] : in.facts.demand_permille) {
-           const auto micros = static_cast<std::uint64_t>(permille) * 1000;
-           out.add("", {{"upstream", name}}, short_seconds(micros));
-         }
-       }},
-      {{"holdfast_upstream_backlog_age_seconds", "gauge",
-        "By how much the earliest call on disk is overdue."},
-       load_seconds(&UpstreamLoad::backlog_age)},
-      {{"holdfast_upstream_shed_level", "gauge",
-        "How many classes are refused at once, from optional upwards."},
-       write_shed_level},
-      {{"holdfast_upstream_queue_threshold_seconds", "gauge",
-        "From where on that is overload; 0: calls wait as long as their clients do."},
-       load_seconds(&UpstreamLoad::threshold)},
-      {{"holdfast_shed_total", "counter",
-        "Live calls sent away so that others need not wait, by class and rule."},
-       write_shed},
-      {{"holdfast_upstream_refused_total", "counter",
-        "Live calls refused before any attempt, by what stood in the way until their time was up."},
-       write_refused},
-  };
-}
-
 void write_commits(Lines& out, const Input& in) {
   if (!in.facts.journal) return;
   out.add({{"result", "ok"}}, in.facts.journal->commits);
@@ -306,66 +155,8 @@ void write_syncs(Lines& out, const Input& in) {
     const auto bound = last ? "+Inf" : short_seconds(journal.sync_bounds_micros[i]);
     out.add("_bucket", {{"le", bound}}, std::to_string(total));
   }
-  out.add("_sum", {}, seconds(journal.sync_micros));
+  out.add("_sum", {}, seconds_text(journal.sync_micros));
   out.add("_count", {}, std::to_string(total));
-}
-
-void add_stale(Lines& out, const Input& in, StaleFacts::ByRoute StaleFacts::*counts,
-               std::string_view label) {
-  if (!in.facts.stale) return;
-  for (const auto& [what, count] : (*in.facts.stale).*counts)
-    out.add({{"route", what.first}, {label, what.second}}, count);
-}
-
-std::vector<Row> stale_rows() {
-  return {
-      {{"holdfast_stale_answers_total", "counter",
-        "Kept answers that stood in for an error, by route and error."},
-       [](Lines& out, const Input& in) { add_stale(out, in, &StaleFacts::served, "reason"); }},
-      {{"holdfast_stale_missed_total", "counter",
-        "Errors that readers got on such routes, by why no kept answer stood in."},
-       [](Lines& out, const Input& in) { add_stale(out, in, &StaleFacts::missed, "why"); }},
-      {{"holdfast_stale_not_kept_total", "counter",
-        "Answers of such routes that were not kept, by route and why."},
-       [](Lines& out, const Input& in) { add_stale(out, in, &StaleFacts::not_kept, "why"); }},
-      {{"holdfast_stale_kept", "gauge", "Answers that are kept."},
-       [](Lines& out, const Input& in) {
-         if (in.facts.stale) out.add({}, in.facts.stale->answers);
-       }},
-      {{"holdfast_stale_bytes", "gauge", "Memory that they take, and copies under way."},
-       [](Lines& out, const Input& in) {
-         if (in.facts.stale) out.add({}, in.facts.stale->bytes);
-       }},
-      {{"holdfast_stale_limit_bytes", "gauge", "`stale_cache`: the most that they may take."},
-       [](Lines& out, const Input& in) {
-         if (in.facts.stale) out.add({}, in.facts.stale->max_bytes);
-       }},
-      {{"holdfast_stale_evicted_total", "counter", "Answers that had to go for want of room."},
-       [](Lines& out, const Input& in) {
-         if (in.facts.stale) out.add({}, in.facts.stale->evicted);
-       }},
-  };
-}
-
-std::vector<Row> feature_rows() {
-  return {
-      {{"holdfast_feature_on", "gauge",
-        "1: the feature is on, 0: the load or a person has it off."},
-       [](Lines& out, const Input& in) {
-         if (!in.facts.features) return;
-         for (const auto& [name, on] : in.facts.features->on)
-           out.add({{"feature", name}}, on ? 1 : 0);
-       }},
-      {{"holdfast_feature_dims_total", "counter", "Times that the load switched a feature off."},
-       [](Lines& out, const Input& in) {
-         if (in.facts.features) out.add({}, in.facts.features->dims);
-       }},
-      {{"holdfast_feature_pressure_permille", "gauge",
-        "What features are switched by, in thousandths of what counts as overload."},
-       [](Lines& out, const Input& in) {
-         if (in.facts.features) out.add({}, in.facts.features->permille);
-       }},
-  };
 }
 
 std::vector<Row> call_rows() {
@@ -377,7 +168,8 @@ std::vector<Row> call_rows() {
        }},
       {{"holdfast_problems_total", "counter", "Error answers made by Holdfast, by code."},
        [](Lines& out, const Input& in) {
-         for (const auto& [code, count] : problems_of(in.stats, in.facts.server))
+         const auto problems = problems_of(in.stats, in.facts.server);
+         for (const auto& [code, count] : problems.by_code())
            out.add({{"code", code}}, count);
        }},
       {{"holdfast_observed_total", "counter",
@@ -386,32 +178,6 @@ std::vector<Row> call_rows() {
          for (const auto& [what, count] : in.facts.observed)
            out.add({{"route", what.first}, {"finding", what.second}}, count);
        }},
-      {{"holdfast_limit_requests_total", "counter",
-        "Requests that a limit per client looked at, by what it said of them."},
-       [](Lines& out, const Input& in) {
-         for (const LimitFacts::Limit& limit : in.facts.limits.limits) {
-           for (const auto& [result, count] : limit.results)
-             out.add({{"limit", limit.name}, {"result", result}}, count);
-         }
-       }},
-      {{"holdfast_limit_near_total", "counter",
-        "Requests admitted at four fifths of their client's burst or more."},
-       [](Lines& out, const Input& in) {
-         for (const LimitFacts::Limit& limit : in.facts.limits.limits)
-           out.add({{"limit", limit.name}}, limit.near);
-       }},
-      {{"holdfast_limit_bans_total", "counter", "Bans begun, by limit."},
-       [](Lines& out, const Input& in) {
-         for (const LimitFacts::Limit& limit : in.facts.limits.limits)
-           out.add({{"limit", limit.name}}, limit.bans);
-       }},
-      {{"holdfast_limit_keys", "gauge", "Clients that limits remember."},
-       [](Lines& out, const Input& in) { out.add({}, in.facts.limits.keys); }},
-      {{"holdfast_limit_key_bytes", "gauge", "Memory that they take."},
-       [](Lines& out, const Input& in) { out.add({}, in.facts.limits.bytes); }},
-      {{"holdfast_limit_keys_evicted_total", "counter",
-        "Clients forgotten while they owed something, for want of room."},
-       [](Lines& out, const Input& in) { out.add({}, in.facts.limits.evicted); }},
       {{"holdfast_suspect_calls_total", "counter",
         "Calls with the content of an earlier one and another key, by route."},
        [](Lines& out, const Input& in) {
@@ -649,7 +415,9 @@ std::vector<Row> process_rows() {
          out.add("", {}, short_seconds(micros));
        }},
       {{"process_cpu_seconds_total", "counter", "User and system time."},
-       [](Lines& out, const Input& in) { out.add("", {}, seconds(in.facts.process.cpu_micros)); }},
+       [](Lines& out, const Input& in) {
+         out.add("", {}, seconds_text(in.facts.process.cpu_micros));
+       }},
       {{"process_resident_memory_bytes", "gauge", "Resident memory."},
        process_value(&ProcessFacts::resident_bytes)},
       {{"process_open_fds", "gauge", "Open file descriptors."},
@@ -661,9 +429,8 @@ std::vector<Row> process_rows() {
 const std::vector<Row>& rows() {
   static const std::vector<Row> kRows = [] {
     std::vector<Row> all;
-    for (auto&& part :
-         {call_rows(), stale_rows(), feature_rows(), upstream_rows(), load_rows(), address_rows(),
-          journal_rows(), server_rows(), outgoing_rows(), process_rows()})
+    for (auto&& part : {call_rows(), traffic_rows(), upstream_rows(), address_rows(),
+                        journal_rows(), server_rows(), outgoing_rows(), process_rows()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

@@ -10,10 +10,20 @@
 namespace hf::control {
 namespace {
 
+call::ProblemSpec problem_of(call::Code code) {
+  call::ProblemSpec out;
+  out.code = code;
+  return out;
+}
+
 engine::Stats sample_stats() {
   engine::Stats stats;
   stats.requests_by_route["/v1/"] = 7;
-  stats.problems_by_code["held"] = 2;
+  for (int i = 0; i < 2; ++i)
+    stats.problems.count(problem_of(call::Code::held));
+  auto refused = problem_of(call::Code::breaker_open);
+  refused.measure = {"breaker", 5, 5, "failures in a row"};
+  stats.problems.count(refused, "bank");
   stats.suspects_by_route["/v1/"] = 1;
   stats.unknown_calls = 1;
   auto& upstream = stats.upstreams["a\"b\\c\nd"];
@@ -93,7 +103,7 @@ TEST(Metrics, HowLoadedAnUpstreamIs) {
   EXPECT_EQ(lines_of(text, "holdfast_upstream_queue_threshold_seconds{").front(),
             "holdfast_upstream_queue_threshold_seconds" + who + " 0.05");
   EXPECT_EQ(
-      lines_of(text, "rule=\"breaker\"").front(),
+      lines_of(text, ",rule=\"breaker\"").front(),
       "holdfast_upstream_refused_total{" + who.substr(1, who.size() - 2) + ",rule=\"breaker\"} 7");
   EXPECT_EQ(lines_of(text, "holdfast_upstream_latency_baseline_seconds{").front(),
             "holdfast_upstream_latency_baseline_seconds" + who + " 0.0105");
@@ -106,13 +116,43 @@ TEST(Metrics, HowLoadedAnUpstreamIs) {
 
 TEST(Metrics, ErrorAnswersAreOneCountWhoeverMadeThem) {
   engine::Stats stats;
-  stats.problems_by_code = {{"overloaded", 2}, {"held", 1}};
+  stats.problems.count(problem_of(call::Code::overloaded));
+  stats.problems.count(problem_of(call::Code::held));
   Facts facts;
-  facts.server.problems_by_code = {{"overloaded", 3}, {"quota-exceeded", 4}};
+  facts.server.problems.count(problem_of(call::Code::overloaded));
+  facts.server.problems.count(problem_of(call::Code::quota_exceeded));
   EXPECT_EQ(lines_of(metrics_text(stats, facts), "holdfast_problems_total{"),
             (Lines{"holdfast_problems_total{code=\"held\"} 1",
-                   "holdfast_problems_total{code=\"overloaded\"} 5",
-                   "holdfast_problems_total{code=\"quota-exceeded\"} 4"}));
+                   "holdfast_problems_total{code=\"overloaded\"} 2",
+                   "holdfast_problems_total{code=\"quota-exceeded\"} 1"}));
+}
+
+TEST(Metrics, ARefusalTellsItsRuleWhatWasMeasuredAndTheThreshold) {
+  engine::Stats stats;
+  auto broken = problem_of(call::Code::breaker_open);
+  broken.measure = {"breaker", 5, 5, "failures in a row"};
+  stats.problems.count(broken, "bank");
+  broken.measure->measured = 7;
+  stats.problems.count(broken, "bank");
+  stats.problems.count(broken, "mail");
+  Facts facts;
+  auto quota = problem_of(call::Code::quota_exceeded);
+  quota.measure = {"breaker", 21, 20, "units"};  // somebody named a limit like that
+  facts.server.problems.count(quota);
+  const auto text = metrics_text(stats, facts);
+  const std::string bank =
+      R"({rule="breaker",code="breaker-open",upstream="bank",unit="failures in a row"} )";
+  const std::string mail =
+      R"({rule="breaker",code="breaker-open",upstream="mail",unit="failures in a row"} )";
+  const std::string limit = R"({rule="breaker",code="quota-exceeded",upstream="",unit="units"} )";
+  const auto family = [&](const std::string& name, const std::string& of_bank,
+                          const std::string& of_mail, const std::string& of_limit) {
+    EXPECT_EQ(lines_of(text, name + "{"),
+              (Lines{name + bank + of_bank, name + mail + of_mail, name + limit + of_limit}));
+  };
+  family("holdfast_refusals_total", "2", "1", "1");
+  family("holdfast_refusal_measured", "7", "7", "21");
+  family("holdfast_refusal_threshold", "5", "5", "20");
 }
 
 TEST(Metrics, CountersGaugesAndLabels) {

@@ -45,7 +45,7 @@ std::string top_json(const engine::Stats& stats, const Facts& facts, const TopPa
       .number("cpu_us", number(facts.process.cpu_micros))
       .number("resident_bytes", number(facts.process.resident_bytes))
       .raw("requests", counts_json(stats.requests_by_route))
-      .raw("problems", counts_json(problems_of(stats, server)))
+      .raw("problems", counts_json(problems_of(stats, server).by_code()))
       .raw("server", call::JsonObject()
                          .number("connections", number(server.connections))
                          .number("requests", number(server.requests))

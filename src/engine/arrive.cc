@@ -180,10 +180,17 @@ void Core::begin_call(Arrival arrival) {
   call::ProblemSpec refused;
   refused.safe_to_retry = true;
   refused.retry_after = Duration::seconds(1);
-  if (active_.size() >= kActiveMax) {
+  if (active_.size() >= calls_max_) {
     refused.code = call::Code::overloaded;
     refused.measure = {"calls_in_memory", static_cast<std::int64_t>(active_.size()),
-                       static_cast<std::int64_t>(kActiveMax), "calls"};
+                       static_cast<std::int64_t>(calls_max_), "calls"};
+    Note line;
+    line.level = Note::Level::warning;
+    line.what = "call_refused";
+    line.route = arrival.call.route->path;
+    line.upstream = arrival.call.upstream->name;
+    line.detail = call::in_words(*refused.measure);
+    act(std::move(line), false);
     send_problem(arrival.exchange, refused, false);
     return;
   }
@@ -192,6 +199,7 @@ void Core::begin_call(Arrival arrival) {
     refused.code = call::Code::journal_unavailable;
     refused.retry_after = Duration::seconds(10);
     refused.detail = refusing_why_;
+    refused.measure = refusing_measure_;
     send_problem(arrival.exchange, refused, false);
     return;
   }

@@ -23,6 +23,7 @@ Core::Core(EngineOptions options, const call::Recovered& recovered)
       callback_route_(call::callback_route(settings_->callbacks)),
       prng_(Prng(options.seed).fork("engine")),
       journal_(options.journal),
+      calls_max_(options.calls_max),
       crashed_on_(options.crashed_on),
       hasher_(options.hasher) {
   for (const auto& [name, upstream] : settings_->upstreams) {
@@ -119,9 +120,8 @@ void Core::note(const Active& active, Note::Level level, std::string what, std::
   call::ProblemSpec why;
   if (!active.last) explain_limit(active, why);
   if (why.measure) {
-    line.detail = fmt::format("class {}: {}, {} {}, threshold {}",
-                              call::to_string(active.importance), why.measure->rule,
-                              why.measure->measured, why.measure->unit, why.measure->threshold);
+    line.detail = fmt::format("class {}: {}", call::to_string(active.importance),
+                              call::in_words(*why.measure));
   }
   act(std::move(line), active.journaled);
 }
@@ -226,8 +226,8 @@ void Core::send(ExchangeId id, call::Reply reply, bool after_writes) {
   act(SendReply{id, std::move(reply)}, after_writes);
 }
 
-call::Reply Core::counted(const call::ProblemSpec& spec) const {
-  stats_.problems_by_code[std::string(call::to_string(spec.code))] += 1;
+call::Reply Core::counted(const call::ProblemSpec& spec, std::string_view upstream) const {
+  stats_.problems.count(spec, upstream);
   return call::problem(spec);
 }
 
@@ -264,13 +264,15 @@ void Core::on(ClientGone&& event) {
 }
 
 void Core::on(JournalHealthSeen&& event) {
+  refusing_why_ = event.why;
+  refusing_measure_ = std::move(event.measure);
   if (accepting_ == event.accepting) return;
   accepting_ = event.accepting;
-  refusing_why_ = event.why;
   Note line;
   line.level = accepting_ ? Note::Level::info : Note::Level::error;
   line.what = accepting_ ? "journal_accepting" : "journal_refusing";
   line.detail = event.why;
+  if (refusing_measure_) line.detail += ": " + call::in_words(*refusing_measure_);
   act(std::move(line), false);
 }
 

@@ -42,7 +42,6 @@ namespace hf::engine {
 inline constexpr std::size_t kLiveQueueMax = 10'000;  // calls of one upstream that wait for a slot
 inline constexpr int kExpiringMax = 64;               // of one upstream, asked about at their end
 inline constexpr std::size_t kDuePage = 128;          // due calls read at once
-inline constexpr std::size_t kActiveMax = 200'000;    // calls in memory
 inline constexpr std::uint64_t kRetryPeek = 64 * 1024;  // of an answer read before a live retry
 inline constexpr int kCrashesMax = 3;
 inline constexpr std::uint64_t kKeptBodyMax = 64 * 1024;  // of a due call that stays in memory
@@ -284,7 +283,8 @@ class Core {
   void attach(Active& active, ExchangeId id, const call::NewCall& call, bool primary);
   void detach(ExchangeId id);
   void send(ExchangeId id, call::Reply reply, bool after_writes);
-  call::Reply counted(const call::ProblemSpec& spec) const;
+  // `upstream`: whose limit refused.
+  call::Reply counted(const call::ProblemSpec& spec, std::string_view upstream = {}) const;
   void send_problem(ExchangeId id, call::ProblemSpec spec, bool after_writes);
   void send_to_all(Active& active, const call::Reply& reply);
   void run_alarm(const Alarm& alarm);
@@ -445,10 +445,12 @@ class Core {
   std::shared_ptr<const call::RouteSettings> callback_route_;
   Prng prng_;
   bool journal_ = true;
+  std::size_t calls_max_;
   std::optional<CallId> crashed_on_;
   std::optional<call::Hasher> hasher_;
   bool accepting_ = true;
   std::string refusing_why_;
+  std::optional<call::Measure> refusing_measure_;
   bool draining_ = false;
   WallTime clock_suspect_until_;   // until the wall clock has passed this, it is behind itself
   bool clock_was_behind_ = false;  // at the start: how long ago earlier boots were, nobody knows

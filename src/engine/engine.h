@@ -31,6 +31,7 @@ struct EngineOptions {
   // Of the journal's seal key: digests of answers, and the ids of calls that the engine makes
   // itself, which must not be guessable and must replay from a seed. None: neither is made.
   std::optional<call::Hasher> hasher = std::nullopt;
+  std::size_t calls_max = 200'000;  // in memory; one more is refused (invariant 7)
 };
 
 class Engine {

@@ -10,6 +10,7 @@
 #include "call/attempt.h"
 #include "call/batch.h"
 #include "call/intake.h"
+#include "call/measure.h"
 
 namespace hf::engine {
 
@@ -81,6 +82,7 @@ struct LineHeadsRead {
 struct JournalHealthSeen {
   bool accepting = true;
   std::string why;
+  std::optional<call::Measure> measure = std::nullopt;  // where it is a limit that was reached
 };
 
 // An operator over the admin API.

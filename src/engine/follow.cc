@@ -331,7 +331,7 @@ call::Reply Core::last_word(const Active& active, std::string_view rule) const {
     spec.retry_after = std::max(*active.hurdle_until - now_.mono, Duration::seconds(1));
   }
   if (!active.last) explain_limit(active, spec);
-  return counted(spec);
+  return counted(spec, call.upstream);
 }
 
 // The end of a call that is not held: nobody attempts it again unless its key comes back.

@@ -1,5 +1,7 @@
 // The whole of gate, queue and overload in virtual time: an upstream with so many slots, clients
 // who ask at their rates, and what each of them is told.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -343,6 +345,18 @@ TEST(Overload, PatienceThatEndsAtTheLimitNamesTheLimit) {
   EXPECT_TRUE(bench.says(third, R"("measured":1,"threshold":1,"unit":"attempts")"));
 }
 
+TEST(Overload, CallsInMemoryAreBoundedAndTheRefusalSaysSo) {
+  Bench bench;
+  bench.calls_max = 2;
+  bench.crash();
+  bench.arrive({});
+  bench.arrive({});
+  const auto third = bench.arrive({});
+  EXPECT_TRUE(bench.is_code(third, "overloaded"));
+  EXPECT_EQ(bench.notes.back().what, "call_refused");
+  EXPECT_EQ(bench.notes.back().detail, "calls_in_memory, 2 calls, threshold 2");
+}
+
 // What a refused client, the log and the counters say is one thing.
 void expect_told(Bench& bench, ExchangeId id, Hurdle hurdle, const std::string& numbers) {
   const std::string rule(to_string(hurdle));
@@ -352,7 +366,15 @@ void expect_told(Bench& bench, ExchangeId id, Hurdle hurdle, const std::string& 
   EXPECT_EQ(bench.notes.back().what, "call_failed");
   EXPECT_EQ(bench.notes.back().detail.find("class normal: " + rule + ", "), 0U)
       << bench.notes.back().detail;
-  const auto& refused = bench.engine().stats(bench.now).upstreams.at("up").refused;
+  const Stats& stats = bench.engine().stats(bench.now);
+  ASSERT_EQ(stats.problems.by_rule().size(), 1U);
+  const auto& [by, last] = *stats.problems.by_rule().begin();
+  EXPECT_EQ(by.upstream, "up");
+  EXPECT_EQ(by.rule, rule);
+  const std::string counted = fmt::format(R"("measured":{},"threshold":{},"unit":"{}")",
+                                          last.measured, last.threshold, by.unit);
+  EXPECT_EQ(counted.substr(0, numbers.size()), numbers);
+  const auto& refused = stats.upstreams.at("up").refused;
   for (std::size_t i = 0; i < kHurdles; ++i)
     EXPECT_EQ(refused[i] > 0, i == static_cast<std::size_t>(hurdle)) << rule << " " << i;
 }

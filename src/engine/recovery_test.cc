@@ -23,10 +23,12 @@ TEST(Journal, a_call_that_cannot_be_read_is_not_denied) {
 TEST(Journal, refusing_one_takes_no_new_durable_calls) {
   Bench bench(kKeyed);
   bench.arrive({.key = "running"});
-  bench.step(JournalHealthSeen{false, "the disk is full"});
+  bench.step(JournalHealthSeen{false, "the disk is full", call::Measure{"disk", 9, 20, "bytes"}});
   EXPECT_TRUE(bench.noted("journal_refusing"));
+  bench.step(JournalHealthSeen{false, "the disk is full", call::Measure{"disk", 7, 20, "bytes"}});
   const auto refused = bench.arrive({.key = "k"});
   EXPECT_TRUE(bench.is_code(refused, "journal-unavailable"));
+  EXPECT_EQ(bench.reply(refused).problem->measure->measured, 7) << "now, not when it began";
   EXPECT_EQ(bench.field(refused, "Holdfast-Effect"), "none");
   bench.arrive({.body = "", .method = "GET"});
   EXPECT_EQ(bench.running.size(), 2U) << "calls without the journal go on";

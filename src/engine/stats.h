@@ -13,6 +13,7 @@
 #include "call/address_book.h"
 #include "call/call.h"
 #include "call/decide.h"
+#include "call/problem_counts.h"
 #include "call/settings.h"
 #include "engine/hurdle.h"
 #include "policy/learnt_limit.h"
@@ -77,7 +78,7 @@ struct UpstreamStats {
 
 struct Stats {
   std::map<std::string, std::uint64_t> requests_by_route;
-  std::map<std::string, std::uint64_t> problems_by_code;
+  call::ProblemCounts problems;
   std::map<std::string, std::uint64_t> suspects_by_route;  // one content, another key
   std::map<std::string, UpstreamStats> upstreams;
   std::uint64_t replayed = 0;

@@ -132,6 +132,7 @@ class Bench {
   std::vector<CommandDone> commands;
   int pages = 0;
   bool hold_reads = false;
+  std::optional<std::size_t> calls_max = std::nullopt;  // from the next start on
   bool fail_reads = false;
   std::deque<ActionKind> reads;
   std::map<CallId, std::vector<call::TimelineEvent>> timeline;
@@ -414,6 +415,7 @@ class Bench {
     options.seed = 1;
     options.crashed_on = blamed_;
     options.hasher = hasher;
+    options.calls_max = calls_max.value_or(options.calls_max);
     engine_.emplace(std::move(options), recovered, now, effects);
     take(effects);
     while (!hold_reads && !reads.empty())

@@ -7,11 +7,9 @@
 namespace hf::policy {
 namespace {
 
-std::size_t hash_of(const IpAddress& who) {
-  std::uint64_t out = 14695981039346656037ULL;  // FNV-1a
-  for (const unsigned char byte : who.bytes)
-    out = (out ^ byte) * 1099511628211ULL;
-  return static_cast<std::size_t>(out ^ (out >> 32));
+std::size_t set_of(const IpAddress& who, std::size_t sets) {
+  const std::uint64_t hash = hash_of(who);
+  return static_cast<std::size_t>(hash ^ (hash >> 32)) % sets;
 }
 
 }  // namespace
@@ -28,7 +26,7 @@ void Busiest::roll(Instant now) {
 
 void Busiest::asked(const IpAddress& who, Instant now) {
   roll(now);
-  Set& set = windows_[0][hash_of(who) % kSets];
+  Set& set = windows_[0][set_of(who, kSets)];
   Slot* least = &set.front();
   for (Slot& slot : set) {
     if (slot.client.asked > 0 && slot.client.who == who) {
@@ -43,7 +41,7 @@ void Busiest::asked(const IpAddress& who, Instant now) {
 
 void Busiest::refused(const IpAddress& who, Instant now) {
   roll(now);
-  for (Slot& slot : windows_[0][hash_of(who) % kSets]) {
+  for (Slot& slot : windows_[0][set_of(who, kSets)]) {
     if (slot.client.asked > 0 && slot.client.who == who) slot.client.refused += 1;
   }
 }

@@ -18,6 +18,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "call/batch.h"
+#include "call/measure.h"
 #include "call/selection.h"
 
 namespace hf::ports {
@@ -143,6 +144,7 @@ struct JournalHealth {
   // Nothing can be read or written any more until it is opened anew. No commit needs to be under
   // way when that happens, so it is told here too.
   bool broken = false;
+  std::optional<call::Measure> measure = std::nullopt;  // what is too full, by how much
 };
 
 class JournalEvents {

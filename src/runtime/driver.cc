@@ -416,7 +416,8 @@ void Driver::on_health(ports::JournalHealth health) {
     break_off("the journal broke");
     return;
   }
-  post(engine::JournalHealthSeen{health.accepting, std::move(health.why)});
+  post(engine::JournalHealthSeen{health.accepting, std::move(health.why),
+                                 std::move(health.measure)});
 }
 
 }  // namespace hf::runtime

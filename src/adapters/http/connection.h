@@ -128,7 +128,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void refuse(http1::Refusal refusal);
   void refuse(call::Code code, std::string detail);
   void refuse_for_buffers(std::uint64_t wanted);
-  void refuse_busy(call::ProblemSpec::Measure measure, std::string detail);
+  void refuse_busy(call::Measure measure, std::string detail);
   void refuse_with(const call::ProblemSpec& spec);
   void answer_ourselves(call::Reply reply);
 

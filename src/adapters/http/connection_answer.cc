@@ -98,7 +98,7 @@ void Connection::reply(call::Reply reply) {
 void Connection::answer(call::Reply reply) {
   auto& exchange = *exchange_;
   const bool refusal = reply.status == 429 || reply.status == 503;
-  if (refusal && exchange.client && !call::problem_code(reply).empty()) {
+  if (refusal && exchange.client && reply.problem) {
     core_->busiest().refused(*exchange.client, ServerCore::now());
   }
   exchange_id_ = ExchangeId{};

@@ -327,9 +327,8 @@ void Connection::refuse_for_buffers(std::uint64_t wanted) {
 }
 
 // At one of the server's own limits.
-void Connection::refuse_busy(call::ProblemSpec::Measure measure, std::string detail) {
-  core_->warn(fmt::format("a request was refused with 503 overloaded: {}, {} {}, threshold {}",
-                          measure.rule, measure.measured, measure.unit, measure.threshold));
+void Connection::refuse_busy(call::Measure measure, std::string detail) {
+  core_->warn("a request was refused with 503 overloaded: " + call::in_words(measure));
   call::ProblemSpec spec;
   spec.code = call::Code::overloaded;
   spec.detail = std::move(detail);
@@ -347,9 +346,7 @@ void Connection::refuse_with(const call::ProblemSpec& spec) {
 
 // What the engine never sees.
 void Connection::answer_ourselves(call::Reply reply) {
-  if (const auto code = call::problem_code(reply); !code.empty()) {
-    core_->counters().problems_by_code[std::string(code)] += 1;
-  }
+  if (reply.problem) core_->counters().problems.count(*reply.problem);
   answer(std::move(reply));
 }
 

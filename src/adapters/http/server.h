@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "call/intake.h"
+#include "call/problem_counts.h"
 #include "call/settings.h"
 #include "policy/busiest.h"
 #include "ports/clients.h"
@@ -63,9 +64,9 @@ struct ServerCounters {
   std::uint64_t gone = 0;                 // clients that went before their answer
   std::uint64_t timed_out = 0;            // closed by a deadline, idle keep-alive left out
   std::uint64_t handshakes_failed = 0;
-  std::uint64_t parked = 0;                               // times a connection gave its buffer back
-  std::uint64_t buffered_bytes = 0;                       // of `buffers`, in use now
-  std::map<std::string, std::uint64_t> problems_by_code;  // refused before the engine saw it
+  std::uint64_t parked = 0;          // times a connection gave its buffer back
+  std::uint64_t buffered_bytes = 0;  // of `buffers`, in use now
+  call::ProblemCounts problems;      // refused before the engine saw it
 };
 
 class Server : public ports::Clients {

@@ -72,7 +72,7 @@ TEST(ServerLimits, refuses_what_does_not_fit_the_buffers) {
   EXPECT_NE(refused.body.find("\"threshold\":40000,\"unit\":\"bytes\"}"), std::string::npos);
   EXPECT_EQ(rig.counters().refused_buffers, 1U);
   EXPECT_EQ(rig.counters().malformed, 0U);
-  EXPECT_EQ(rig.counters().problems_by_code.at("overloaded"), 1U);
+  EXPECT_EQ(rig.counters().problems.by_code().at("overloaded"), 1U);
   rig.run([&](Server& server) { server.reply(ids.at(0), make_reply(200, "a")); });
   EXPECT_EQ(first.answer().status, 200);
   EXPECT_TRUE(rig.until([](Server& server) { return server.counters().buffered_bytes == 0; }));

@@ -60,6 +60,7 @@ void DiskSpace::make() {
 }
 
 bool DiskSpace::check() {
+  measure_.reset();
   const auto room = probe_();
   if (!room.ok()) {
     enough_ = false;
@@ -70,16 +71,21 @@ bool DiskSpace::check() {
   const std::uint64_t plenty = limits_.watermark + limits_.watermark / 4;
   if (ballast_ && free_ < limits_.watermark / 2) {
     release();
-  } else if (!ballast_ && limits_.ballast > 0 && free_ > plenty + limits_.ballast) {
+  } else if (!ballast_ && limits_.ballast > 0 && free_ >= plenty + limits_.ballast) {
     make();
     if (ballast_) free_ -= limits_.ballast;
   }
   // Up again only well above the mark and with the reserve in place, so that it does not flap.
-  const bool reserved = ballast_ || limits_.ballast == 0;
-  enough_ = enough_ ? free_ >= limits_.watermark : free_ >= plenty && reserved;
+  const std::uint64_t reserve = ballast_ ? 0 : limits_.ballast;
+  const std::uint64_t wanted = enough_ ? limits_.watermark : plenty + reserve;
+  enough_ = free_ >= wanted && (enough_ || reserve == 0);
   why_ = enough_ ? std::string()
                  : fmt::format("the disk of the journal has {} left, new calls need {}",
-                               format_size(free_), format_size(limits_.watermark));
+                               format_size(free_), format_size(wanted));
+  if (!enough_) {
+    measure_ = {"journal-disk", static_cast<std::int64_t>(free_), static_cast<std::int64_t>(wanted),
+                "bytes left"};
+  }
   return enough_;
 }
 

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
+#include "call/measure.h"
 
 namespace hf::adapters {
 
@@ -36,6 +38,8 @@ class DiskSpace {
   bool check();
   // Why not, for people.
   [[nodiscard]] const std::string& why() const { return why_; }
+  // What is left and what new calls need; nothing where the disk could not be asked.
+  [[nodiscard]] const std::optional<call::Measure>& measure() const { return measure_; }
   [[nodiscard]] bool has_ballast() const { return ballast_; }
   [[nodiscard]] std::uint64_t free() const { return free_; }
 
@@ -50,6 +54,7 @@ class DiskSpace {
   bool enough_ = true;
   std::uint64_t free_ = 0;
   std::string why_;
+  std::optional<call::Measure> measure_;
 };
 
 }  // namespace hf::adapters

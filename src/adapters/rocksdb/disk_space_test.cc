@@ -36,6 +36,9 @@ TEST_F(DiskSpaceTest, RefusesBelowTheMarkAndGivesTheBallastBackWhenReallyShort) 
   room = 8 * kMiB - 1;
   EXPECT_FALSE(disk.check());
   EXPECT_FALSE(disk.why().empty());
+  ASSERT_TRUE(disk.measure());
+  EXPECT_EQ(disk.measure()->measured, static_cast<std::int64_t>(8 * kMiB - 1));
+  EXPECT_EQ(disk.measure()->threshold, static_cast<std::int64_t>(8 * kMiB));
   EXPECT_TRUE(on_disk());
   room = 4 * kMiB - 1;
   EXPECT_FALSE(disk.check());
@@ -46,15 +49,17 @@ TEST_F(DiskSpaceTest, ComesBackOnlyWellAboveTheMark) {
   EXPECT_TRUE(disk.check());
   room = 3 * kMiB;
   EXPECT_FALSE(disk.check());
-  for (const std::uint64_t free : {8 * kMiB, 9 * kMiB, 10 * kMiB, 11 * kMiB}) {
+  for (const std::uint64_t free : {8 * kMiB, 9 * kMiB, 10 * kMiB, 11 * kMiB - 1}) {
     room = free;
     EXPECT_FALSE(disk.check()) << free;
+    EXPECT_LT(disk.measure()->measured, disk.measure()->threshold) << disk.why();
     EXPECT_FALSE(on_disk());
   }
-  room = 12 * kMiB;
+  room = 11 * kMiB;  // the mark, a quarter more, and the ballast
   EXPECT_TRUE(disk.check());
   EXPECT_TRUE(on_disk());
   EXPECT_TRUE(disk.why().empty());
+  EXPECT_FALSE(disk.measure());
 }
 
 TEST_F(DiskSpaceTest, ADiskThatCannotBeLookedAtIsFull) {
@@ -62,6 +67,7 @@ TEST_F(DiskSpaceTest, ADiskThatCannotBeLookedAtIsFull) {
                   []() -> Result<DiskRoom> { return fail(ErrorKind::unavailable, "gone"); });
   EXPECT_FALSE(blind.check());
   EXPECT_EQ(blind.why(), "gone");
+  EXPECT_FALSE(blind.measure());
 }
 
 TEST_F(DiskSpaceTest, FindsTheBallastOfTheLastStart) {

@@ -141,6 +141,7 @@ class RocksdbJournal::Impl {
   struct Told {
     bool accepting = true;
     bool broken = false;
+    std::int64_t measured = 0;  // refusals tell of now, not of when they began
     bool operator==(const Told&) const = default;
   };
 
@@ -593,7 +594,8 @@ void RocksdbJournal::Impl::housekeeping(bool forced) {
 void RocksdbJournal::Impl::tell_health() {
   const JournalHealth health = upkeep_->health();
   count([&](JournalMetrics& metrics) { metrics.accepting = health.accepting; });
-  const Told now{health.accepting, database_->broken().has_value()};
+  const Told now{health.accepting, database_->broken().has_value(),
+                 health.measure ? health.measure->measured : 0};
   if (told_.value_or(Told{}) == now) return;
   told_ = now;
   post({[health](JournalEvents& events) { events.on_health(health); }});

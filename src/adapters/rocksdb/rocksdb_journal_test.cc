@@ -173,10 +173,17 @@ TEST_F(RocksdbJournalTest, AShortDiskIsToldAndSoIsItsEnd) {
   EXPECT_THAT(harness.recorder->health[0].why, HasSubstr("disk"));
   EXPECT_FALSE(std::filesystem::exists(harness.options.path + "/ballast"));
   EXPECT_EQ(create_call(1), CommitResult::ok);  // outcomes are still written
+  *free = 900;
+  harness.maintain();
+  ASSERT_EQ(harness.recorder->health.size(), 2U) << "refusals say what there is now";
+  ASSERT_TRUE(harness.recorder->health[1].measure);
+  EXPECT_EQ(harness.recorder->health[1].measure->measured, 900);
+  harness.maintain();
+  EXPECT_EQ(harness.recorder->health.size(), 2U);
   *free = std::uint64_t{1} << 30;
   harness.maintain();
-  ASSERT_EQ(harness.recorder->health.size(), 2U);
-  EXPECT_TRUE(harness.recorder->health[1].accepting);
+  ASSERT_EQ(harness.recorder->health.size(), 3U);
+  EXPECT_TRUE(harness.recorder->health[2].accepting);
   EXPECT_TRUE(harness.journal().metrics().accepting);
 }
 

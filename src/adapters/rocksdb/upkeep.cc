@@ -129,10 +129,14 @@ ports::JournalHealth Upkeep::health() const {
                 *why,
             true};
   }
-  if (!disk_fits_) return {false, disk_.why()};
+  if (!disk_fits_) return {false, disk_.why(), false, disk_.measure()};
   if (!size_fits_) {
-    return {false, fmt::format("the journal has reached max_bytes ({}) with what must be kept",
-                               format_size(options_.max_bytes))};
+    return {false,
+            fmt::format("the journal has reached max_bytes ({}) with what must be kept",
+                        format_size(options_.max_bytes)),
+            false,
+            call::Measure{"journal.max_bytes", static_cast<std::int64_t>(counts_.database_bytes),
+                          static_cast<std::int64_t>(options_.max_bytes), "bytes"}};
   }
   return {};
 }
