@@ -19,6 +19,13 @@ CallId CallId::make(WallTime born, std::uint64_t random_high, std::uint64_t rand
   return id;
 }
 
+CallId CallIds::next(WallTime born, std::uint64_t random_high, std::uint64_t random_low) {
+  constexpr std::uint64_t kMost = 0xffff;
+  within_ = born == last_ ? std::min(within_ + 1, kMost) : 0;
+  last_ = born;
+  return CallId::make(born, within_ << 48 | random_high >> 16, random_low);
+}
+
 Result<CallId> CallId::parse(std::string_view text) {
   HF_TRY(const std::string raw, from_base32(text, kSize));
   return from_bytes(raw);

@@ -4,6 +4,8 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include "base/prng.h"
+
 namespace hf {
 namespace {
 
@@ -48,6 +50,39 @@ RC_GTEST_PROP(Ids, EveryRandomBitCounts, (std::uint64_t high, std::uint64_t low)
   const WallTime born{5};
   RC_ASSERT(CallId::make(born, high, low) != CallId::make(born, high ^ bit, low));
   RC_ASSERT(CallId::make(born, high, low) != CallId::make(born, high, low ^ bit));
+}
+
+RC_GTEST_PROP(CallIds, ComeInTheOrderInWhichTheyAreMade, (std::uint64_t seed)) {
+  CallIds ids;
+  Prng prng(seed);
+  WallTime now{1'800'000'000'000};
+  CallId last = ids.next(now, prng.next(), prng.next());
+  for (int i = 0; i < 300; ++i) {
+    now.ms += static_cast<std::int64_t>(prng.below(2));
+    const CallId next = ids.next(now, prng.next(), prng.next());
+    RC_ASSERT(last < next);
+    RC_ASSERT(next.born() == now);
+    last = next;
+  }
+}
+
+TEST(CallIds, SixteenBitsCountAndAllOthersAreAsRandomAsTheirMaker) {
+  CallIds ids;
+  const WallTime now{7};
+  EXPECT_EQ(ids.next(now, 0x123456789abcdef0, 5), CallId::make(now, 0x0000123456789abc, 5));
+  EXPECT_EQ(ids.next(now, 0x123456789abcdef0, 5), CallId::make(now, 0x0001123456789abc, 5));
+  EXPECT_EQ(ids.next(WallTime{8}, 0x123456789abcdef0, 6),
+            CallId::make(WallTime{8}, 0x0000123456789abc, 6));
+}
+
+// The count stays where it is: two of them are still two, and none is of another time.
+TEST(CallIds, MoreThanCanBeCountedAreInNoOrderAndNothingElse) {
+  CallIds ids;
+  const WallTime now{7};
+  for (int i = 0; i < 0x10000; ++i)
+    EXPECT_EQ(ids.next(now, 0, 0).born(), now);
+  EXPECT_EQ(ids.next(now, 0, 1), CallId::make(now, 0xffff000000000000, 1));
+  EXPECT_EQ(ids.next(now, 0, 2), CallId::make(now, 0xffff000000000000, 2));
 }
 
 }  // namespace

@@ -292,7 +292,7 @@ bool Driver::quiet() const {
 void Driver::on_call(ExchangeId id, call::NewCall call, std::shared_ptr<ports::BodySource> body) {
   if (body) streams_.emplace(id, Stream{std::move(body), false});
   const Random128 random = hooks_.random();
-  const CallId fresh = CallId::make(clock_.read().wall, random.high, random.low);
+  const CallId fresh = ids_.next(clock_.read().wall, random.high, random.low);
   post(engine::CallArrived{id, std::move(call), fresh});
 }
 

@@ -117,6 +117,7 @@ class Driver final : public ports::ClientEvents,
   ports::Clock& clock_;
   ports::WakeTimer& timer_;
   Hooks hooks_;
+  CallIds ids_;
 
   std::deque<engine::Event> inbox_;
   bool running_ = false;

@@ -30,6 +30,9 @@ namespace {
 constexpr std::size_t kBlockCache = std::size_t{64} << 20;
 constexpr int kBlockCacheShardBits = 2;
 
+// How often it is asked of a family whether it has one key; walks use no filters.
+enum class Asked { never, seldom, often, by_each_call };
+
 // Records whose keys grow with time have families of their own, by the first byte of their keys:
 // their tables hardly overlap, so that putting tables together moves what would else be written
 // again and again. So have keys, which lie anywhere. Everything else is in the default one. Stored:
@@ -37,10 +40,12 @@ constexpr int kBlockCacheShardBits = 2;
 struct Family {
   char letter;
   const char* name;
+  Asked asked;
 };
-constexpr std::array kFamilies{Family{'a', "answer-bodies"}, Family{'b', "request-bodies"},
-                               Family{'c', "heads"},         Family{'g', "changes"},
-                               Family{'k', "keys"},          Family{'t', "timelines"}};
+constexpr std::array kFamilies{
+    Family{'a', "answer-bodies", Asked::seldom}, Family{'b', "request-bodies", Asked::seldom},
+    Family{'c', "heads", Asked::often},          Family{'g', "changes", Asked::never},
+    Family{'k', "keys", Asked::by_each_call},    Family{'t', "timelines", Asked::never}};
 constexpr std::size_t kMoveBytes = std::size_t{4} << 20;  // of one step of the move to families
 
 rocksdb::Slice slice(std::string_view text) {
@@ -97,9 +102,6 @@ rocksdb::Options options_for(std::uint64_t write_buffer, const std::shared_ptr<W
   out.max_bytes_for_level_base = 8 * write_buffer;
   out.max_background_jobs = 2;
   out.max_bgerror_resume_count = 0;  // a failed sync is never tried again: start anew from the log
-  // Most keys that are asked for are not there: that a key is new, above all.
-  out.memtable_whole_key_filtering = true;
-  out.memtable_prefix_bloom_size_ratio = 0.02;
   // Most keys grow with time: a new one goes beside the one before of the same letter.
   out.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
   out.compression = rocksdb::kNoCompression;  // sealed bytes do not compress
@@ -115,19 +117,57 @@ rocksdb::Options options_for(std::uint64_t write_buffer, const std::shared_ptr<W
   out.skip_stats_update_on_db_open = true;
   out.listeners.push_back(watch);
 
+  return out;
+}
+
+// Most keys that are asked for are not there: that a call's key is new, above all.
+rocksdb::ColumnFamilyOptions family_options(const rocksdb::Options& all,
+                                            const std::shared_ptr<rocksdb::Cache>& cache,
+                                            Asked asked) {
+  rocksdb::ColumnFamilyOptions out = all;
   rocksdb::BlockBasedTableOptions table;
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  // Few shards: a block larger than its shard is never kept. Filters and indexes are in pieces, so
-  // that of many keys those that are asked for stay in memory, and what is read anew is small.
-  table.block_cache = rocksdb::NewLRUCache(kBlockCache, kBlockCacheShardBits);
-  table.cache_index_and_filter_blocks = true;
-  table.cache_index_and_filter_blocks_with_high_priority = true;
-  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
-  table.partition_filters = true;
-  table.pin_top_level_index_and_filter = true;
+  table.block_cache = cache;
   table.format_version = 5;
   table.checksum = rocksdb::kXXH3;
+  if (asked != Asked::never) table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  if (asked == Asked::often || asked == Asked::by_each_call) {
+    out.memtable_whole_key_filtering = true;
+    out.memtable_prefix_bloom_size_ratio = 0.02;
+  }
+  if (asked == Asked::by_each_call) {
+    // Whole and always in memory, three bytes a key with the index: a way through the cache for
+    // each table costs more than all else that a question costs. Who is taken for known is asked
+    // for on the journal's thread and comes later than those after it, so few shall be.
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(16));
+    table.cache_index_and_filter_blocks = false;
+  } else {
+    // In pieces, so that of many keys those that are asked for stay in memory, and what is read
+    // anew is small.
+    table.cache_index_and_filter_blocks = true;
+    table.cache_index_and_filter_blocks_with_high_priority = true;
+    table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+    table.partition_filters = asked != Asked::never;
+    table.pin_top_level_index_and_filter = true;
+  }
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return out;
+}
+
+Asked asked_of(std::string_view name) {
+  for (const Family& family : kFamilies) {
+    if (family.name == name) return family.asked;
+  }
+  return Asked::seldom;  // the default one
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> describe(const std::vector<std::string>& names,
+                                                      const rocksdb::Options& all) {
+  // Few shards: a block larger than its shard is never kept.
+  const auto cache = rocksdb::NewLRUCache(kBlockCache, kBlockCacheShardBits);
+  std::vector<rocksdb::ColumnFamilyDescriptor> out;
+  out.reserve(names.size());
+  for (const std::string& name : names)
+    out.emplace_back(name, family_options(all, cache, asked_of(name)));
   return out;
 }
 
@@ -363,11 +403,11 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path,
   rocksdb::DB* raw = nullptr;
   rocksdb::Options options = options_for(write_buffer, impl->watch);
   if (env != nullptr) options.env = env;
-  std::vector<rocksdb::ColumnFamilyDescriptor> families{
-      {rocksdb::kDefaultColumnFamilyName, options}};
+  std::vector<std::string> names{rocksdb::kDefaultColumnFamilyName};
   for (const Family& family : kFamilies)
-    families.emplace_back(family.name, options);
-  const auto status = rocksdb::DB::Open(options, path, families, &impl->handles, &raw);
+    names.emplace_back(family.name);
+  const auto status =
+      rocksdb::DB::Open(options, path, describe(names, options), &impl->handles, &raw);
   if (!status.ok()) {
     const std::string said = status.ToString();
     if (status.IsIOError() && said.find("lock") != std::string::npos) {
@@ -404,12 +444,9 @@ Result<std::unique_ptr<Database>> Database::open_to_read(const std::string& path
   std::vector<std::string> names;
   auto status = rocksdb::DB::ListColumnFamilies(options, path, &names);
   if (!status.ok()) return to_error(status, "open the journal in " + path);
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  families.reserve(names.size());
-  for (const std::string& name : names)
-    families.emplace_back(name, options);
   rocksdb::DB* raw = nullptr;
-  status = rocksdb::DB::OpenForReadOnly(options, path, families, &impl->handles, &raw);
+  status =
+      rocksdb::DB::OpenForReadOnly(options, path, describe(names, options), &impl->handles, &raw);
   if (!status.ok()) return to_error(status, "open the journal in " + path);
   impl->db.reset(raw);
   impl->by_letter.fill(impl->db->DefaultColumnFamily());
