@@ -24,11 +24,17 @@ constexpr std::string_view kOwnRoot = "/.holdfast";
 constexpr std::string_view kCallsRoot = "/.holdfast/calls/";
 
 // Refused before anything was sent: there is no effect, and the same request is refused again.
-Reply refuse(Code code, std::string detail) {
+Reply refuse(Code code, std::string detail, std::optional<Measure> measure = std::nullopt) {
   ProblemSpec spec;
   spec.code = code;
   spec.detail = std::move(detail);
+  spec.measure = std::move(measure);
   return problem(spec);
+}
+
+Measure bytes_over(std::string rule, std::uint64_t measured, std::uint64_t threshold) {
+  return {std::move(rule), static_cast<std::int64_t>(measured),
+          static_cast<std::int64_t>(threshold), "bytes"};
 }
 
 std::optional<CallAsk::What> what_of(std::string_view method, std::string_view rest) {
@@ -74,7 +80,9 @@ std::uint64_t head_size(const IncomingHead& head) {
 
 // What is wrong with a head whatever its route says of keys and bodies.
 std::optional<Reply> head_fault(const RouteSettings& route, const IncomingHead& head) {
-  if (head_size(head) > route.limits.head) return refuse(Code::head_too_large, {});
+  if (const std::size_t size = head_size(head); size > route.limits.head) {
+    return refuse(Code::head_too_large, {}, bytes_over("limits.head", size, route.limits.head));
+  }
   if (is_loop(head.fields)) {
     return refuse(Code::loop, "An upstream's address leads back to Holdfast.");
   }
@@ -235,9 +243,10 @@ std::string wanted_callback(const RouteSettings& route, const IncomingHead& head
   return asked == nullptr ? route.callback : std::string(trim_blanks(asked->value));
 }
 
-Reply too_large(const RouteSettings& route) {
+Reply too_large(const RouteSettings& route, std::uint64_t size) {
   return refuse(Code::body_too_large,
-                "This route reads at most " + format_size(route.limits.body) + ".");
+                "This route reads at most " + format_size(route.limits.body) + ".",
+                bytes_over("limits.body", size, route.limits.body));
 }
 
 }  // namespace
@@ -281,7 +290,7 @@ HeadVerdict Intake::on_head(const IncomingHead& head) const {
     if (auto fault = take_asked(out.call, head, hasher_)) return *fault;
     return out;
   }
-  if (head.length && *head.length > route->limits.body) return too_large(*route);
+  if (head.length && *head.length > route->limits.body) return too_large(*route, *head.length);
   if (auto fault = header_key_fault(*route, *upstream, head)) {
     return refuse(fault->code, std::move(fault->detail));
   }
@@ -291,7 +300,7 @@ HeadVerdict Intake::on_head(const IncomingHead& head) const {
 CallVerdict Intake::on_request(const IncomingHead& head, Body body) const {
   const auto route = find_route(*settings_, head);
   if (!route) return refuse(Code::no_route, {});  // the configuration changed under the body
-  if (view(body).size() > route->limits.body) return too_large(*route);
+  if (view(body).size() > route->limits.body) return too_large(*route, view(body).size());
   const auto upstream = upstream_of(*settings_, *route);
   if (auto fault = webhook_fault(door_, *route, head, view(body))) return *fault;
   auto verdict = find_key(*route, *upstream, head, view(body), hasher_);

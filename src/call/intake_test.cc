@@ -172,6 +172,9 @@ TEST(OnHead, HeadLimit) {
   EXPECT_EQ(world.said(), "streamed");
   world.route.limits.head -= 1;
   EXPECT_EQ(world.said(), "431 head-too-large");
+  const auto refused = std::get<Reply>(world.on_head());
+  EXPECT_EQ(refused.problem->measure->rule, "limits.head");
+  EXPECT_EQ(refused.problem->measure->measured, refused.problem->measure->threshold + 1);
 }
 
 TEST(OnHead, BodyLimit) {

@@ -48,6 +48,11 @@ std::shared_ptr<call::Call> make_call(const Arrival& arrival, const Now& now) {
   return made;
 }
 
+call::Measure waiting_clients(std::size_t waiting, const call::RouteSettings& route) {
+  return {"limits.waiters", static_cast<std::int64_t>(waiting),
+          static_cast<std::int64_t>(route.limits.waiters), "clients that wait for the key"};
+}
+
 }  // namespace
 
 void Core::on(CallArrived&& event) {
@@ -89,7 +94,8 @@ void Core::on(CallArrived&& event) {
     spec.effect = call::Effect::unknown;
     spec.safe_to_retry = true;
     spec.retry_after = Duration::seconds(1);
-    send_problem(arrival.exchange, spec, false);
+    spec.measure = waiting_clients(slot.waiting.size() - 1, *arrival.call.route);
+    refuse_at_limit(arrival.exchange, *arrival.call.route, std::move(spec), false);
     return;
   }
   slot.waiting.push_back(std::move(arrival));
@@ -184,14 +190,7 @@ void Core::begin_call(Arrival arrival) {
     refused.code = call::Code::overloaded;
     refused.measure = {"calls_in_memory", static_cast<std::int64_t>(active_.size()),
                        static_cast<std::int64_t>(calls_max_), "calls"};
-    Note line;
-    line.level = Note::Level::warning;
-    line.what = "call_refused";
-    line.route = arrival.call.route->path;
-    line.upstream = arrival.call.upstream->name;
-    line.detail = call::in_words(*refused.measure);
-    act(std::move(line), false);
-    send_problem(arrival.exchange, refused, false);
+    refuse_at_limit(arrival.exchange, *arrival.call.route, std::move(refused), false);
     return;
   }
   if (journaled && (!accepting_ || !journal_)) {
@@ -389,7 +388,8 @@ void Core::meet_active(Active& active, Arrival arrival) {
     spec.safe_to_retry = true;
     spec.call = call.id;
     spec.retry_after = Duration::seconds(1);
-    send_problem(arrival.exchange, spec, true);
+    spec.measure = waiting_clients(active.exchanges.size() - 1, *active.route);
+    refuse_at_limit(arrival.exchange, *active.route, std::move(spec), true);
     return;
   }
   note_asked_again(active, call::Happening::joined, arrival);

@@ -235,6 +235,20 @@ void Core::send_problem(ExchangeId id, call::ProblemSpec spec, bool after_writes
   send(id, counted(spec), after_writes);
 }
 
+void Core::refuse_at_limit(ExchangeId id, const call::RouteSettings& route, call::ProblemSpec spec,
+                           bool after_writes) {
+  HF_CHECK(spec.measure.has_value());
+  Note line;
+  line.level = Note::Level::warning;
+  line.what = "call_refused";
+  line.call = spec.call;
+  line.route = route.path;
+  line.upstream = route.upstream;
+  line.detail = call::in_words(*spec.measure);
+  act(std::move(line), false);
+  send_problem(id, std::move(spec), after_writes);
+}
+
 void Core::send_to_all(Active& active, const call::Reply& reply) {
   const std::vector<ExchangeId> all = active.exchanges;
   for (const ExchangeId id : all)

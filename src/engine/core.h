@@ -286,6 +286,9 @@ class Core {
   // `upstream`: whose limit refused.
   call::Reply counted(const call::ProblemSpec& spec, std::string_view upstream = {}) const;
   void send_problem(ExchangeId id, call::ProblemSpec spec, bool after_writes);
+  // At a limit of our own, which the log is told, too: `spec` has what was measured.
+  void refuse_at_limit(ExchangeId id, const call::RouteSettings& route, call::ProblemSpec spec,
+                       bool after_writes);
   void send_to_all(Active& active, const call::Reply& reply);
   void run_alarm(const Alarm& alarm);
   void out_of_patience(ExchangeId id);
@@ -376,7 +379,8 @@ class Core {
   // order.cc
   void join_line(Active& active);
   void read_line(const call::Digest& digest);
-  void refuse_joining(const call::Digest& digest, call::Code code);
+  void refuse_joining(const call::Digest& digest, call::Code code,
+                      const std::optional<call::Measure>& limit);
   void admit_joining(const call::Digest& digest);
   void wait_for_turn(Active& active);
   void take_turn(Active& active);

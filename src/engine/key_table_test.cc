@@ -125,6 +125,9 @@ TEST(KeyTableRow, waiters_are_bounded) {
   const auto fourth = bench.arrive({.key = "k"});
   EXPECT_EQ(bench.status(fourth), 409);
   EXPECT_TRUE(bench.is_code(fourth, "in-progress"));
+  EXPECT_TRUE(
+      bench.says(fourth, R"("limit":{"rule":"limits.waiters","measured":2,"threshold":2,)"));
+  EXPECT_EQ(bench.notes.back().what, "call_refused");
   EXPECT_EQ(bench.waiting_clients(), 3U);
 }
 

@@ -47,7 +47,7 @@ void Core::on(LineRead&& event) {
   reads_.end(*line.ticket);
   line.ticket.reset();
   if (event.failed) {
-    refuse_joining(event.line, call::Code::journal_unavailable);
+    refuse_joining(event.line, call::Code::journal_unavailable, std::nullopt);
     // Whoever stands there on disk gets its turn when the line is read again, at the latest at the
     // next start.
     forget_line(event.line);
@@ -84,7 +84,8 @@ void Core::on(LineRead&& event) {
   pass_turn(event.line);
 }
 
-void Core::refuse_joining(const call::Digest& digest, call::Code code) {
+void Core::refuse_joining(const call::Digest& digest, call::Code code,
+                          const std::optional<call::Measure>& limit) {
   const std::vector<CallId> joining = std::exchange(lines_[digest].joining, {});
   for (const CallId& id : joining) {
     Active* active = find_active(id);
@@ -94,9 +95,15 @@ void Core::refuse_joining(const call::Digest& digest, call::Code code) {
     spec.safe_to_retry = true;
     spec.retry_after = Duration::seconds(5);
     spec.effect = active->call->unresolved ? call::Effect::unknown : call::Effect::none;
+    spec.measure = limit;
     const std::vector<ExchangeId> all = active->exchanges;
-    for (const ExchangeId exchange : all)
-      send_problem(exchange, spec, true);
+    for (const ExchangeId exchange : all) {
+      if (limit) {
+        refuse_at_limit(exchange, *active->route, spec, true);
+      } else {
+        send_problem(exchange, spec, true);
+      }
+    }
     active->in_line = false;
     unload_if_idle(*active);
   }
@@ -104,7 +111,9 @@ void Core::refuse_joining(const call::Digest& digest, call::Code code) {
 
 void Core::admit_joining(const call::Digest& digest) {
   if (lines_[digest].full || lines_[digest].members.size() >= kOrderLineMax) {
-    refuse_joining(digest, call::Code::overloaded);
+    refuse_joining(digest, call::Code::overloaded,
+                   call::Measure{"order_line", static_cast<std::int64_t>(kOrderLineMax),
+                                 static_cast<std::int64_t>(kOrderLineMax), "calls"});
     return;
   }
   const std::vector<CallId> joining = std::exchange(lines_[digest].joining, {});

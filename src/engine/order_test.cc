@@ -101,6 +101,24 @@ TEST(Order, who_cannot_wait_is_refused_without_effect) {
   EXPECT_TRUE(bench.lines().empty());
 }
 
+TEST(Order, a_line_that_is_full_takes_nobody_and_says_so) {
+  Bench bench(kKeyedHold);
+  bench.hold_reads = true;
+  const auto asked = bench.arrive({.key = "a", .order = "x"});
+  while (!std::holds_alternative<ReadLine>(bench.reads.front()))
+    bench.answer_read();
+  LineRead read;
+  read.line = std::get<ReadLine>(bench.reads.front()).line;
+  read.more = true;
+  bench.reads.clear();
+  bench.step(std::move(read));
+  EXPECT_TRUE(bench.is_code(asked, "overloaded"));
+  EXPECT_TRUE(bench.says(asked, R"("limit":{"rule":"order_line","measured":10000,)"));
+  EXPECT_EQ(bench.notes.back().what, "call_refused");
+  EXPECT_EQ(bench.notes.back().detail, "order_line, 10000 calls, threshold 10000");
+  EXPECT_TRUE(bench.running.empty());
+}
+
 TEST(Order, a_turn_that_was_cut_by_a_crash_is_given_after_the_start) {
   Bench bench(kKeyedHold);
   for (int line = 0; line < 7; ++line) {

@@ -130,6 +130,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void refuse_for_buffers(std::uint64_t wanted);
   void refuse_busy(call::Measure measure, std::string detail);
   void refuse_with(const call::ProblemSpec& spec);
+  void refuse_body();
+  // Refusals at a limit, but for those of the door, which tells the log itself.
+  void tell_refusal(const call::ProblemSpec& spec);
   void answer_ourselves(call::Reply reply);
 
   // connection_answer.cc

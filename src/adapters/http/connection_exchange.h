@@ -29,6 +29,7 @@ struct ConnectionExchange {
   bool keep_alive = false;
   bool relayed = false;        // on a route that only observes: nobody is hurried
   bool owes_continue = false;  // the client waits for 100 before it sends the body
+  std::uint64_t body_max = 0;  // of a body that is read whole
   std::shared_ptr<RequestBody> source;
   // The answer, once begun.
   bool begun = false;

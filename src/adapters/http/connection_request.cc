@@ -118,6 +118,7 @@ void Connection::on_head(http1::ParsedRequest parsed) {
     http1::BodyLimits limits;
     if (const auto* buffered = std::get_if<call::Buffered>(&verdict)) {
       limits.max_body = buffered->body_max;
+      exchange.body_max = buffered->body_max;
     }
     exchange.decoder.emplace(exchange.framing, limits);
     exchange.owes_continue = parsed.expect_continue && !body_done();
@@ -129,7 +130,7 @@ void Connection::on_head(http1::ParsedRequest parsed) {
   }
   if (const auto* buffered = std::get_if<call::Buffered>(&verdict)) {
     if (!has_body) return on_request();
-    if (exchange.framing.length > buffered->body_max) return refuse(Refusal::body_too_large);
+    if (exchange.framing.length > buffered->body_max) return refuse_body();
     enter(Phase::body);
     return on_body_bytes();
   }
@@ -157,7 +158,10 @@ call::HeadVerdict Connection::judge_head() {
     exchange.stay = std::move(word.stay);
     if (word.refused) return std::move(*word.refused);
   }
-  return exchange.intake->on_head(exchange.head);
+  auto verdict = exchange.intake->on_head(exchange.head);
+  const auto* reply = std::get_if<call::Reply>(&verdict);
+  if (reply != nullptr && reply->problem) tell_refusal(*reply->problem);
+  return verdict;
 }
 
 std::optional<call::Reply> Connection::judge_body(std::string_view body) {
@@ -220,7 +224,9 @@ void Connection::send_continue() {
 // The body of a buffered request: uses what is there and asks for more.
 void Connection::on_body_bytes() {
   send_continue();
-  if (const auto refusal = decode_inbox(); refusal != Refusal::none) return refuse(refusal);
+  const auto refusal = decode_inbox();
+  if (refusal == Refusal::body_too_large) return refuse_body();
+  if (refusal != Refusal::none) return refuse(refusal);
   if (body_done()) return on_request();
   const bool chunked = exchange_->framing.kind == BodyFraming::Kind::chunked;
   // Memory follows what has come, not what was announced: a length costs a client nothing.
@@ -249,7 +255,10 @@ void Connection::on_request() {
   }
   if (auto refused = judge_body(view(body))) return answer_ourselves(std::move(*refused));
   auto verdict = exchange.intake->on_request(exchange.head, std::move(body));
-  if (auto* reply = std::get_if<call::Reply>(&verdict)) return answer_ourselves(std::move(*reply));
+  if (auto* reply = std::get_if<call::Reply>(&verdict)) {
+    if (reply->problem) tell_refusal(*reply->problem);
+    return answer_ourselves(std::move(*reply));
+  }
   exchange_id_ = core_->next_id(slot_);
   core_->events()->on_call(exchange_id_, std::move(std::get<call::NewCall>(verdict)), nullptr);
 }
@@ -326,9 +335,22 @@ void Connection::refuse_for_buffers(std::uint64_t wanted) {
               "Too many requests are being read; try again soon.");
 }
 
+// Of a body in chunks nobody knows the size; of any other the head has told it.
+void Connection::refuse_body() {
+  ++core_->counters().malformed;
+  const auto most = static_cast<std::int64_t>(exchange_->body_max);
+  const bool chunked = exchange_->framing.kind == BodyFraming::Kind::chunked;
+  call::ProblemSpec spec;
+  spec.code = call::Code::body_too_large;
+  spec.detail = http1::explain(Refusal::body_too_large);
+  spec.measure = {"limits.body",
+                  chunked ? most + 1 : static_cast<std::int64_t>(exchange_->framing.length), most,
+                  chunked ? "bytes or more" : "bytes"};
+  refuse_with(spec);
+}
+
 // At one of the server's own limits.
 void Connection::refuse_busy(call::Measure measure, std::string detail) {
-  core_->warn("a request was refused with 503 overloaded: " + call::in_words(measure));
   call::ProblemSpec spec;
   spec.code = call::Code::overloaded;
   spec.detail = std::move(detail);
@@ -341,7 +363,14 @@ void Connection::refuse_busy(call::Measure measure, std::string detail) {
 void Connection::refuse_with(const call::ProblemSpec& spec) {
   if (!exchange_) exchange_.emplace();
   exchange_->close = true;
+  tell_refusal(spec);
   answer_ourselves(call::problem(spec));
+}
+
+void Connection::tell_refusal(const call::ProblemSpec& spec) {
+  if (!spec.measure) return;
+  core_->warn(fmt::format("a request was refused with {} {}: {}", call::status_of(spec.code),
+                          call::to_string(spec.code), call::in_words(*spec.measure)));
 }
 
 // What the engine never sees.

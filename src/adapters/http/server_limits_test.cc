@@ -42,12 +42,20 @@ TEST(ServerLimits, refuses_a_body_that_is_too_large) {
       declared.ask("POST /buf/ HTTP/1.1\r\nHost: h\r\nContent-Length: 65537\r\n\r\n");
   EXPECT_EQ(answer.status, 413);
   EXPECT_NE(answer.body.find("body-too-large"), std::string::npos);
+  EXPECT_NE(answer.body.find("\"limit\":{\"rule\":\"limits.body\",\"measured\":65537,"
+                             "\"threshold\":65536,\"unit\":\"bytes\"}"),
+            std::string::npos)
+      << answer.body;
 
   Client chunked(rig.port());
   chunked.send("POST /buf/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n");
   chunked.send(std::string(0x10001, 'x'));
   const auto late = chunked.answer();
   EXPECT_EQ(late.status, 413);
+  EXPECT_NE(late.body.find(R"("measured":65537,"threshold":65536,"unit":"bytes or more"})"),
+            std::string::npos)
+      << late.body;
+  EXPECT_EQ(rig.counters().problems.by_rule().size(), 2U);
   EXPECT_EQ(late.field("connection"), "close");
   EXPECT_EQ(rig.events.calls(), 0);
 }
