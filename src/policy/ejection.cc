@@ -76,21 +76,27 @@ std::vector<std::string> Ejection::choices() const {
 }
 
 std::optional<std::string> Ejection::due(Instant now, bool harmless) const {
-  const std::string* longest = nullptr;
-  Instant since;
+  // A probe that told nothing was one: else who waits longest would have all of them, and nobody
+  // after it would come back.
+  const std::string* next = nullptr;
+  std::pair<std::uint64_t, Instant> place;
   for (const auto& [address, member] : members_) {
     if (!member.out || (member.probing && !HF_BUG("a-crowd-of-probes"))) continue;
     const Instant from = harmless ? member.out_until : member.out_until + member.out_for;
     if (now < from || HF_BUG("no-way-back")) continue;
-    if (longest != nullptr && since <= member.out_until) continue;
-    longest = &address;
-    since = member.out_until;
+    const std::pair its{member.probe, member.out_until};
+    if (next != nullptr && place <= its) continue;
+    next = &address;
+    place = its;
   }
-  return longest == nullptr ? std::nullopt : std::optional(*longest);
+  return next == nullptr ? std::nullopt : std::optional(*next);
 }
 
 void Ejection::begin_probe(std::string_view address) {
-  if (Member* member = find(address)) member->probing = true;
+  Member* member = find(address);
+  if (member == nullptr) return;
+  member->probing = true;
+  member->probe = ++probes_;
 }
 
 void Ejection::abandon_probe(std::string_view address) {
@@ -134,6 +140,7 @@ Verdict Ejection::record(std::string_view address, bool ok, bool probe, Instant 
 
 void Ejection::eject(Member& member, Duration length, Instant now, Prng& prng) const {
   member.out = true;
+  member.probe = 0;
   member.out_at = now;
   member.out_for = length;
   member.out_until = now + length + Duration{prng.between(0, length.ns / kJitterShare)};

@@ -3,6 +3,7 @@
 // caller's business; so is where a call goes that is bound to one address.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -75,7 +76,8 @@ class Ejection {
     Instant in_since{INT64_MIN};
     Instant out_at;
     Instant out_until;
-    Duration out_for;  // the last time, before jitter; 0: never
+    Duration out_for;         // the last time, before jitter; 0: never
+    std::uint64_t probe = 0;  // the number of its last one since it is out; 0: it had none
   };
 
   [[nodiscard]] const Member* find(std::string_view address) const;
@@ -87,6 +89,7 @@ class Ejection {
   EjectionConfig config_;
   std::vector<std::string> order_;
   std::map<std::string, Member, std::less<>> members_;
+  std::uint64_t probes_ = 0;  // so far
 };
 
 }  // namespace hf::policy

@@ -83,6 +83,25 @@ TEST_F(EjectionTest, AnAbandonedProbeLetsAnotherGo) {
   EXPECT_EQ(ejection.due(now, true), "b");
 }
 
+// A secret that cannot be read, a proxy that is away: calls that never got as far as an address.
+TEST_F(EjectionTest, ProbesThatTellNothingGoRoundThoseThatWait) {
+  fail_often("b");
+  pass(Duration::seconds(1));
+  fail_often("c");
+  pass(with_jitter(kOut) + Duration::seconds(1));
+  ASSERT_EQ(ejection.due(now, true), "b") << "it has waited longest";
+  for (const char* next : {"b", "c", "b", "c"}) {
+    EXPECT_EQ(ejection.due(now, true), next);
+    ejection.begin_probe(next);
+    ejection.abandon_probe(next);
+  }
+  ejection.begin_probe("b");
+  EXPECT_EQ(failed("b", true), Verdict::kept_out);
+  EXPECT_EQ(ejection.due(now, true), "c");
+  ejection.begin_probe("c");
+  EXPECT_EQ(ok("c", true), Verdict::returned);
+}
+
 TEST_F(EjectionTest, FailedProbesDoubleTheTimeUpToItsMost) {
   fail_often("b");
   Duration length = kOut;
