@@ -22,6 +22,9 @@
 
 namespace hf::sim {
 
+// What is kept for a time of its own is kept for no less.
+inline constexpr Duration kKeptAtLeast = Duration::seconds(120);
+
 struct Order {
   std::string name;
   std::string target;

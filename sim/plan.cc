@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "call/callback.h"
+#include "sim/clients.h"
 
 namespace hf::sim {
 namespace {
@@ -368,8 +369,9 @@ std::shared_ptr<const call::Settings> draw_settings(Prng& prng, Edition edition,
   settings->upstreams.emplace("llm", draw_upstream(prng, "llm", call::Mode::repeatable));
   // Ages after which keys become tombstones and bodies go; heads stay, so that the judge sees them.
   if (prng.chance(1, 3)) {
-    settings->journal.retention.keys = Duration::seconds(prng.between(120, 1800));
-    settings->journal.retention.bodies = Duration::seconds(prng.between(120, 1800));
+    const std::int64_t least = kKeptAtLeast.ceil_seconds();
+    settings->journal.retention.keys = Duration::seconds(prng.between(least, 1800));
+    settings->journal.retention.bodies = Duration::seconds(prng.between(least, 1800));
   }
   const Duration wait = Duration::seconds(prng.chance(1, 3) ? prng.between(0, 3) : 10);
   const Duration deadline =

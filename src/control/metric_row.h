@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "base/time.h"
+#include "call/problem_counts.h"
 #include "control/facts.h"
 #include "control/metrics.h"
 #include "engine/stats.h"
@@ -34,6 +34,7 @@ class MetricLines {
 struct MetricInput {
   const engine::Stats& stats;
   const Facts& facts;
+  const call::ProblemCounts& problems;  // of both
 };
 using WriteMetric = std::function<void(MetricLines&, const MetricInput&)>;
 

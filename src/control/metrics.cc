@@ -168,8 +168,7 @@ std::vector<Row> call_rows() {
        }},
       {{"holdfast_problems_total", "counter", "Error answers made by Holdfast, by code."},
        [](Lines& out, const Input& in) {
-         const auto problems = problems_of(in.stats, in.facts.server);
-         for (const auto& [code, count] : problems.by_code())
+         for (const auto& [code, count] : in.problems.by_code())
            out.add({{"code", code}}, count);
        }},
       {{"holdfast_observed_total", "counter",
@@ -450,10 +449,11 @@ const std::vector<MetricFamily>& metric_families() {
 }
 
 std::string metrics_text(const engine::Stats& stats, const Facts& facts) {
+  const auto problems = problems_of(stats, facts.server);
   std::string out;
   for (const Row& row : rows()) {
     Lines lines(row.family.name);
-    row.write(lines, {stats, facts});
+    row.write(lines, {stats, facts, problems});
     if (lines.text().empty()) continue;
     out += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", row.family.name, row.family.help,
                        row.family.type);

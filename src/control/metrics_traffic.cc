@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include "call/problem_counts.h"
-#include "control/problems.h"
 
 namespace hf::control {
 namespace {
@@ -20,8 +19,7 @@ using Write = WriteMetric;
 // All three have the same labels, so that one can be joined with the other.
 Write refusal_value(std::string (*value)(const call::ProblemCounts::Refusals&)) {
   return [value](Lines& out, const Input& in) {
-    const auto problems = problems_of(in.stats, in.facts.server);
-    for (const auto& [by, refusals] : problems.by_rule()) {
+    for (const auto& [by, refusals] : in.problems.by_rule()) {
       out.add("",
               {{"rule", by.rule}, {"code", by.code}, {"upstream", by.upstream}, {"unit", by.unit}},
               value(refusals));
@@ -79,6 +77,12 @@ void add_stale(Lines& out, const Input& in, StaleFacts::ByRoute StaleFacts::*cou
     out.add({{"route", what.first}, {label, what.second}}, count);
 }
 
+Write stale_value(std::uint64_t StaleFacts::*member) {
+  return [member](Lines& out, const Input& in) {
+    if (in.facts.stale) out.add((*in.facts.stale).*member);
+  };
+}
+
 std::vector<Row> stale_rows() {
   return {
       {{"holdfast_stale_answers_total", "counter",
@@ -91,21 +95,13 @@ std::vector<Row> stale_rows() {
         "Answers of such routes that were not kept, by route and why."},
        [](Lines& out, const Input& in) { add_stale(out, in, &StaleFacts::not_kept, "why"); }},
       {{"holdfast_stale_kept", "gauge", "Answers that are kept."},
-       [](Lines& out, const Input& in) {
-         if (in.facts.stale) out.add({}, in.facts.stale->answers);
-       }},
+       stale_value(&StaleFacts::answers)},
       {{"holdfast_stale_bytes", "gauge", "Memory that they take, and copies under way."},
-       [](Lines& out, const Input& in) {
-         if (in.facts.stale) out.add({}, in.facts.stale->bytes);
-       }},
+       stale_value(&StaleFacts::bytes)},
       {{"holdfast_stale_limit_bytes", "gauge", "`stale_cache`: the most that they may take."},
-       [](Lines& out, const Input& in) {
-         if (in.facts.stale) out.add({}, in.facts.stale->max_bytes);
-       }},
+       stale_value(&StaleFacts::max_bytes)},
       {{"holdfast_stale_evicted_total", "counter", "Answers that had to go for want of room."},
-       [](Lines& out, const Input& in) {
-         if (in.facts.stale) out.add({}, in.facts.stale->evicted);
-       }},
+       stale_value(&StaleFacts::evicted)},
   };
 }
 

@@ -240,8 +240,7 @@ void Core::refuse_at_limit(ExchangeId id, const call::RouteSettings& route, call
   HF_CHECK(spec.measure.has_value());
   Note line;
   line.level = Note::Level::warning;
-  line.what = "call_refused";
-  line.call = spec.call;
+  line.what = "call_refused";  // of no call: its fate is another, and a crowd of them is one line
   line.route = route.path;
   line.upstream = route.upstream;
   line.detail = call::in_words(*spec.measure);

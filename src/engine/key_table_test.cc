@@ -128,6 +128,7 @@ TEST(KeyTableRow, waiters_are_bounded) {
   EXPECT_TRUE(
       bench.says(fourth, R"("limit":{"rule":"limits.waiters","measured":2,"threshold":2,)"));
   EXPECT_EQ(bench.notes.back().what, "call_refused");
+  EXPECT_FALSE(bench.notes.back().call) << "the log leaves nothing out that is about a call";
   EXPECT_EQ(bench.waiting_clients(), 3U);
 }
 

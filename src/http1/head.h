@@ -74,6 +74,8 @@ struct HeadScan {
   Refusal refusal = Refusal::none;
 };
 
+inline constexpr std::size_t kFieldsMax = 128;  // of a head
+
 // Finds the end of a head in a buffer that grows, and looks at each byte once. Refuses at the first
 // byte that no head can hold (a bare CR or LF, a control character) and when a limit is passed,
 // without waiting for the rest.
@@ -84,7 +86,7 @@ struct HeadScan {
 class HeadScanner {
  public:
   // max_bytes counts everything through the empty line; max_fields counts field lines.
-  explicit HeadScanner(std::size_t max_bytes, std::size_t max_fields = 128)
+  explicit HeadScanner(std::size_t max_bytes, std::size_t max_fields = kFieldsMax)
       : max_bytes_(max_bytes), max_fields_(max_fields) {}
 
   // `buffer` starts at the message and holds at least what it held in the last call. Once a head is
@@ -106,7 +108,7 @@ class HeadScanner {
 };
 
 struct HeadLimits {
-  std::size_t max_fields = 128;
+  std::size_t max_fields = kFieldsMax;
 };
 
 struct ParsedRequest {

@@ -252,29 +252,41 @@ void Connection::discard_lingering() {
       });
 }
 
-void Connection::timed_out(std::string detail) {
+void Connection::timed_out(std::string detail, call::Measure measure) {
   ++core_->counters().timed_out;
-  refuse(call::Code::bad_request, std::move(detail));
+  refuse(call::Code::bad_request, std::move(detail), std::move(measure));
 }
 
-bool Connection::body_too_slow(Instant now) const {
+std::optional<call::Measure> Connection::late_body(Instant now) const {
   const auto& options = core_->options();
-  const Duration waited = body_waited_ + (now - read_since_);
-  if (waited <= options.body_grace || !exchange_ || !exchange_->decoder) return false;
-  const auto seconds = static_cast<std::uint64_t>(waited.ceil_seconds());
-  return exchange_->decoder->received() / seconds < options.body_rate;
+  const Duration still = now - read_since_;
+  if (still > options.body_idle) {
+    return call::Measure{"body_idle", still.ms(), options.body_idle.ms(), "ms without a byte"};
+  }
+  const Duration waited = body_waited_ + still;
+  if (waited <= options.body_grace || !exchange_ || !exchange_->decoder) return std::nullopt;
+  const std::uint64_t rate =
+      exchange_->decoder->received() / static_cast<std::uint64_t>(waited.ceil_seconds());
+  if (rate >= options.body_rate) return std::nullopt;
+  return call::Measure{"body_rate", static_cast<std::int64_t>(rate),
+                       static_cast<std::int64_t>(options.body_rate), "bytes a second"};
 }
 
 // Deadlines of reading, in the phases where the client owes bytes.
 void Connection::sweep_read(Instant now) {
   const auto& options = core_->options();
   if (phase_ == Phase::head && now - since_ > options.head_within) {
-    return timed_out("The head of the request did not arrive in time.");
+    return timed_out("The head of the request did not arrive in time.",
+                     {"head_within", (now - since_).ms(), options.head_within.ms(), "ms"});
   }
   const bool owed = reading_ && (phase_ == Phase::body || stream_wanted_);
   if (exchange_ && exchange_->relayed && now - read_since_ <= options.relayed_idle) return;
-  if (!owed || (now - read_since_ <= options.body_idle && !body_too_slow(now))) return;
-  if (phase_ == Phase::body) return timed_out("The body of the request did not arrive in time.");
+  if (!owed) return;
+  auto late = late_body(now);
+  if (!late) return;
+  if (phase_ == Phase::body) {
+    return timed_out("The body of the request did not arrive in time.", std::move(*late));
+  }
   ++core_->counters().timed_out;
   close();
 }

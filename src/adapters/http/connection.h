@@ -103,9 +103,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close_sending();
   void discard_lingering();
   void sweep_read(Instant now);
-  [[nodiscard]] bool body_too_slow(Instant now) const;
+  [[nodiscard]] std::optional<call::Measure> late_body(Instant now) const;
   void enter(Phase phase);
-  void timed_out(std::string detail);
+  void timed_out(std::string detail, call::Measure measure);
 
   // connection_request.cc
   void next_request();
@@ -126,11 +126,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Whether the rest of the body is known, or likely, to be small enough to read past.
   [[nodiscard]] bool body_skippable();
   void refuse(http1::Refusal refusal);
-  void refuse(call::Code code, std::string detail);
+  void refuse(call::Code code, std::string detail,
+              std::optional<call::Measure> measure = std::nullopt);
   void refuse_for_buffers(std::uint64_t wanted);
   void refuse_busy(call::Measure measure, std::string detail);
   void refuse_with(const call::ProblemSpec& spec);
-  void refuse_body();
   // Refusals at a limit, but for those of the door, which tells the log itself.
   void tell_refusal(const call::ProblemSpec& spec);
   void answer_ourselves(call::Reply reply);

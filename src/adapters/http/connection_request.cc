@@ -128,9 +128,8 @@ void Connection::on_head(http1::ParsedRequest parsed) {
     exchange_id_ = core_->next_id(slot_);
     return core_->events()->on_ask(exchange_id_, std::move(*ask));
   }
-  if (const auto* buffered = std::get_if<call::Buffered>(&verdict)) {
+  if (std::holds_alternative<call::Buffered>(verdict)) {
     if (!has_body) return on_request();
-    if (exchange.framing.length > buffered->body_max) return refuse_body();
     enter(Phase::body);
     return on_body_bytes();
   }
@@ -224,9 +223,7 @@ void Connection::send_continue() {
 // The body of a buffered request: uses what is there and asks for more.
 void Connection::on_body_bytes() {
   send_continue();
-  const auto refusal = decode_inbox();
-  if (refusal == Refusal::body_too_large) return refuse_body();
-  if (refusal != Refusal::none) return refuse(refusal);
+  if (const auto refusal = decode_inbox(); refusal != Refusal::none) return refuse(refusal);
   if (body_done()) return on_request();
   const bool chunked = exchange_->framing.kind == BodyFraming::Kind::chunked;
   // Memory follows what has come, not what was announced: a length costs a client nothing.
@@ -316,14 +313,28 @@ void Connection::discard_body() {
 }
 
 void Connection::refuse(Refusal refusal) {
-  refuse(code_of(refusal), std::string(http1::explain(refusal)));
+  std::optional<call::Measure> measure;
+  if (refusal == Refusal::body_too_large) {
+    // In chunks: a length that is too large was refused with its head.
+    const auto most = static_cast<std::int64_t>(exchange_->body_max);
+    measure = {"limits.body", most + 1, most, "bytes or more"};
+  }
+  if (refusal == Refusal::head_too_large) {
+    const auto most = static_cast<std::int64_t>(core_->options().head_max);
+    const auto size = static_cast<std::int64_t>(inbox_.size());
+    const auto fields = static_cast<std::int64_t>(http1::kFieldsMax);
+    measure = size >= most ? call::Measure{"head_max", size, most, "bytes"}
+                           : call::Measure{"head_fields", fields + 1, fields, "fields or more"};
+  }
+  refuse(code_of(refusal), std::string(http1::explain(refusal)), std::move(measure));
 }
 
-void Connection::refuse(call::Code code, std::string detail) {
+void Connection::refuse(call::Code code, std::string detail, std::optional<call::Measure> measure) {
   ++core_->counters().malformed;
   call::ProblemSpec spec;
   spec.code = code;
   spec.detail = std::move(detail);
+  spec.measure = std::move(measure);
   refuse_with(spec);
 }
 
@@ -333,20 +344,6 @@ void Connection::refuse_for_buffers(std::uint64_t wanted) {
   refuse_busy({"buffers", static_cast<std::int64_t>(counters.buffered_bytes - charged_ + wanted),
                static_cast<std::int64_t>(core_->options().buffers), "bytes"},
               "Too many requests are being read; try again soon.");
-}
-
-// Of a body in chunks nobody knows the size; of any other the head has told it.
-void Connection::refuse_body() {
-  ++core_->counters().malformed;
-  const auto most = static_cast<std::int64_t>(exchange_->body_max);
-  const bool chunked = exchange_->framing.kind == BodyFraming::Kind::chunked;
-  call::ProblemSpec spec;
-  spec.code = call::Code::body_too_large;
-  spec.detail = http1::explain(Refusal::body_too_large);
-  spec.measure = {"limits.body",
-                  chunked ? most + 1 : static_cast<std::int64_t>(exchange_->framing.length), most,
-                  chunked ? "bytes or more" : "bytes"};
-  refuse_with(spec);
 }
 
 // At one of the server's own limits.

@@ -30,6 +30,10 @@ TEST(ServerLimits, refuses_a_head_that_is_too_large) {
   client.send(get("/flow/", "X: " + std::string(70'000, 'x') + "\r\n"));
   const auto answer = client.answer();
   EXPECT_EQ(answer.status, 431);
+  EXPECT_NE(answer.body.find("\"limit\":{\"rule\":\"head_max\",\"measured\":65536,"
+                             "\"threshold\":65536,\"unit\":\"bytes\"}"),
+            std::string::npos)
+      << answer.body;
   EXPECT_EQ(answer.field("connection"), "close");
   EXPECT_EQ(rig.events.calls(), 0);
 }
@@ -132,6 +136,9 @@ TEST(ServerLimits, a_head_that_dribbles_is_given_up) {
   client.send("GET /flow/ HTTP/1.1\r\nHo");
   const auto answer = client.answer();
   EXPECT_EQ(answer.status, 400);
+  EXPECT_NE(answer.body.find(R"("limit":{"rule":"head_within","measured":)"), std::string::npos)
+      << answer.body;
+  EXPECT_NE(answer.body.find(R"("threshold":40,"unit":"ms")"), std::string::npos) << answer.body;
   EXPECT_EQ(answer.field("connection"), "close");
   EXPECT_TRUE(client.closed());
   EXPECT_EQ(rig.counters().timed_out, 1U);
@@ -156,6 +163,8 @@ TEST(ServerLimits, a_body_that_stalls_is_given_up) {
   client.send("POST /buf/ HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab");
   const auto answer = client.answer();
   EXPECT_EQ(answer.status, 400);
+  EXPECT_NE(answer.body.find(R"("limit":{"rule":"body_idle","measured":)"), std::string::npos)
+      << answer.body;
   EXPECT_TRUE(client.closed());
   EXPECT_EQ(rig.events.calls(), 0);
 }
@@ -171,7 +180,10 @@ TEST(ServerLimits, a_body_below_the_least_rate_is_given_up) {
   pollfd answered{client.fd(), POLLIN, 0};
   while (::poll(&answered, 1, 2) == 0 && client.send("x")) {
   }
-  EXPECT_EQ(client.answer().status, 400);
+  const auto answer = client.answer();
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_NE(answer.body.find(R"("limit":{"rule":"body_rate","measured":)"), std::string::npos)
+      << answer.body;
   EXPECT_EQ(rig.counters().timed_out, 1U);
 }
 
