@@ -21,6 +21,8 @@
 #include <thread>
 #include <utility>
 
+#include "adapters/rocksdb/bucket_table.h"
+#include "adapters/rocksdb/direct_writes.h"
 #include "base/check.h"
 #include "base/hash_map.h"
 
@@ -33,19 +35,30 @@ constexpr int kBlockCacheShardBits = 2;
 // How often it is asked of a family whether it has one key; walks use no filters.
 enum class Asked { never, seldom, often, by_each_call };
 
+// Where the keys of a family lie: they grow with time, or are digests and lie anywhere.
+enum class Order { by_time, none };
+
 // Records whose keys grow with time have families of their own, by the first byte of their keys:
 // their tables hardly overlap, so that putting tables together moves what would else be written
-// again and again. So have keys, which lie anywhere. Everything else is in the default one. Stored:
-// names and letters never change.
+// again and again. So have those whose keys lie anywhere, for the sake of their tables in memory.
+// Everything else is in the default one. Stored: names and letters never change.
 struct Family {
   char letter;
   const char* name;
   Asked asked;
+  Order order;
 };
-constexpr std::array kFamilies{
-    Family{'a', "answer-bodies", Asked::seldom}, Family{'b', "request-bodies", Asked::seldom},
-    Family{'c', "heads", Asked::often},          Family{'g', "changes", Asked::never},
-    Family{'k', "keys", Asked::by_each_call},    Family{'t', "timelines", Asked::never}};
+constexpr std::array kFamilies{Family{'a', "answer-bodies", Asked::seldom, Order::by_time},
+                               Family{'b', "request-bodies", Asked::seldom, Order::by_time},
+                               Family{'c', "heads", Asked::often, Order::by_time},
+                               Family{'f', "likenesses", Asked::never, Order::none},
+                               Family{'g', "changes", Asked::never, Order::by_time},
+                               Family{'k', "keys", Asked::by_each_call, Order::none},
+                               Family{'t', "timelines", Asked::never, Order::by_time},
+                               Family{'x', "fields", Asked::never, Order::none}};
+// Of all else.
+constexpr Family kOthers{0, "default", Asked::seldom, Order::by_time};
+constexpr std::uint64_t kSyncBytes = std::uint64_t{1} << 20;
 constexpr std::size_t kMoveBytes = std::size_t{4} << 20;  // of one step of the move to families
 
 rocksdb::Slice slice(std::string_view text) {
@@ -115,16 +128,34 @@ rocksdb::Options options_for(std::uint64_t write_buffer, const std::shared_ptr<W
   out.stats_dump_period_sec = 0;
   out.stats_persist_period_sec = 0;
   out.skip_stats_update_on_db_open = true;
+  out.allow_concurrent_memtable_write = false;  // one thread writes, and bucket tables want no more
   out.listeners.push_back(watch);
 
   return out;
 }
 
+// What a table has is in memory already as it is written, and will not be asked for soon. Through
+// the page cache it costs a copy and the pages, and a sync of the log waits behind what the kernel
+// writes of it at once. Where the disk's file system wants the cache, it is written in parts.
+void write_tables_past_the_cache(rocksdb::Options& out, const std::string& path) {
+  if (takes_direct_writes(path)) {
+    out.use_direct_io_for_flush_and_compaction = true;
+  } else {
+    out.bytes_per_sync = kSyncBytes;
+    out.strict_bytes_per_sync = true;
+  }
+}
+
 // Most keys that are asked for are not there: that a call's key is new, above all.
 rocksdb::ColumnFamilyOptions family_options(const rocksdb::Options& all,
                                             const std::shared_ptr<rocksdb::Cache>& cache,
-                                            Asked asked) {
+                                            const Family& family) {
   rocksdb::ColumnFamilyOptions out = all;
+  if (family.order == Order::none) {
+    out.memtable_factory = bucket_tables(family.letter, all.write_buffer_size);
+    out.memtable_insert_with_hint_prefix_extractor.reset();
+  }
+  const Asked asked = family.asked;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.format_version = 5;
@@ -153,11 +184,10 @@ rocksdb::ColumnFamilyOptions family_options(const rocksdb::Options& all,
   return out;
 }
 
-Asked asked_of(std::string_view name) {
-  for (const Family& family : kFamilies) {
-    if (family.name == name) return family.asked;
-  }
-  return Asked::seldom;  // the default one
+const Family& family_of(std::string_view name) {
+  const auto* at = std::find_if(kFamilies.begin(), kFamilies.end(),
+                                [&](const Family& family) { return family.name == name; });
+  return at != kFamilies.end() ? *at : kOthers;
 }
 
 std::vector<rocksdb::ColumnFamilyDescriptor> describe(const std::vector<std::string>& names,
@@ -167,7 +197,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> describe(const std::vector<std::str
   std::vector<rocksdb::ColumnFamilyDescriptor> out;
   out.reserve(names.size());
   for (const std::string& name : names)
-    out.emplace_back(name, family_options(all, cache, asked_of(name)));
+    out.emplace_back(name, family_options(all, cache, family_of(name)));
   return out;
 }
 
@@ -402,7 +432,11 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path,
   auto impl = std::make_unique<Impl>();
   rocksdb::DB* raw = nullptr;
   rocksdb::Options options = options_for(write_buffer, impl->watch);
-  if (env != nullptr) options.env = env;
+  if (env != nullptr) {
+    options.env = env;
+  } else {
+    write_tables_past_the_cache(options, path);
+  }
   std::vector<std::string> names{rocksdb::kDefaultColumnFamilyName};
   for (const Family& family : kFamilies)
     names.emplace_back(family.name);

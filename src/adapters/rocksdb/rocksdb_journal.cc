@@ -38,10 +38,11 @@ constexpr std::size_t kGroupCommandsMax = 4096;
 // So many commands are handed over at once, or wake the thread during a sync: it has its part of
 // them done while the caller's thread brings more.
 constexpr std::size_t kHandOver = 32;
-// Under load the next sync begins no sooner than this after the last one began, unless so many wait
-// for it: half as many syncs cost half as much, and who waits hardly notices. Who is alone does not
-// wait.
-constexpr std::chrono::microseconds kSyncPace{1200};
+// Under load the next sync begins a while after the last one began, the longer the more the last
+// one was for, unless so many wait for it: half as many syncs cost half as much, and who waits
+// hardly notices. Who is alone does not wait.
+constexpr std::chrono::microseconds kSyncPaceEach{60};
+constexpr std::chrono::microseconds kSyncPaceMax{2000};
 constexpr std::size_t kSyncAtOnce = 96;
 constexpr std::uint64_t kRoomToOpen = std::uint64_t{1} << 20;  // manifest, options, a new log
 
@@ -460,7 +461,8 @@ void RocksdbJournal::Impl::push_now() {
     syncing_ = true;
   }
   const auto begun = SteadyClock::now();
-  next_sync_ = staged_.size() > 1 ? begun + kSyncPace : begun;
+  next_sync_ = begun + std::min<std::chrono::nanoseconds>(kSyncPaceMax,
+                                                          kSyncPaceEach * (staged_.size() - 1));
   auto answers = std::make_shared<std::vector<Answer>>(std::exchange(staged_, {}));
   sync_thread_.wait();
   sync_thread_.start([this, answers = std::move(answers)] {
