@@ -407,15 +407,18 @@ Result<std::optional<std::uint64_t>> stored_epoch(const KvView& kv, const std::s
 
 }  // namespace
 
-Result<bool> holds(const KvView& kv, const call::KvOps& ops, const KnownEpoch& known_epoch) {
+Result<bool> holds(const KvView& kv, const call::KvOps& ops, const KnownHeads& known) {
   if (ops.contradictory) return false;
   for (const call::Precondition& condition : ops.preconditions) {
+    const bool head = condition.key.front() == static_cast<char>(Prefix::call_head);
     if (!condition.epoch) {
+      if (head && known.absent && known.absent(condition.key)) continue;
       HF_TRY(const auto value, kv.get(condition.key));
       if (value) return false;
       continue;
     }
-    std::optional<std::uint64_t> epoch = known_epoch(condition.key);
+    std::optional<std::uint64_t> epoch;
+    if (known.epoch) epoch = known.epoch(condition.key);
     if (!epoch) {
       HF_TRY(epoch, stored_epoch(kv, condition.key));
     }

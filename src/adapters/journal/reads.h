@@ -85,9 +85,12 @@ Result<std::optional<call::OpenedCall>> read_head(const KvView& kv, const call::
 Result<call::OpenedCall> complete_head(const KvView& kv, const call::RecordCodec& codec,
                                        std::string_view key, std::string_view value);
 
-// Whether all of a commit's preconditions hold. `epoch_of` may know an epoch without a read, or
-// not.
-using KnownEpoch = std::function<std::optional<std::uint64_t>(std::string_view head_key)>;
-Result<bool> holds(const KvView& kv, const call::KvOps& ops, const KnownEpoch& known_epoch);
+// What may be known without a read, by a head's storage key: its call's epoch, that there is none.
+struct KnownHeads {
+  std::function<std::optional<std::uint64_t>(std::string_view head_key)> epoch;
+  std::function<bool(std::string_view head_key)> absent;
+};
+// Whether all of a commit's preconditions hold.
+Result<bool> holds(const KvView& kv, const call::KvOps& ops, const KnownHeads& known);
 
 }  // namespace hf::adapters

@@ -60,7 +60,7 @@ Result<call::Recovered> RecordStore::open() {
 std::optional<std::vector<call::KvOp>> RecordStore::write(const call::Batch& batch) {
   const Now now = now_();
   call::KvOps made = codec_.encode(batch, now);
-  const auto met = holds(view_, made, [](std::string_view) { return std::nullopt; });
+  const auto met = holds(view_, made, {});
   HF_CHECK_MSG(met.ok(), "a record in memory has lost its head");
   if (!*met) return std::nullopt;
   if (!newest_ || made.newest > *newest_) {

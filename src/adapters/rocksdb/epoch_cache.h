@@ -1,7 +1,9 @@
 // Epochs of calls written lately, so that the fence of a hot call costs no read. Bounded; forgets
-// the oldest.
+// the oldest. And the newest call of all: ids are nearly in the order of arrival, so that of most
+// new calls it is known that they are.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <deque>
@@ -14,7 +16,13 @@ namespace hf::adapters {
 
 class EpochCache {
  public:
+  // `newest`: no call that is stored has a greater id.
+  explicit EpochCache(const CallId& newest = {}) : newest_(newest) {}
+
+  // Whether no such call was ever stored. False: ask the store.
+  [[nodiscard]] bool surely_new(const CallId& call) const { return newest_ < call; }
   void remember(const CallId& call, std::uint64_t epoch) {
+    newest_ = std::max(newest_, call);
     const std::size_t before = epochs_.size();
     epochs_.insert(call) = epoch;
     if (epochs_.size() == before) return;
@@ -24,6 +32,8 @@ class EpochCache {
       order_.pop_front();
     }
   }
+  // It is not likely to be written soon.
+  void drop(const CallId& call) { epochs_.erase(call); }
   // The call's head was taken away.
   void forget(const CallId& call) {
     if (std::uint64_t* found = epochs_.find(call)) *found = kGone;
@@ -46,7 +56,8 @@ class EpochCache {
     }
   };
   HashMap<CallId, std::uint64_t, Hash> epochs_;
-  std::deque<CallId> order_;
+  std::deque<CallId> order_;  // with those that were dropped
+  CallId newest_;
 };
 
 }  // namespace hf::adapters

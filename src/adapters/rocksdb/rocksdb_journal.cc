@@ -64,6 +64,18 @@ std::uint64_t log_bytes(const std::string& dir) {
   return out;
 }
 
+// The greatest id of all calls that are stored.
+Result<CallId> newest_call(const KvView& view) {
+  const std::string heads(1, static_cast<char>(call::Prefix::call_head));
+  Result<CallId> out = CallId{};
+  HF_TRY_VOID(view.scan(heads, call::end_of(heads), Direction::descending,
+                        [&](std::string_view key, std::string_view) {
+                          out = call::call_of_key(key);
+                          return false;
+                        }));
+  return out;
+}
+
 // The keys of commits that were asked for and not told yet.
 class KeysOnTheWay {
  public:
@@ -248,6 +260,8 @@ Result<call::Recovered> RocksdbJournal::Impl::start() {
   if (completed) {
     HF_TRY(recovered, reads_->recover());
   }
+  HF_TRY(const CallId newest, newest_call(database_->view()));
+  epochs_ = EpochCache(newest);
   if (recovered.fresh) {
     const Now now = now_();
     apply({codec_.put_meta(call::kMetaMade, now.wall, now)});
@@ -266,7 +280,6 @@ Result<call::Recovered> RocksdbJournal::Impl::open() {
   }
   newest_ = recovered->newest;
   stopping_ = false;
-  epochs_ = {};
   told_.reset();
   listener_->open = true;
   listener_->keys = {};
@@ -488,10 +501,16 @@ void RocksdbJournal::Impl::wait_for_sync() {
 CommitResult RocksdbJournal::Impl::stage(const CommitCommand& commit) {
   if (database_->broken()) return CommitResult::failed;
   call::KvOps ops = codec_.encode(commit.batch, now_(), options_.policy);
-  const auto met = holds(database_->view(), ops, [this](std::string_view key) {
+  KnownHeads known;
+  known.epoch = [this](std::string_view key) {
     const auto id = call::call_of_key(key);
     return id.ok() ? epochs_.find(id.value()) : std::nullopt;
-  });
+  };
+  known.absent = [this](std::string_view key) {
+    const auto id = call::call_of_key(key);
+    return id.ok() && epochs_.surely_new(id.value());
+  };
+  const auto met = holds(database_->view(), ops, known);
   if (!met.ok()) {
     database_->declare_broken(met.error().context);
     return CommitResult::failed;
@@ -499,7 +518,10 @@ CommitResult RocksdbJournal::Impl::stage(const CommitCommand& commit) {
   if (!met.value()) return CommitResult::conflict;
   apply(std::move(ops.ops));
   for (const call::CallWrite& write : commit.batch.calls) {
+    const bool ends =
+        write.before && !terminal(write.before->state) && terminal(write.after->state);
     epochs_.remember(write.after->id, write.after->epoch);
+    if (ends) epochs_.drop(write.after->id);
   }
   newest_ = std::max(newest_.value_or(ops.newest), ops.newest);
   return CommitResult::ok;
@@ -546,11 +568,23 @@ Result<void> RocksdbJournal::Impl::sync() {
 void RocksdbJournal::Impl::answer(std::vector<Answer> answers,
                                   std::optional<CommitResult> instead) {
   std::vector<Tell> tells;
-  tells.reserve(answers.size());
+  std::vector<std::pair<CommitId, CommitResult>>
+      commits;  // that stand one behind the other go over as one
+  const auto tell_commits = [&] {
+    if (commits.empty()) return;
+    tells.push_back([listener = listener_, commits = std::exchange(commits, {})](JournalEvents&) {
+      for (const auto& [id, result] : commits) {
+        if (listener->events == nullptr) return;  // whoever was told last may have closed it
+        listener->keys.told(id);
+        listener->events->on_commit(id, result);
+      }
+    });
+  };
   count([&](JournalMetrics& metrics) {
     for (Answer& one : answers) {
       if (!one.commit) {
         ++metrics.reads;
+        tell_commits();
         tells.push_back(instead ? one.read.ask(nullptr) : std::move(one.tell));
         continue;
       }
@@ -559,12 +593,10 @@ void RocksdbJournal::Impl::answer(std::vector<Answer> answers,
       metrics.commits += result == CommitResult::ok ? 1 : 0;
       metrics.conflicts += result == CommitResult::conflict ? 1 : 0;
       metrics.failures += result == CommitResult::failed || result == CommitResult::unknown ? 1 : 0;
-      tells.push_back([listener = listener_, id = *one.commit, result](JournalEvents& events) {
-        listener->keys.told(id);
-        events.on_commit(id, result);
-      });
+      commits.emplace_back(*one.commit, result);
     }
   });
+  tell_commits();
   post(std::move(tells));
 }
 
