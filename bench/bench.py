@@ -265,14 +265,16 @@ def idle_memory(server, clients):
     return {"clients": clients, "rss_mib": after / 1024, "grown_mib": (after - before) / 1024}
 
 
-def steady(server, clients, rate, seconds, run):
-    """p50 and p99 in ms of many clients at one total rate, each from when it was due."""
+def steady(server, clients, rate, seconds, run, core=None):
+    """p50 and p99 in ms of many clients at one total rate, each from when it was due; without a
+    rate of clients that make one call after another, each from when it was made."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(limit[0], min(clients + 200, limit[1])),
                                                 limit[1]))
-    out = subprocess.run([str(ROOT / "build/release/holdfast-steady-load"), "--port",
-                          str(server.port), "--clients", str(clients), "--rate", str(rate),
-                          "--seconds", str(seconds), "--run", f"{run}-{clients}"],
+    pin = ["taskset", "-c", str(core)] if shutil.which("taskset") and core is not None else []
+    out = subprocess.run(pin + [str(ROOT / "build/release/holdfast-steady-load"), "--port",
+                                str(server.port), "--clients", str(clients), "--rate", str(rate),
+                                "--seconds", str(seconds), "--run", f"{run}-{clients}"],
                          capture_output=True, text=True, timeout=seconds + 60)
     found = re.search(r"^RESULT (.*)$", out.stdout, re.M)
     if not found:
@@ -334,6 +336,7 @@ def main():
                                    str(port), "--upstream", str(back), "--path",
                                    f"{directory}/bare-data"], port, None)
         samples = {process.name: [] for process in passing + [keyed, bare, held]}
+        heard = {process.name: [] for process in (bare, held)}
         for turn in range(args.rounds):
             for process in passing:
                 samples[process.name].append(measure(process, args.seconds, 64))
@@ -342,8 +345,14 @@ def main():
             durable = [(bare, bare.port), (held, health)]
             for process, told in durable if turn % 2 else reversed(durable):
                 samples[process.name].append(measure_held(process, told, args.seconds, turn))
+                # wrk adds samples for calls that it might have made during a slow one. What those
+                # that were made had to wait is measured by itself.
+                heard[process.name].append(
+                    steady(process, 64, 0, args.seconds, f"heard-{turn}", core=0))
+                until_quiet(process.pid)
             print(f"round {turn + 1} of {args.rounds}", file=sys.stderr, flush=True)
         figures = {name: summary(rows) for name, rows in samples.items()}
+        heard = {name: summary(rows) for name, rows in heard.items()}
         active = {}
         for kind, process in (("past", passing[-1]), ("held", held)):
             rows = {clients: [] for clients in (100, args.clients)}
@@ -373,6 +382,9 @@ def main():
     mine, least = figures["holdfast, held and delivered"], figures["bare loop"]
     print(f"durable calls: {mine['rate'] / least['rate']:.2f} of the bare loop's rate, "
           f"{mine['cpu_us'] / least['cpu_us']:.2f} times its CPU, {mine['bytes']:.0f} bytes")
+    for name, row in heard.items():
+        print(f"{name}, 64 clients, one call after another: heard of it in {row['p50_ms']:.2f} ms "
+              f"(p50), {row['p99_ms']:.2f} ms (p99)")
     p50, p99 = (calm["keyed"][name] - calm["direct"][name] for name in ("p50_ms", "p99_ms"))
     print(f"keyed live at {args.rate // 2} calls/s: {p50:.2f} ms more than direct (p50), "
           f"{p99:.2f} ms (p99)")
@@ -385,7 +397,8 @@ def main():
               f"({many['p99_ms'] / few['p99_ms']:.2f} times)")
     if args.json:
         pathlib.Path(args.json).write_text(
-            json.dumps({"figures": figures, "idle": idle, "active": active, "calm": calm},
+            json.dumps({"figures": figures, "heard": heard, "idle": idle, "active": active,
+                        "calm": calm},
                        indent=1))
 
 

@@ -1,6 +1,7 @@
 // Many clients at one total rate: each has a connection of its own and its turns in a fixed
 // schedule, and each request counts from when it was due, however late it left (no coordinated
-// omission). `./x bench` runs it with few and with many clients.
+// omission). Or without a rate: each sends its next one when it has heard of the last. `./x bench`
+// runs it with few and with many clients.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -30,10 +31,14 @@ using Tcp = asio::ip::tcp;
 struct Options {
   std::uint16_t port = 0;
   std::size_t clients = 100;
-  double rate = 1000;
+  double rate = 1000;  // 0: one after another
   double seconds = 5;
   std::string run = "0";
 };
+
+Clock::duration seconds(double value) {
+  return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(value));
+}
 
 struct Results {
   std::vector<std::uint32_t> micros;
@@ -58,6 +63,7 @@ class Client : public std::enable_shared_from_this<Client> {
  private:
   void wait() {
     if (due_ >= end_) return;
+    if (options_.rate <= 0 && turn_ > 0) return send();
     timer_.expires_at(due_);
     timer_.async_wait([self = shared_from_this()](error_code error) {
       if (!error) self->send();
@@ -85,8 +91,8 @@ class Client : public std::enable_shared_from_this<Client> {
   void done() {
     const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - due_);
     if (turn_ > 1) results_.micros.push_back(static_cast<std::uint32_t>(took.count()));
-    due_ += std::chrono::duration_cast<Clock::duration>(
-        std::chrono::duration<double>(static_cast<double>(options_.clients) / options_.rate));
+    due_ = options_.rate > 0 ? due_ + seconds(static_cast<double>(options_.clients) / options_.rate)
+                             : Clock::now();
     wait();
   }
   void fail() { ++results_.failed; }
@@ -113,14 +119,11 @@ void run(const Options& options) {
     clients.back()->connect();
   }
   const auto begun = Clock::now() + std::chrono::milliseconds(50);
-  const auto at = [&](double seconds) {
-    return begun +
-           std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-  };
+  const double apart = options.rate > 0 ? 1 / options.rate : 0;
   // Each client's first turn is not counted: the server is still taking connections.
-  const auto end = at(static_cast<double>(options.clients) / options.rate + options.seconds);
+  const auto end = begun + seconds(static_cast<double>(options.clients) * apart + options.seconds);
   for (std::size_t i = 0; i < clients.size(); ++i)
-    clients[i]->begin(at(static_cast<double>(i) / options.rate), end);
+    clients[i]->begin(begun + seconds(static_cast<double>(i) * apart), end);
   loop.run();
   std::vector<std::uint32_t>& all = results.micros;
   std::sort(all.begin(), all.end());
@@ -139,7 +142,8 @@ int main(int argc, char** argv) {
   CLI::App app("Many clients at one total rate, for `./x bench`");
   app.add_option("--port", options.port, "where to, on 127.0.0.1")->required();
   app.add_option("--clients", options.clients, "connections")->capture_default_str();
-  app.add_option("--rate", options.rate, "requests a second, of all together")
+  app.add_option("--rate", options.rate,
+                 "requests a second, of all together; 0: each one after another")
       ->capture_default_str();
   app.add_option("--seconds", options.seconds, "how long")->capture_default_str();
   app.add_option("--run", options.run, "goes into each key")->capture_default_str();

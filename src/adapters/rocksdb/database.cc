@@ -58,6 +58,7 @@ constexpr std::array kFamilies{Family{'a', "answer-bodies", Asked::seldom, Order
                                Family{'x', "fields", Asked::never, Order::none}};
 // Of all else.
 constexpr Family kOthers{0, "default", Asked::seldom, Order::by_time};
+constexpr int kTablesOfDigests = 8;
 constexpr std::uint64_t kSyncBytes = std::uint64_t{1} << 20;
 constexpr std::size_t kMoveBytes = std::size_t{4} << 20;  // of one step of the move to families
 
@@ -156,6 +157,10 @@ rocksdb::ColumnFamilyOptions family_options(const rocksdb::Options& all,
     out.memtable_insert_with_hint_prefix_extractor.reset();
   }
   const Asked asked = family.asked;
+  // Each time that its tables are put together all of them are written anew.
+  if (family.order == Order::none && asked == Asked::never) {
+    out.level0_file_num_compaction_trigger = kTablesOfDigests;
+  }
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.format_version = 5;
