@@ -16,12 +16,12 @@
 
 #include "adapters/rocksdb/database.h"
 #include "adapters/rocksdb/epoch_cache.h"
+#include "adapters/rocksdb/keys_on_the_way.h"
 #include "adapters/rocksdb/sending_marks.h"
 #include "adapters/rocksdb/sync_thread.h"
 #include "adapters/rocksdb/upkeep.h"
 #include "adapters/seal/key_file.h"
 #include "base/check.h"
-#include "base/hash_map.h"
 #include "base/quantity.h"
 #include "call/record.h"
 
@@ -75,34 +75,6 @@ Result<CallId> newest_call(const KvView& view) {
                         }));
   return out;
 }
-
-// The keys of commits that were asked for and not told yet.
-class KeysOnTheWay {
- public:
-  void asked(const CommitCommand& commit) {
-    std::vector<call::Digest> keys;
-    for (const call::CallWrite& write : commit.batch.calls) {
-      if (write.after->key) keys.push_back(write.after->key->identity);
-    }
-    if (keys.empty()) return;
-    for (const call::Digest& key : keys)
-      ++count_.insert(key);
-    commits_.emplace_back(commit.id, std::move(keys));
-  }
-  // In the order of asking.
-  void told(CommitId commit) {
-    if (commits_.empty() || commits_.front().first != commit) return;
-    for (const call::Digest& key : commits_.front().second) {
-      if (--*count_.find(key) == 0) count_.erase(key);
-    }
-    commits_.pop_front();
-  }
-  [[nodiscard]] bool contain(const call::Digest& key) const { return count_.contains(key); }
-
- private:
-  HashMap<call::Digest, std::size_t, call::DigestHash> count_;
-  std::deque<std::pair<CommitId, std::vector<call::Digest>>> commits_;
-};
 
 // Where answers go, and whether there is still a journal. Touched on the caller's thread only; the
 // journal going away empties it.
