@@ -26,8 +26,8 @@ constexpr int kLevels = 12;    // of a bucket with many keys; each has a quarter
 constexpr int kListMax = 16;   // keys that a bucket may have as a list
 constexpr int kCountFrom = 3;  // a new node so high, one in sixteen, has its list counted
 constexpr int kBucketBitsMin = 6;
-constexpr int kBucketBitsMax = 16;
-constexpr std::size_t kBytesABucket = 512;  // of a full table
+constexpr int kBucketBitsMax = 18;
+constexpr std::size_t kBytesABucket = 128;  // of a full table, about a key
 constexpr std::size_t kTagSize = 8;         // behind a user's key: sequence number and type
 
 // In front of a node lie its links, that of level 0 last; behind it its entry, as RocksDB encodes
@@ -64,7 +64,7 @@ class Room final : public MemTableRep {
   explicit Room(rocksdb::Arena* arena) : Room(reinterpret_cast<rocksdb::Allocator*>(arena)) {}
 
   [[nodiscard]] char* take(std::size_t bytes) {
-    constexpr std::size_t kAlign = alignof(std::max_align_t);
+    constexpr std::size_t kAlign = alignof(Node);
     char* out = nullptr;
     Allocate(bytes + kAlign - 1, &out);
     return out + (kAlign - reinterpret_cast<std::uintptr_t>(out) % kAlign) % kAlign;
