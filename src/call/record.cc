@@ -279,6 +279,7 @@ std::string RecordCodec::pause_key(std::string_view upstream, std::string_view l
 struct RecordCodec::Encoding {
   const Now& now;
   std::uint64_t policy;
+  bool alone = false;  // the batch has one call: it cannot contradict itself
   KvOps out;
   std::map<CallId, std::uint64_t> epochs;  // of calls this batch has written already
   std::map<Digest, CallId> keys;           // that it has taken
@@ -291,7 +292,7 @@ struct RecordCodec::Encoding {
 };
 
 KvOps RecordCodec::encode(const Batch& batch, const Now& now, std::uint64_t policy) const {
-  Encoding encoding{now, policy, {}, {}, {}};
+  Encoding encoding{now, policy, batch.calls.size() == 1, {}, {}, {}};
   for (const CallWrite& write : batch.calls)
     encode_call_write(encoding, write);
   for (const PauseWrite& write : batch.pauses)
@@ -312,9 +313,11 @@ void RecordCodec::require(Encoding& out, const CallWrite& write) const {
     if (write.before) head.epoch = write.before_epoch;
     out.out.preconditions.push_back(std::move(head));
   }
-  out.epochs[call.id] = call.epoch;
+  if (!out.alone) out.epochs[call.id] = call.epoch;
   if (write.before || !has_key_entry(call)) return;
-  if (!out.keys.emplace(call.key->identity, call.id).second) out.out.contradictory = true;
+  if (!out.alone && !out.keys.emplace(call.key->identity, call.id).second) {
+    out.out.contradictory = true;
+  }
   out.out.preconditions.push_back({key_key(call.key->identity), std::nullopt});
 }
 

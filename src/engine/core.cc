@@ -69,7 +69,7 @@ UpstreamState* Core::find_upstream(const std::string& name) {
   return found == upstreams_.end() ? nullptr : &found->second;
 }
 
-void Core::write(Active& active) {
+void Core::write(Active& active, Write which) {
   HF_CHECK(active.journaled);
   call::Call& call = *active.call;
   call::CallWrite write;
@@ -80,7 +80,7 @@ void Core::write(Active& active) {
   write.write_answer_body = std::exchange(active.answer_is_new, false);
   if (write.write_answer_body && call.answer) call.answer->body_epoch = call.epoch;
   write.events = std::exchange(active.news, {});
-  write.after = std::make_shared<const call::Call>(call);
+  write.after = which == Write::last ? active.call : std::make_shared<const call::Call>(call);
   active.stored = call::indexed(call);
   write.indexed = active.stored;
   active.changed = true;

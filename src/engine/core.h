@@ -274,7 +274,9 @@ class Core {
   void act(ActionKind what, bool after_writes) {
     out_->actions.push_back({std::move(what), after_writes});
   }
-  void write(Active& active);
+  // `last`: nothing of the call changes any more before it is dropped, so no snapshot is needed.
+  enum class Write { snapshot, last };
+  void write(Active& active, Write which = Write::snapshot);
   void record(Active& active, call::TimelineEvent event);
   void record(Active& active, call::Happening what, call::Actor who, std::string_view rule = {});
   void note(const Active& active, Note::Level level, std::string what, std::string_view rule);

@@ -249,7 +249,7 @@ void Core::finish_answered(Active& active, const call::Decision& decision) {
   }
   call::Answer answer;
   answer.status = active.last->head.status;
-  answer.fields = active.last->head.fields;
+  answer.fields = std::move(active.last->head.fields);
   answer.body_kept = !active.last->forwarded && !by_head && active.last->body != nullptr;
   answer.body = answer.body_kept ? active.last->body : nullptr;
   answer.body_bytes = view(active.last->body).size();
@@ -264,7 +264,7 @@ void Core::finish_answered(Active& active, const call::Decision& decision) {
   record(active, call::Happening::answered, call::Actor::upstream, decision.rule);
   leave_line(active);
   tell_end(active);
-  write(active);
+  write(active, Write::last);
   close_forwarding(active, !by_head);
   reply_answered(active);
   drop(call.id);
