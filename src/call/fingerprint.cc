@@ -118,6 +118,8 @@ LeftOut left_out_of(const std::vector<Part>& ignore, const IncomingHead& head,
   return out;
 }
 
+constexpr std::size_t kHeadRoom = 256;  // of most heads
+
 void put_head(std::string& bytes, const IncomingHead& head, std::string_view type,
               const std::vector<std::string>& scope) {
   put_string(bytes, head.method);
@@ -135,6 +137,7 @@ Digest fingerprint_of(const RouteSettings& route, const IncomingHead& head, std:
                       const std::vector<std::string>& scope, const Hasher& hasher) {
   LeftOut out = left_out_of(route.fingerprint_ignore, head, body);
   std::string bytes;
+  bytes.reserve(kHeadRoom + body.size());
   put_string(bytes, kRule);
   put_head(bytes, head, out.type, scope);
   put_body(bytes, body, std::move(out.spans));
@@ -148,6 +151,7 @@ Digest likeness_of(const RouteSettings& route, const IncomingHead& head, std::st
   ignore.insert(ignore.end(), route.suspect.ignore.begin(), route.suspect.ignore.end());
   LeftOut out = left_out_of(ignore, head, body);
   std::string bytes;
+  bytes.reserve(kHeadRoom);
   put_string(bytes, kRule);
   put_string(bytes, route.path);
   bytes.append(owner.raw());

@@ -17,6 +17,8 @@ bool is_own_field(const Field& field) {
          same_name(std::string_view(field.name).substr(0, kOwnPrefix.size()), kOwnPrefix);
 }
 
+constexpr std::size_t kFieldsRoom = 8;  // of most answers of our own
+
 void add(Fields& fields, std::string_view name, std::string value) {
   fields.push_back({std::string(name), std::move(value)});
 }
@@ -28,9 +30,13 @@ void advise_no_retry(Fields& fields) {
   set_field(fields, "stripe-should-retry", "false");
 }
 
-void add_call_fields(Fields& fields, const std::optional<CallId>& call, int attempts) {
-  if (call) add(fields, "Holdfast-Call", call->text());
+void add_call_fields(Fields& fields, std::string call, int attempts) {
+  if (!call.empty()) add(fields, "Holdfast-Call", std::move(call));
   if (attempts > 0) add(fields, "Holdfast-Attempts", std::to_string(attempts));
+}
+
+void add_call_fields(Fields& fields, const std::optional<CallId>& call, int attempts) {
+  add_call_fields(fields, call ? call->text() : std::string(), attempts);
 }
 
 std::string problem_body(const ProblemSpec& spec) {
@@ -75,8 +81,8 @@ void add_next_attempt(JsonObject& object, const Call& call) {
   }
 }
 
-void add_state(JsonObject& object, const Call& call) {
-  object.text("call", call.id.text()).text("state", to_string(call.state));
+void add_state(JsonObject& object, const Call& call, std::string_view id) {
+  object.text("call", id).text("state", to_string(call.state));
   if (call.reason == WaitReason::none) {
     object.null("reason");
   } else {
@@ -84,12 +90,13 @@ void add_state(JsonObject& object, const Call& call) {
   }
 }
 
-Reply json_reply(int status, const Call& call, std::string body) {
+Reply json_reply(int status, const Call& call, std::string id, std::string body) {
   Reply reply;
   reply.status = status;
+  reply.fields.reserve(kFieldsRoom);
   add(reply.fields, "Content-Type", "application/json");
   add(reply.fields, "Cache-Control", "no-store");
-  add_call_fields(reply.fields, call.id, call.attempts);
+  add_call_fields(reply.fields, std::move(id), call.attempts);
   add(reply.fields, "Holdfast-Effect", std::string(to_string(effect_of(call))));
   reply.body = make_body(std::move(body));
   return reply;
@@ -175,7 +182,7 @@ Reply upstream_answer(const Answer& answer, const AnswerMarks& marks) {
 
 std::string status_json(const Call& call) {
   JsonObject object;
-  add_state(object, call);
+  add_state(object, call, call.id.text());
   object.text("effect", to_string(effect_of(call)))
       .number("attempts", call.attempts)
       .text("created_at", format_rfc3339(call.accepted.wall));
@@ -185,17 +192,19 @@ std::string status_json(const Call& call) {
 }
 
 Reply accepted(const Call& call, bool preference_applied) {
+  std::string id = call.id.text();
+  std::string place = "/.holdfast/calls/" + id;
   JsonObject object;
-  add_state(object, call);
+  add_state(object, call, id);
   add_next_attempt(object, call);
-  Reply reply = json_reply(202, call, object.done());
-  add(reply.fields, "Location", "/.holdfast/calls/" + call.id.text());
+  Reply reply = json_reply(202, call, std::move(id), object.done());
+  add(reply.fields, "Location", std::move(place));
   if (preference_applied) add(reply.fields, "Preference-Applied", "respond-async");
   return reply;
 }
 
 Reply status(const Call& call) {
-  return json_reply(200, call, status_json(call));
+  return json_reply(200, call, call.id.text(), status_json(call));
 }
 
 Reply response(const Call& call) {
@@ -214,11 +223,11 @@ Reply response(const Call& call) {
     case State::open:
       break;
   }
-  return json_reply(202, call, status_json(call));
+  return json_reply(202, call, call.id.text(), status_json(call));
 }
 
 Reply cancel_noted(const Call& call) {
-  return json_reply(202, call, status_json(call));
+  return json_reply(202, call, call.id.text(), status_json(call));
 }
 
 }  // namespace hf::call

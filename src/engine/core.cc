@@ -69,6 +69,9 @@ UpstreamState* Core::find_upstream(const std::string& name) {
   return found == upstreams_.end() ? nullptr : &found->second;
 }
 
+// Events of most writes.
+constexpr std::size_t kNewsRoom = 4;
+
 void Core::write(Active& active, Write which) {
   HF_CHECK(active.journaled);
   call::Call& call = *active.call;
@@ -90,6 +93,7 @@ void Core::write(Active& active, Write which) {
 void Core::record(Active& active, call::TimelineEvent event) {
   if (!active.journaled) return;
   event.at = now_.wall;
+  if (active.news.capacity() == 0) active.news.reserve(kNewsRoom);
   active.news.push_back(std::move(event));
 }
 

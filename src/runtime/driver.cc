@@ -56,15 +56,16 @@ void Driver::run() {
   if (running_ || broken_ || !engine_) return;
   running_ = true;
   while (!inbox_.empty() && !broken_) {
-    engine::Effects effects;
     for (std::size_t i = 0; i < kBatchMax && !inbox_.empty(); ++i) {
       engine::Event event = std::move(inbox_.front());
       inbox_.pop_front();
       handling(event);
-      engine_->step(std::move(event), clock_.read(), effects);
+      engine_->step(std::move(event), clock_.read(), effects_);
       handled();
     }
-    settle(effects);
+    settle(effects_);
+    effects_.writes = {};
+    effects_.actions.clear();
   }
   running_ = false;
   if (!broken_) timer_.wake_at(engine_->next_wake());

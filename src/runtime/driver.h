@@ -120,6 +120,7 @@ class Driver final : public ports::ClientEvents,
   CallIds ids_;
 
   std::deque<engine::Event> inbox_;
+  engine::Effects effects_;  // of the batch in hand; empty between them
   bool running_ = false;
   bool broken_ = false;
   std::uint64_t last_commit_ = 0;  // submitted
