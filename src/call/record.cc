@@ -291,8 +291,12 @@ struct RecordCodec::Encoding {
   void saw(WallTime time) { out.newest = std::max(out.newest, time); }
 };
 
+// Of one write of a call.
+constexpr std::size_t kOpsOfMost = 6;
+
 KvOps RecordCodec::encode(const Batch& batch, const Now& now, std::uint64_t policy) const {
   Encoding encoding{now, policy, batch.calls.size() == 1, {}, {}, {}};
+  encoding.out.ops.reserve(batch.calls.size() * kOpsOfMost);
   for (const CallWrite& write : batch.calls)
     encode_call_write(encoding, write);
   for (const PauseWrite& write : batch.pauses)

@@ -137,7 +137,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // connection_answer.cc
   void answer(call::Reply reply);
-  std::string answer_head(int status, Fields fields, http1::BodyFraming framing);
+  // With `room` bytes for what is put behind it.
+  std::string answer_head(int status, Fields fields, http1::BodyFraming framing, std::size_t room);
   void enqueue(Outgoing out);
   void pump();
   void write_current();

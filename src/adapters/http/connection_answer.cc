@@ -23,6 +23,7 @@ using Kind = http1::BodyFraming::Kind;
 // Bodies up to this are copied behind their head: cheaper than a second stretch of memory, and with
 // TLS one record instead of two.
 constexpr std::size_t kJoinPlain = 2 * 1024;
+constexpr std::size_t kHeadRoom = 512;  // of most heads
 constexpr std::size_t kJoinTls = 16 * 1024;
 
 constexpr std::array<std::string_view, 600> make_reasons() {
@@ -72,7 +73,8 @@ bool bodiless(int status) {
 }  // namespace
 
 // Consumes the fields; exchange_->close has been decided.
-std::string Connection::answer_head(int status, Fields fields, http1::BodyFraming framing) {
+std::string Connection::answer_head(int status, Fields fields, http1::BodyFraming framing,
+                                    std::size_t room) {
   HF_CHECK(status >= 200 && status <= 599);
   http1::drop_hop_by_hop(fields);
   if (exchange_->stay) core_->door()->on_answer(*exchange_->stay, status, fields);
@@ -87,6 +89,7 @@ std::string Connection::answer_head(int status, Fields fields, http1::BodyFramin
   head.reason = kReasons[static_cast<std::size_t>(status)];
   head.fields = std::move(fields);
   std::string out;
+  out.reserve(kHeadRoom + room);
   http1::write_response_head(out, head, framing);
   return out;
 }
@@ -111,10 +114,13 @@ void Connection::answer(call::Reply reply) {
   const bool told = exchange.head_method && find_field(reply.fields, "content-length") != nullptr;
   const bool untold = exchange.head_method && !reply.body;
   if (!bodiless(reply.status) && !told && !untold) framing = {Kind::length, body.size()};
+  const bool with_body = framing.kind == Kind::length && !exchange.head_method;
+  const bool joined = with_body && body.size() <= (socket_.tls() ? kJoinTls : kJoinPlain);
   Outgoing out;
-  out.prefix = answer_head(reply.status, std::move(reply.fields), framing);
-  if (framing.kind == Kind::length && !exchange.head_method) {
-    if (body.size() <= (socket_.tls() ? kJoinTls : kJoinPlain)) {
+  out.prefix =
+      answer_head(reply.status, std::move(reply.fields), framing, joined ? body.size() : 0);
+  if (with_body) {
+    if (joined) {
       out.prefix.append(body);
     } else {
       out.body = std::move(reply.body);
@@ -143,7 +149,7 @@ std::shared_ptr<ports::AnswerSink> Connection::begin(call::AnswerHead head) {
     exchange.answer = {Kind::chunked, 0};
   }
   exchange.answer_left = exchange.answer.length;
-  std::string bytes = answer_head(head.status, std::move(head.fields), exchange.answer);
+  std::string bytes = answer_head(head.status, std::move(head.fields), exchange.answer, 0);
   const bool head_only = exchange.answer.kind == Kind::none ||
                          (exchange.answer.kind == Kind::length && exchange.answer.length == 0);
   if (head_only) {
