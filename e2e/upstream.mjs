@@ -2,6 +2,7 @@
 // It keeps a ledger of what took effect and of every request it read, and knows idempotency keys as
 // Stripe does, or not at all.
 import { createServer } from 'node:http'
+import net from 'node:net'
 import { atEnd } from './rig.mjs'
 
 // options:
@@ -139,17 +140,41 @@ export async function startUpstream(t, options = {}) {
   state.port = await listen(options.port ?? 0)
   state.url = `http://${host}:${state.port}`
   state.of = order => state.effects.filter(e => e.order === order)
-  // Refuses connections and resets the open ones, until up().
-  state.down = () => new Promise(resolve => {
+  const close = () => new Promise(resolve => {
     server.close(resolve)
     server.closeAllConnections()
   })
-  state.up = () => listen(state.port)
+  let release = () => {}
+  // Refuses connections and resets the open ones, until up().
+  state.down = async () => {
+    await close()
+    release()
+    release = await keepPort(host, state.port)
+  }
+  state.up = async () => {
+    await listen(state.port)
+    release()
+  }
   atEnd(t, async () => {
     for (const timer of timers) clearTimeout(timer)
-    if (server.listening) await state.down()
+    release()
+    if (server.listening) await close()
   })
   return state
+}
+
+// While nobody listens there, the next test to ask for any port would be given this one, and get
+// the calls that are meant for this upstream. It belongs to a connection meanwhile.
+async function keepPort(host, port) {
+  const sink = net.createServer(socket => socket.on('error', () => {}))
+  await new Promise(resolve => sink.listen(0, host, resolve))
+  const link = net.connect({ host, port: sink.address().port, localAddress: host, localPort: port })
+  await new Promise((resolve, reject) => link.once('connect', resolve).once('error', reject))
+  link.on('error', () => {})
+  return () => {
+    link.resetAndDestroy()
+    sink.close()
+  }
 }
 
 function orderOf(request, body) {

@@ -131,7 +131,7 @@ class BucketTable final : public MemTableRep {
   [[nodiscard]] bool is_before(const Node& node, std::uint64_t front, const Slice& key) const {
     return node.front != front ? node.front < front : compare_(node.entry(), key) < 0;
   }
-  // Whether `visit` is true for a bucket in use from `bucket` on, or below it; the first that is.
+  // The first node of this bucket or those behind it; the last one of those before it. Null: none.
   [[nodiscard]] Node* first_from(std::size_t bucket) const;
   [[nodiscard]] Node* last_below(std::size_t bucket) const;
   // In the bucket of the internal key, the last node that is smaller: null where there is none.
@@ -349,9 +349,7 @@ MemTableRep::Iterator* BucketTable::GetIterator(rocksdb::Arena* arena) {
 
 // MemTableRep::Get knows what a LookupKey is, which has no public header. It asks for an iterator
 // and does not give it back.
-namespace {
 thread_local MemTableRep::Iterator* lent = nullptr;
-}
 
 void BucketTable::Get(const rocksdb::LookupKey& key, void* args,
                       bool (*found)(void* args, const char* entry)) {

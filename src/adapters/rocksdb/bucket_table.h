@@ -1,9 +1,9 @@
 // A table in memory for records whose keys lie anywhere, such as digests. RocksDB's own skip list
 // walks down a score of levels for each new key, and where keys are random and the table is larger
 // than the processor's cache, most steps wait for memory. Here the bits behind the first byte say
-// in which of some ten thousand buckets a key lies, buckets are in the order of their keys, and
-// each has a handful of entries in a list. Where many keys have the same front, their bucket
-// becomes a skip list, so that nobody can make it slow.
+// in which bucket a key lies; buckets are in the order of their keys, and each has a list of a key
+// or two. Where many keys have the same front, their bucket becomes a skip list, so that nobody can
+// make it slow.
 //
 // One thread writes; any read at the same time (rocksdb::MemTableRep says what is asked of it).
 #pragma once
@@ -16,8 +16,8 @@
 namespace hf::adapters {
 
 // For the keys of one column family that begin with `letter`: others are kept in order, but not
-// fast. `write_buffer`: bytes of a full table, a sixty-fourth of which are its buckets. Sets
-// allow_concurrent_memtable_write off where it is used.
+// fast. `write_buffer`: bytes of a full table, a sixteenth of which are its buckets. The database
+// has to have allow_concurrent_memtable_write off.
 std::shared_ptr<rocksdb::MemTableRepFactory> bucket_tables(char letter, std::size_t write_buffer);
 
 }  // namespace hf::adapters
