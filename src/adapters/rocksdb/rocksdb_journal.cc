@@ -492,8 +492,11 @@ CommitResult RocksdbJournal::Impl::stage(const CommitCommand& commit) {
   for (const call::CallWrite& write : commit.batch.calls) {
     const bool ends =
         write.before && !terminal(write.before->state) && terminal(write.after->state);
-    epochs_.remember(write.after->id, write.after->epoch);
-    if (ends) epochs_.drop(write.after->id);
+    if (ends) {
+      epochs_.drop(write.after->id);
+    } else {
+      epochs_.remember(write.after->id, write.after->epoch);
+    }
   }
   newest_ = std::max(newest_.value_or(ops.newest), ops.newest);
   return CommitResult::ok;
@@ -540,8 +543,8 @@ Result<void> RocksdbJournal::Impl::sync() {
 void RocksdbJournal::Impl::answer(std::vector<Answer> answers,
                                   std::optional<CommitResult> instead) {
   std::vector<Tell> tells;
-  std::vector<std::pair<CommitId, CommitResult>>
-      commits;  // that stand one behind the other go over as one
+  // Those that stand one behind the other go over as one.
+  std::vector<std::pair<CommitId, CommitResult>> commits;
   const auto tell_commits = [&] {
     if (commits.empty()) return;
     tells.push_back([listener = listener_, commits = std::exchange(commits, {})](JournalEvents&) {
