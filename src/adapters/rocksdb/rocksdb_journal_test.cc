@@ -88,6 +88,26 @@ TEST_F(RocksdbJournalTest, LacksKeysThatNobodyBrought) {
   EXPECT_FALSE(lacks(2)) << "it is on its way";
 }
 
+// Nobody asks the store about an id that is greater than all it has: no other may pass for one.
+TEST_F(RocksdbJournalTest, ACallThatIsStoredIsNeverTakenForNew) {
+  EXPECT_EQ(create_call(1), CommitResult::ok);
+  EXPECT_EQ(create_call(3), CommitResult::ok);
+  EXPECT_EQ(create_call(2), CommitResult::ok) << "out of the order of ids";
+  std::uint64_t commit = 100;
+  const auto again = [&](std::uint64_t n) {
+    call::Call call = sample_call(n, now());
+    call.key = sample_call(n + 50, now()).key;  // so that the key alone does not tell
+    harness.journal().commit(CommitId{++commit}, one(create(call, now())));
+    harness.mailbox.run_until([&] { return harness.recorder->commits.count(commit) == 1; });
+    return harness.recorder->commits.at(commit);
+  };
+  for (int start = 0; start < 2; ++start) {
+    for (const std::uint64_t n : {1, 2, 3})
+      EXPECT_EQ(again(n), CommitResult::conflict) << n << " after start " << start;
+    harness.reopen();
+  }
+}
+
 TEST_F(RocksdbJournalTest, AnotherKeyIsRefusedClearly) {
   EXPECT_EQ(create_call(1), CommitResult::ok);
   harness.journal().close();
