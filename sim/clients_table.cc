@@ -84,9 +84,11 @@ void SimClients::check_calm(const Order& order, const Told& told) {
   const bool well = told.code.empty() && told.status == 200 && took <= kCalmWithin;
   // The key table has its own words for one that a crash cut, or that is under way.
   const bool by_table = told.open.had_final || among(told.code, {"outcome-unknown", "in-progress"});
-  // Its sender never heard the answer, and when it came back that had been kept long enough.
-  const bool too_late = order.came_back && *order.comes_back >= kKeptAtLeast &&
-                        told.code == "answer-not-kept" && told.effect == "applied";
+  // Its sender never heard the answer, and when it came back its body or its key had been kept
+  // long enough.
+  const bool too_late = retires_ && order.came_back && *order.comes_back >= kKeptAtLeast &&
+                        among(told.code, {"answer-not-kept", "key-expired"}) &&
+                        told.effect == "applied";
   if (well || by_table || too_late || order.operator_touched || !questions_.well_since) return;
   if (!questions_.well_since(told.open.since - Duration::seconds(1))) return;
   violation_("isolation: " + order.name + ", whose upstream is well, was told " +
