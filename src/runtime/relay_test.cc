@@ -127,11 +127,12 @@ class RelayTest : public testing::Test {
     return id;
   }
   AttemptId last() { return sender_.started.back().id; }
-  // What the transport does with a body: asks on until its end.
-  void take(const std::shared_ptr<ports::BodySource>& body) {
-    body->read([this, body](What what, const std::string& bytes) {
+  // What the transport does with a body: asks on until its end. The spec of `sender_` owns it.
+  void take(const std::shared_ptr<ports::BodySource>& body) { take_from(*body); }
+  void take_from(ports::BodySource& body) {
+    body.read([this, &body](What what, const std::string& bytes) {
       sent_ += bytes;
-      if (what == What::data) take(body);
+      if (what == What::data) take_from(body);
     });
   }
   void end(AttemptId id, call::Evidence evidence, int status = 0,
