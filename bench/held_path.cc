@@ -63,7 +63,8 @@ std::vector<call::CallWrite> HeldPath::hold_and_deliver(const CallId& id,
   auto taken = intake->on_request(head, make_body(std::move(body)));
   auto* fresh = std::get_if<call::NewCall>(&taken);
   if (fresh == nullptr) throw std::logic_error("the request was not taken");
-  engine->step(engine::CallArrived{ExchangeId{++exchanges_}, std::move(*fresh), id}, now, effects);
+  auto arrived = std::make_unique<call::NewCall>(std::move(*fresh));
+  engine->step(engine::CallArrived{ExchangeId{++exchanges_}, std::move(arrived), id}, now, effects);
   call::Digest identity;
   for (const engine::Action& action : effects.actions) {
     if (const auto* find = std::get_if<engine::FindKey>(&action.what)) identity = find->identity;

@@ -1,12 +1,19 @@
 #include "base/bytes.h"
 
 #include <array>
+#include <cstring>
 
 namespace hf {
 namespace {
 
 constexpr std::string_view kHex = "0123456789abcdef";
 constexpr std::string_view kBase32 = "0123456789abcdefghjkmnpqrstvwxyz";
+constexpr auto kPairs = [] {
+  std::array<std::array<char, 2>, 1024> out{};
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = {kBase32[i >> 5], kBase32[i & 31]};
+  return out;
+}();
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -15,11 +22,13 @@ int hex_digit(char c) {
   return -1;
 }
 
+// A loop of known length over bytes of one number: one store.
 template <typename T>
 void put_little(std::string& out, T value) {
-  for (std::size_t i = 0; i < sizeof(T); ++i) {
-    out.push_back(static_cast<char>(static_cast<unsigned char>(value >> (8 * i))));
-  }
+  std::array<char, sizeof(T)> bytes;
+  for (std::size_t i = 0; i < sizeof(T); ++i)
+    bytes[i] = static_cast<char>(static_cast<unsigned char>(value >> (8 * i)));
+  out.append(bytes.data(), bytes.size());
 }
 
 std::uint64_t get_little(std::string_view bytes) {
@@ -59,6 +68,14 @@ Result<std::string> from_hex(std::string_view hex) {
 std::string to_base32(std::string_view bytes) {
   std::string out((bytes.size() * 8 + 4) / 5, '\0');
   char* to = out.data();
+  // Five bytes are four pairs of digits.
+  for (; bytes.size() >= 5; bytes.remove_prefix(5)) {
+    std::uint64_t bits = 0;
+    for (std::size_t i = 0; i < 5; ++i)
+      bits = (bits << 8) | static_cast<unsigned char>(bytes[i]);
+    for (int shift = 30; shift >= 0; shift -= 10, to += 2)
+      std::memcpy(to, kPairs[(bits >> shift) & 1023].data(), 2);
+  }
   std::uint32_t bits = 0;
   unsigned count = 0;  // of bits that are still to be written, below 8
   for (const char c : bytes) {
@@ -102,9 +119,10 @@ void put_u64(std::string& out, std::uint64_t value) {
 }
 
 void put_u64_ordered(std::string& out, std::uint64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8) {
-    out.push_back(static_cast<char>(static_cast<unsigned char>(value >> shift)));
-  }
+  std::array<char, sizeof value> bytes;
+  for (std::size_t i = 0; i < sizeof value; ++i)
+    bytes[i] = static_cast<char>(static_cast<unsigned char>(value >> (56 - 8 * i)));
+  out.append(bytes.data(), bytes.size());
 }
 
 void put_varint(std::string& out, std::uint64_t value) {

@@ -12,8 +12,7 @@ char lower(char c) {
 
 }  // namespace
 
-bool same_name(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
+bool same_of_one_length(std::string_view a, std::string_view b) {
   // Most are spelt alike, or differ in their first letter.
   if (a.empty() || lower(a.front()) != lower(b.front())) return a.empty();
   if (std::memcmp(a.data(), b.data(), a.size()) == 0) return true;

@@ -17,8 +17,12 @@ struct Field {
 
 using Fields = std::vector<Field>;
 
+bool same_of_one_length(std::string_view a, std::string_view b);  // same_name's
+
 // ASCII case only; header names are tokens (RFC 9110 section 5.1).
-bool same_name(std::string_view a, std::string_view b);
+inline bool same_name(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && same_of_one_length(a, b);
+}
 std::string lower_ascii(std::string_view text);
 std::string_view trim_blanks(std::string_view text);  // spaces and tabs
 

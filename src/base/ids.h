@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/front_word.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -41,7 +42,13 @@ struct CallId {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
   [[nodiscard]] WallTime born() const;
-  auto operator<=>(const CallId&) const = default;
+  bool operator==(const CallId&) const = default;
+  // As the bytes are ordered; the time and the count within it decide almost always.
+  std::strong_ordering operator<=>(const CallId& other) const {
+    const std::uint64_t mine = front_word(bytes.data());
+    const std::uint64_t its = front_word(other.bytes.data());
+    return mine != its ? mine <=> its : bytes <=> other.bytes;
+  }
 };
 
 // Makes ids in the order of its calls: of the 128 bits the first 16 count within a millisecond, 112

@@ -7,11 +7,19 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/front_word.h"
+
 namespace hf::call {
 
 struct Digest {
   std::array<unsigned char, 32> bytes{};
-  auto operator<=>(const Digest&) const = default;
+  bool operator==(const Digest&) const = default;
+  // As the bytes are ordered.
+  std::strong_ordering operator<=>(const Digest& other) const {
+    const std::uint64_t mine = front_word(bytes.data());
+    const std::uint64_t its = front_word(other.bytes.data());
+    return mine != its ? mine <=> its : bytes <=> other.bytes;
+  }
   [[nodiscard]] std::string_view raw() const {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }

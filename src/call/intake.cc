@@ -12,7 +12,6 @@
 #include "call/intake_index.h"
 #include "call/intake_key.h"
 #include "call/lookup.h"
-#include "call/owner.h"
 #include "call/prefer.h"
 #include "call/relayed.h"
 #include "call/routing.h"
@@ -158,15 +157,16 @@ Share share_of_client(const ClientAddressSettings& proxies, const IncomingHead& 
 
 NewCall new_call(const std::shared_ptr<const RouteSettings>& route,
                  const std::shared_ptr<const UpstreamSettings>& upstream, const IncomingHead& head,
-                 const Hasher& hasher, const Digest& anyone, const ClientAddressSettings& proxies) {
+                 KnownCallers& callers, const Digest& anyone, const ClientAddressSettings& proxies) {
+  const KnownCallers::Caller& caller = callers.of(route->owner, *upstream, head.fields);
   NewCall call;
   call.route = route;
   call.upstream = upstream;
   call.has_body = head.has_body;
   call.safe = safe_method(head.method);
-  call.owner = owner_of(route->owner, head.fields, hasher);
-  call.account = account_of(*upstream, head.fields, hasher);
-  call.limit_key = limit_key_of(*upstream, call.owner, hasher);
+  call.owner = caller.owner;
+  call.account = caller.account;
+  call.limit_key = caller.limit_key;
   call.per_attempt = per_attempt_fields(*route, head);
   call.client_address = head.client_address;
   call.share = share_of_client(proxies, head, call.owner, anyone);
@@ -268,6 +268,7 @@ Intake::Intake(std::shared_ptr<const Settings> settings, Hasher hasher, WebhookD
     : settings_(std::move(settings)),
       hasher_(hasher),
       anyone_(owner_anyone(hasher)),
+      callers_(std::make_shared<KnownCallers>(hasher)),
       door_(std::move(door)),
       relayed_(relayed_routes(*settings_)) {}
 
@@ -284,7 +285,7 @@ HeadVerdict Intake::on_head(const IncomingHead& head) const {
   if (auto fault = callback_fault(*settings_, *route, *upstream, head)) return *fault;
   if (!is_buffered(*route, *upstream, head.method)) {
     const ClientAddressSettings& proxies = settings_->traffic.client_address;
-    Streamed out{new_call(route, upstream, head, hasher_, anyone_, proxies)};
+    Streamed out{new_call(route, upstream, head, *callers_, anyone_, proxies)};
     out.call.streamed = true;
     freeze(out.call, head, nullptr);
     if (auto fault = take_asked(out.call, head, hasher_)) return *fault;
@@ -309,7 +310,7 @@ CallVerdict Intake::on_request(const IncomingHead& head, Body body) const {
   }
   auto& found = std::get<KeyFound>(verdict);
   const ClientAddressSettings& proxies = settings_->traffic.client_address;
-  NewCall call = new_call(route, upstream, head, hasher_, anyone_, proxies);
+  NewCall call = new_call(route, upstream, head, *callers_, anyone_, proxies);
   call.key = std::move(found.key);
   const bool derived = !call.key && !route->key.derive.empty() && !call.safe;
   if (call.key || derived) {

@@ -15,6 +15,7 @@
 #include "call/asked.h"
 #include "call/hasher.h"
 #include "call/importance.h"
+#include "call/owner.h"
 #include "call/reply.h"
 #include "call/settings.h"
 #include "call/webhook_door.h"
@@ -99,6 +100,7 @@ using RelayedRoutes = std::map<const RouteSettings*, RelayedRoute>;  // looked u
 using HeadVerdict = std::variant<Reply, CallAsk, Streamed, Buffered>;
 using CallVerdict = std::variant<Reply, NewCall>;
 
+// Of one thread.
 class Intake {
  public:
   // `door` may be empty where no route takes webhooks; one that does then refuses everything. A
@@ -114,6 +116,7 @@ class Intake {
   std::shared_ptr<const Settings> settings_;
   Hasher hasher_;
   Digest anyone_;
+  std::shared_ptr<KnownCallers> callers_;
   WebhookDoor door_;
   RelayedRoutes relayed_;
 };

@@ -1,7 +1,6 @@
 #include "call/intake_fields.h"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
@@ -66,16 +65,24 @@ std::string forwarded_element(const IncomingHead& head) {
 
 Fields frozen_fields(const RouteSettings& route, const UpstreamSettings& upstream,
                      const Fields& fields) {
-  Fields out = fields;
-  http1::drop_hop_by_hop(out, kept_names(route, upstream));
+  // Not `Connection`: what it names must go first.
+  const auto ours = [&](const std::string& name) {
+    const auto same = [&](std::string_view other) { return same_name(name, other); };
+    if (same("Connection")) return false;
+    return std::any_of(kPerAttempt.begin(), kPerAttempt.end(), same) ||
+           std::any_of(kFraming.begin(), kFraming.end(), same) ||
+           (!route.host_keep && same("Host")) ||
+           std::any_of(upstream.inject.begin(), upstream.inject.end(),
+                       [&](const auto& injected) { return same(injected.name); });
+  };
+  const bool names_some = find_field(fields, "Connection") != nullptr;
+  Fields out;
+  out.reserve(fields.size());
+  for (const Field& field : fields) {
+    if (!ours(field.name)) out.push_back(field);
+  }
+  http1::drop_hop_by_hop(out, names_some ? kept_names(route, upstream) : std::vector<std::string>{});
   http1::drop_holdfast_fields(out);
-  for (const auto name : kPerAttempt)
-    remove_fields(out, name);
-  for (const auto name : kFraming)
-    remove_fields(out, name);
-  if (!route.host_keep) remove_fields(out, "Host");
-  for (const auto& injected : upstream.inject)
-    remove_fields(out, injected.name);
   // What is to be read must not come packed.
   if (reads_bodies(upstream.classify)) {
     for (auto& field : out) {
@@ -86,13 +93,14 @@ Fields frozen_fields(const RouteSettings& route, const UpstreamSettings& upstrea
 }
 
 Fields per_attempt_fields(const RouteSettings& route, const IncomingHead& head) {
+  static const std::string via = "1.1 " + std::string(kPseudonym);
   Fields out;
   for (const auto& field : head.fields) {
     if (same_name(field.name, "traceparent") || same_name(field.name, "tracestate")) {
       out.push_back(field);
     }
   }
-  out.push_back({"Via", appended(head.fields, "Via", fmt::format("1.1 {}", kPseudonym))});
+  out.push_back({"Via", appended(head.fields, "Via", via)});
   if (route.host_keep) {
     out.push_back({"Forwarded", appended(head.fields, "Forwarded", forwarded_element(head))});
   }

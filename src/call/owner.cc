@@ -1,9 +1,13 @@
 #include "call/owner.h"
 
+#include <sodium.h>
+
 #include <algorithm>
 #include <array>
 #include <set>
 #include <string_view>
+#include <tuple>
+#include <utility>
 
 #include "base/bytes.h"
 
@@ -62,6 +66,31 @@ std::string header_owner(std::string_view name, std::string_view value) {
   return out;
 }
 
+std::string anyone() {
+  return marked("anyone", {});
+}
+
+// What an owner's digest is of.
+std::string owner_bytes(const OwnerRule& rule, const Fields& fields) {
+  if (rule.kind == OwnerRule::Kind::anyone) return anyone();
+  if (rule.kind == OwnerRule::Kind::header) {
+    const Field* field = find_field(fields, rule.header);
+    if (field != nullptr && !trim_blanks(field->value).empty()) {
+      return header_owner(rule.header, field->value);
+    }
+  }
+  auto credential = credential_of(fields);
+  return credential.empty() ? anyone() : credential;
+}
+
+// What an account's digest is of, where it has no label.
+std::string account_bytes(const UpstreamSettings& upstream, const Fields& fields) {
+  for (const auto& injected : upstream.inject) {
+    if (is_credential_field(injected.name)) return header_owner(injected.name, injected.value);
+  }
+  return credential_of(fields);
+}
+
 }  // namespace
 
 std::string credential_of(const Fields& fields) {
@@ -81,19 +110,11 @@ bool ambiguous_credential(const Fields& fields, const OwnerRule& rule) {
 }
 
 Digest owner_anyone(const Hasher& hasher) {
-  return hasher.digest("owner", marked("anyone", {}));
+  return hasher.digest("owner", anyone());
 }
 
 Digest owner_of(const OwnerRule& rule, const Fields& fields, const Hasher& hasher) {
-  if (rule.kind == OwnerRule::Kind::anyone) return owner_anyone(hasher);
-  if (rule.kind == OwnerRule::Kind::header) {
-    const Field* field = find_field(fields, rule.header);
-    if (field != nullptr && !trim_blanks(field->value).empty()) {
-      return hasher.digest("owner", header_owner(rule.header, field->value));
-    }
-  }
-  const auto credential = credential_of(fields);
-  return credential.empty() ? owner_anyone(hasher) : hasher.digest("owner", credential);
+  return hasher.digest("owner", owner_bytes(rule, fields));
 }
 
 std::vector<Digest> owners_of(const Settings& settings, const Fields& fields,
@@ -110,12 +131,7 @@ std::vector<Digest> owners_of(const Settings& settings, const Fields& fields,
 std::string account_of(const UpstreamSettings& upstream, const Fields& fields,
                        const Hasher& hasher) {
   if (!upstream.account.empty()) return upstream.account;
-  for (const auto& injected : upstream.inject) {
-    if (!is_credential_field(injected.name)) continue;
-    const auto bytes = header_owner(injected.name, injected.value);
-    return to_hex(hasher.digest("account", bytes).raw());
-  }
-  return to_hex(hasher.digest("account", credential_of(fields)).raw());
+  return to_hex(hasher.digest("account", account_bytes(upstream, fields)).raw());
 }
 
 std::string limit_key_of(const UpstreamSettings& upstream, const Digest& owner,
@@ -124,6 +140,35 @@ std::string limit_key_of(const UpstreamSettings& upstream, const Digest& owner,
   put_string(bytes, upstream.name);
   bytes += owner.raw();
   return to_hex(hasher.digest("limit", bytes).raw());
+}
+
+KnownCallers::KnownCallers(Hasher hasher) : hasher_(std::move(hasher)), places_(kPlaces) {
+  static_assert(std::tuple_size_v<Name> == crypto_shorthash_siphashx24_KEYBYTES &&
+                std::tuple_size_v<Name> == crypto_shorthash_siphashx24_BYTES);
+  static_assert(kPlaces == 256, "a byte of the name says the place");
+  randombytes_buf(secret_.data(), secret_.size());
+}
+
+const KnownCallers::Caller& KnownCallers::of(const OwnerRule& rule,
+                                             const UpstreamSettings& upstream,
+                                             const Fields& fields) {
+  bytes_.clear();
+  put_string(bytes_, upstream.name);
+  put_string(bytes_, owner_bytes(rule, fields));
+  if (upstream.account.empty()) put_string(bytes_, account_bytes(upstream, fields));
+  Name name{};
+  crypto_shorthash_siphashx24(name.data(), reinterpret_cast<const unsigned char*>(bytes_.data()),
+                              bytes_.size(), secret_.data());
+  sodium_memzero(bytes_.data(), bytes_.size());
+  Place& place = places_[name.front()];
+  if (!place.taken || place.name != name) {
+    place.caller.owner = owner_of(rule, fields, hasher_);
+    place.caller.account = account_of(upstream, fields, hasher_);
+    place.caller.limit_key = limit_key_of(upstream, place.caller.owner, hasher_);
+    place.name = name;
+    place.taken = true;
+  }
+  return place.caller;
 }
 
 }  // namespace hf::call

@@ -1,6 +1,7 @@
 // Whose a call is, on whose account it acts, and with whom it shares a pause.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -37,5 +38,36 @@ std::string account_of(const UpstreamSettings& upstream, const Fields& fields,
 // Upstream and owner, as hex (DESIGN section 4, Pauses).
 std::string limit_key_of(const UpstreamSettings& upstream, const Digest& owner,
                          const Hasher& hasher);
+
+// Those three of a request, worked out once for who asks again and again: they are three of its
+// eight digests. What it remembers is known by a keyed hash, so that no credential stays in memory
+// for it. Not for use by two threads at once.
+class KnownCallers {
+ public:
+  explicit KnownCallers(Hasher hasher);
+
+  struct Caller {
+    Digest owner;
+    std::string account;
+    std::string limit_key;
+  };
+  // The same as owner_of(), account_of() and limit_key_of() give. The upstreams of all questions
+  // are those of one configuration. Lasts until the next question.
+  const Caller& of(const OwnerRule& rule, const UpstreamSettings& upstream, const Fields& fields);
+
+ private:
+  using Name = std::array<unsigned char, 16>;
+  static constexpr std::size_t kPlaces = 256;
+  struct Place {
+    bool taken = false;
+    Name name{};
+    Caller caller;
+  };
+
+  Hasher hasher_;
+  Name secret_{};
+  std::string bytes_;
+  std::vector<Place> places_;
+};
 
 }  // namespace hf::call

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/prng.h"
 
 namespace hf::call {
 namespace {
@@ -106,6 +107,37 @@ TEST(Account, LabelThenInjectedThenTheClients) {
   EXPECT_EQ(account_of(upstream, ann, hasher()), account_of(upstream, bob, hasher()));
   upstream.account = "main";
   EXPECT_EQ(account_of(upstream, ann, hasher()), "main");
+}
+
+// Asked again and again, by more than it has places for.
+TEST(KnownCallers, SayWhatTheRulesSay) {
+  std::array<UpstreamSettings, 4> upstreams;
+  upstreams[0].name = "stripe";
+  upstreams[1].name = "other";
+  upstreams[2].name = "labelled";
+  upstreams[2].account = "main";
+  upstreams[3].name = "injected";
+  upstreams[3].inject = {{"Authorization", "Bearer ours"}};
+  const std::array<OwnerRule, 3> rules{OwnerRule{}, OwnerRule{OwnerRule::Kind::anyone, {}},
+                                       OwnerRule{OwnerRule::Kind::header, "X-User"}};
+  KnownCallers callers(hasher());
+  Prng prng(11);
+  for (int i = 0; i < 20'000; ++i) {
+    Fields fields;
+    const auto draw = [&](std::string name, std::string front) {
+      if (prng.chance(2, 3)) {
+        fields.push_back({std::move(name), front + std::to_string(prng.below(40))});
+      }
+    };
+    draw("Authorization", "Bearer ");
+    draw("X-User", "");
+    const auto& upstream = upstreams[prng.below(upstreams.size())];
+    const auto& rule = rules[prng.below(rules.size())];
+    const auto& known = callers.of(rule, upstream, fields);
+    ASSERT_EQ(known.owner, owner_of(rule, fields, hasher()));
+    ASSERT_EQ(known.account, account_of(upstream, fields, hasher()));
+    ASSERT_EQ(known.limit_key, limit_key_of(upstream, known.owner, hasher()));
+  }
 }
 
 TEST(LimitKey, UpstreamAndOwner) {

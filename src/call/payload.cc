@@ -10,10 +10,17 @@ namespace {
 
 constexpr std::size_t kLabelBytes = 32;
 
-// A digit of lower-case hex; -1 else.
-int nibble(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+// Of a digit of lower-case hex; 255 else.
+constexpr std::uint8_t kNoDigit = 255;
+constexpr auto kNibbles = [] {
+  std::array<std::uint8_t, 256> out{};
+  out.fill(kNoDigit);
+  for (std::uint8_t i = 0; i < 16; ++i)
+    out[static_cast<unsigned char>("0123456789abcdef"[i])] = i;
+  return out;
+}();
+std::uint8_t nibble(char c) {
+  return kNibbles[static_cast<unsigned char>(c)];
 }
 
 using LabelBytes = std::array<char, kLabelBytes>;
@@ -21,9 +28,9 @@ std::optional<LabelBytes> hex_label(std::string_view text) {
   if (text.size() != 2 * kLabelBytes) return std::nullopt;
   LabelBytes out;
   for (std::size_t i = 0; i < kLabelBytes; ++i) {
-    const int high = nibble(text[2 * i]);
-    const int low = nibble(text[2 * i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
+    const std::uint8_t high = nibble(text[2 * i]);
+    const std::uint8_t low = nibble(text[2 * i + 1]);
+    if (high == kNoDigit || low == kNoDigit) return std::nullopt;
     out[i] = static_cast<char>(high * 16 + low);
   }
   return out;
@@ -61,7 +68,8 @@ void PayloadWriter::stamp(const Stamp& stamp) {
   const bool same = stamp.boot == last_.boot;
   u8(same ? 0 : 1);
   if (!same) {
-    put_u64(out_, stamp.boot.value);
+    for (int shift = 0; shift < 64; shift += 8)
+      u8(static_cast<std::uint8_t>(stamp.boot.value >> shift));
     last_.boot = stamp.boot;
   }
   signed_number(static_cast<std::int64_t>(static_cast<std::uint64_t>(stamp.mono.ns) -

@@ -3,6 +3,7 @@
 // takes any bytes; every value has one form, so that what is read is written the same.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -41,22 +42,36 @@ class BitsWriter {
   int count_ = 0;
 };
 
+// Writes into its own room, which grows where `room` was too small: most of a payload is numbers of
+// one byte, for which a string's own bookkeeping is most of the work.
 class PayloadWriter {
  public:
   PayloadWriter(std::uint8_t version, std::size_t room) {
-    out_.reserve(room);
+    out_.resize(room);
     u8(version);
   }
-  void u8(std::uint8_t value) { out_.push_back(static_cast<char>(value)); }
+  void u8(std::uint8_t value) {
+    make_room(1);
+    out_[size_++] = static_cast<char>(value);
+  }
   template <typename Enum>
   void choice(Enum value) {
     u8(static_cast<std::uint8_t>(value));
   }
-  void number(std::uint64_t value) { put_varint(out_, value); }
+  void number(std::uint64_t value) {
+    make_room(kVarintMax);
+    for (; value >= 0x80; value >>= 7)
+      out_[size_++] = static_cast<char>(value | 0x80);
+    out_[size_++] = static_cast<char>(value);
+  }
   void count(int value) { number(static_cast<std::uint32_t>(value)); }
   void signed_number(std::int64_t value) { number(zigzag(value)); }
   void bits(const BitsWriter& bits) { number(bits.value()); }
-  void raw(std::string_view bytes) { out_.append(bytes); }
+  void raw(std::string_view bytes) {
+    make_room(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), out_.data() + size_);
+    size_ += bytes.size();
+  }
   void text(std::string_view text) {
     number(text.size());
     raw(text);
@@ -71,10 +86,19 @@ class PayloadWriter {
     last_.wall = time;
   }
   void stamp(const Stamp& stamp);
-  std::string finish() { return std::move(out_); }
+  std::string finish() {
+    out_.resize(size_);
+    return std::move(out_);
+  }
 
  private:
-  std::string out_;
+  static constexpr std::size_t kVarintMax = 10;
+  void make_room(std::size_t bytes) {
+    if (out_.size() - size_ < bytes) out_.resize(2 * out_.size() + bytes);
+  }
+
+  std::string out_;  // of which so many are written
+  std::size_t size_ = 0;
   Stamp last_;
 };
 

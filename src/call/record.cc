@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <utility>
 
@@ -247,6 +248,29 @@ std::string RecordCodec::field_prefix(std::string_view name, std::string_view va
   return out;
 }
 
+std::uint64_t RecordCodec::next_serial() {
+  static std::atomic<std::uint64_t> last = 0;
+  return ++last;
+}
+
+// Most calls come from the caller of the one before. Lasts until the thread's next use of it.
+std::string_view RecordCodec::caller_of(const Call& call) const {
+  struct Last {
+    std::uint64_t codec = 0;
+    std::string route;
+    Digest owner;
+    Digest caller;
+  };
+  thread_local Last last;
+  if (last.codec != serial_ || last.route != call.route || last.owner != call.owner) {
+    std::string text;
+    put_string(text, call.route);
+    text.append(call.owner.raw());
+    last = {serial_, call.route, call.owner, sealer_.index_digest("caller", text)};
+  }
+  return last.caller.raw().substr(0, kCallerDigest);
+}
+
 std::vector<KvOp> RecordCodec::postings(const Call& call) const {
   std::vector<KvOp> out;
   for (const IndexValue& field : call.index) {
@@ -255,12 +279,7 @@ std::vector<KvOp> RecordCodec::postings(const Call& call) const {
     out.push_back({std::move(key), std::string()});
   }
   if (call.likeness) {
-    std::string text;
-    put_string(text, call.route);
-    text.append(call.owner.raw());
-    const Digest caller = sealer_.index_digest("caller", text);
-    out.push_back({likeness_key(*call.likeness, call.id),
-                   std::string(caller.raw().substr(0, kCallerDigest))});
+    out.push_back({likeness_key(*call.likeness, call.id), std::string(caller_of(call))});
   }
   return out;
 }

@@ -143,7 +143,7 @@ class RecordCodec {
  public:
   // Bodies up to `body_inside_max` stand in the record of their call; reading needs no such word.
   explicit RecordCodec(Sealer sealer, std::size_t body_inside_max = kBodyInsideMax)
-      : sealer_(std::move(sealer)), body_inside_max_(body_inside_max) {}
+      : sealer_(std::move(sealer)), body_inside_max_(body_inside_max), serial_(next_serial()) {}
   [[nodiscard]] const Sealer& sealer() const { return sealer_; }
 
   // `policy`: a hash of the policy in force, for people who look at a record later; 0 when not
@@ -201,8 +201,12 @@ class RecordCodec {
   [[nodiscard]] Result<std::string> open(RecordKind kind, std::string_view key,
                                          std::string_view value) const;
 
+  [[nodiscard]] std::string_view caller_of(const Call& call) const;
+  static std::uint64_t next_serial();
+
   Sealer sealer_;
   std::size_t body_inside_max_;
+  std::uint64_t serial_;  // of all codecs of this process
 };
 
 // Whether a client can ask for this call by key: a key that Holdfast made has no entry.

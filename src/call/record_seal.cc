@@ -43,10 +43,10 @@ const unsigned char* octets(std::string_view bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());
 }
 
-std::string additional_data(std::string_view storage_key, std::string_view head) {
-  std::string out;
-  out.reserve(kAadDomain.size() + 4 + storage_key.size() + head.size());
-  out.append(kAadDomain);
+// Lasts until the thread's next use of it.
+std::string_view additional_data(std::string_view storage_key, std::string_view head) {
+  thread_local std::string out;
+  out.assign(kAadDomain);
   put_string(out, storage_key);
   out.append(head);
   return out;
@@ -159,7 +159,7 @@ std::string Sealer::seal(const RecordHead& head, std::string_view storage_key,
                          std::string_view payload) const {
   HF_CHECK(payload.size() <= kPayloadMax);
   const Nonce nonce = nonces_();
-  std::string smaller;
+  std::string_view smaller;
   if (payload.size() >= kSqueezeFrom) smaller = squeeze(payload);
   const bool squeezed = !smaller.empty();
   if (squeezed) payload = smaller;
@@ -176,7 +176,7 @@ std::string Sealer::seal(const RecordHead& head, std::string_view storage_key,
   out.append(reinterpret_cast<const char*>(nonce.data()), nonce.size());
 
   const std::size_t head_size = out.size();
-  const std::string aad = additional_data(storage_key, out);
+  const std::string_view aad = additional_data(storage_key, out);
   const auto whole = whole_nonce(aad);
   out.resize(head_size + payload.size() + kTagSize);
   unsigned long long written = 0;
@@ -206,7 +206,7 @@ Result<OpenedRecord> Sealer::open(std::string_view storage_key, std::string_view
                 fmt::format("record has a wrong length: {} bytes in all", record.size()));
   }
   const auto head = record.substr(0, clear.head_size);
-  const std::string aad = additional_data(storage_key, head);
+  const std::string_view aad = additional_data(storage_key, head);
   WholeNonce nonce{};
   if (clear.first) {
     std::copy_n(octets(head) + clear.head_size - kNonceSize, kNonceSize, nonce.begin());

@@ -3,6 +3,7 @@
 #include <lz4.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 
@@ -48,6 +49,7 @@ constexpr std::string_view kFrameMagic = "\x28\xb5\x2f\xfd"sv;
 // and much of JSON and hex.
 constexpr int kLevel = -3;
 constexpr int kEntropyCoded = 1;
+constexpr std::size_t kRoomKept = std::size_t{1} << 20;
 // A block of 128 KiB (RFC 8878 section 3.1.1.2) takes four bytes at least.
 constexpr std::size_t kGainMax = (std::size_t{128} << 10) / 4;
 
@@ -137,13 +139,17 @@ std::string_view first_dictionary() {
   return kDictionary;
 }
 
-std::string squeeze(std::string_view payload) {
+std::string_view squeeze(std::string_view payload) {
   thread_local Encoder encoder;
-  encoder.room.resize(ZSTD_compressBound(payload.size()));
+  if (encoder.room.size() > kRoomKept) encoder.room = std::string();  // of a body that was large
+  encoder.room.resize(std::max(encoder.room.size(), ZSTD_compressBound(payload.size())));
   const std::size_t got = ZSTD_compress2(encoder.context.get(), encoder.room.data(),
                                          encoder.room.size(), payload.data(), payload.size());
-  if (ZSTD_isError(got) != 0 || got - kFrameMagic.size() >= payload.size()) return {};
-  return encoder.room.substr(kFrameMagic.size(), got - kFrameMagic.size());
+  std::string_view out;
+  if (ZSTD_isError(got) == 0 && got - kFrameMagic.size() < payload.size()) {
+    out = std::string_view(encoder.room).substr(kFrameMagic.size(), got - kFrameMagic.size());
+  }
+  return out;
 }
 
 Result<std::string> unsqueeze(Packing how, std::string_view squeezed, std::size_t most) {

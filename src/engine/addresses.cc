@@ -61,8 +61,8 @@ bool Core::leave_address(Active& active, const call::AttemptOutcome& outcome) {
   if (!ticket) return false;
   UpstreamState& upstream = upstream_of(active);
   const call::Sign sign = call::sign_of(outcome, active.call->idempotency);
-  const auto verdict =
-      upstream.addresses->give_back(*ticket, sign, call::failure_of(outcome), now_.mono);
+  const std::string why = sign == call::Sign::failed ? call::failure_of(outcome) : std::string();
+  const auto verdict = upstream.addresses->give_back(*ticket, sign, why, now_.mono);
   if (verdict != policy::Verdict::none) {
     const bool back = verdict == policy::Verdict::returned;
     if (back) HF_PROBE("an-address-came-back");

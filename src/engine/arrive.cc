@@ -11,12 +11,12 @@ namespace hf::engine {
 namespace {
 
 call::Happening what_was_refused(const call::Digest& owner, const Arrival& arrival) {
-  return owner == arrival.call.owner ? call::Happening::key_mismatch
+  return owner == arrival.call->owner ? call::Happening::key_mismatch
                                      : call::Happening::stranger_refused;
 }
 
 std::shared_ptr<call::Call> make_call(const Arrival& arrival, const Now& now) {
-  const call::NewCall& fresh = arrival.call;
+  const call::NewCall& fresh = *arrival.call;
   auto made = std::make_shared<call::Call>();
   made->id = arrival.fresh_id;
   made->reason = call::WaitReason::first_attempt;
@@ -57,24 +57,24 @@ call::Measure waiting_clients(std::size_t waiting, const call::RouteSettings& ro
 
 void Core::on(CallArrived&& event) {
   Arrival arrival{event.exchange, std::move(event.call), event.fresh_id};
-  stats_.requests_by_route[arrival.call.route->path] += 1;
+  stats_.requests_by_route[arrival.call->route->path] += 1;
   if (draining_) {
     HF_PROBE("arrived-during-a-drain");
     call::ProblemSpec spec;
     spec.code = call::Code::draining;
     spec.measure = {"drain", static_cast<std::int64_t>(active_.size()), 0, "calls still under way"};
     // An earlier copy under its key may be in doubt: it was not looked up.
-    if (arrival.call.key) spec.effect = call::Effect::unknown;
+    if (arrival.call->key) spec.effect = call::Effect::unknown;
     spec.safe_to_retry = true;
     spec.retry_after = Duration::seconds(1);
     send_problem(arrival.exchange, spec, false);
     return;
   }
-  if (!arrival.call.wants_journal() || !arrival.call.key) {
+  if (!arrival.call->wants_journal() || !arrival.call->key) {
     begin_call(std::move(arrival));
     return;
   }
-  const call::Digest identity = arrival.call.key->identity;
+  const call::Digest identity = arrival.call->key->identity;
   KeySlot& slot = keys_[identity];
   if (slot.active) {
     Active* active = find_active(*slot.active);
@@ -87,15 +87,15 @@ void Core::on(CallArrived&& event) {
     return;
   }
   const bool first = slot.waiting.empty();
-  if (slot.waiting.size() >= static_cast<std::size_t>(arrival.call.route->limits.waiters) + 1) {
+  if (slot.waiting.size() >= static_cast<std::size_t>(arrival.call->route->limits.waiters) + 1) {
     HF_PROBE("too-many-wait-for-a-keys-read");
     call::ProblemSpec spec;
     spec.code = call::Code::in_progress;
     spec.effect = call::Effect::unknown;
     spec.safe_to_retry = true;
     spec.retry_after = Duration::seconds(1);
-    spec.measure = waiting_clients(slot.waiting.size() - 1, *arrival.call.route);
-    refuse_at_limit(arrival.exchange, *arrival.call.route, std::move(spec), false);
+    spec.measure = waiting_clients(slot.waiting.size() - 1, *arrival.call->route);
+    refuse_at_limit(arrival.exchange, *arrival.call->route, std::move(spec), false);
     return;
   }
   slot.waiting.push_back(std::move(arrival));
@@ -169,20 +169,20 @@ void Core::on(KeyRead&& found) {
 // Of derived keys: whether the call that has it is another one than what is asked for now. Then the
 // request is a call of its own, without a key: the identity is taken.
 bool Core::is_another_derived(const call::Call& call, Arrival& arrival) const {
-  if (!arrival.call.key || !arrival.call.key->derived) return false;
+  if (!arrival.call->key || !arrival.call->key->derived) return false;
   const bool ended =
       call::terminal(call.state) ||
       (call.state == call::State::open && !call.unresolved && find_active(call.id) == nullptr);
   const bool same =
-      call.owner == arrival.call.owner && call.fingerprint == arrival.call.fingerprint &&
-      call::elapsed_at_most(call.accepted, now_) <= arrival.call.route->key.derive_window;
+      call.owner == arrival.call->owner && call.fingerprint == arrival.call->fingerprint &&
+      call::elapsed_at_most(call.accepted, now_) <= arrival.call->route->key.derive_window;
   if (same && !ended) return false;
-  arrival.call.key.reset();
+  arrival.call->key.reset();
   return true;
 }
 
 void Core::begin_call(Arrival arrival) {
-  const bool journaled = arrival.call.wants_journal();
+  const bool journaled = arrival.call->wants_journal();
   call::ProblemSpec refused;
   refused.safe_to_retry = true;
   refused.retry_after = Duration::seconds(1);
@@ -190,7 +190,7 @@ void Core::begin_call(Arrival arrival) {
     refused.code = call::Code::overloaded;
     refused.measure = {"calls_in_memory", static_cast<std::int64_t>(active_.size()),
                        static_cast<std::int64_t>(calls_max_), "calls"};
-    refuse_at_limit(arrival.exchange, *arrival.call.route, std::move(refused), false);
+    refuse_at_limit(arrival.exchange, *arrival.call->route, std::move(refused), false);
     return;
   }
   if (journaled && (!accepting_ || !journal_)) {
@@ -204,16 +204,16 @@ void Core::begin_call(Arrival arrival) {
   }
   Active fresh;
   fresh.call = make_call(arrival, now_);
-  fresh.route = arrival.call.route;
-  fresh.upstream = arrival.call.upstream;
-  fresh.per_attempt = std::move(arrival.call.per_attempt);
-  fresh.client_address = arrival.call.client_address;
-  fresh.importance = arrival.call.importance;
-  fresh.share = arrival.call.share;
+  fresh.route = arrival.call->route;
+  fresh.upstream = arrival.call->upstream;
+  fresh.per_attempt = std::move(arrival.call->per_attempt);
+  fresh.client_address = arrival.call->client_address;
+  fresh.importance = arrival.call->importance;
+  fresh.share = arrival.call->share;
   fresh.ready_since = now_.mono;
   fresh.journaled = journaled;
-  fresh.may_hold = arrival.call.may_hold && journaled;
-  if (arrival.call.streamed && arrival.call.has_body) fresh.stream_of = arrival.exchange;
+  fresh.may_hold = arrival.call->may_hold && journaled;
+  if (arrival.call->streamed && arrival.call->has_body) fresh.stream_of = arrival.exchange;
   const CallId id = fresh.call->id;
   Active& active = active_.emplace(id, std::move(fresh)).first->second;
   const bool has_value = active.call->key && !active.call->key->derived;
@@ -225,10 +225,10 @@ void Core::begin_call(Arrival arrival) {
   accepted.what = call::Happening::accepted;
   accepted.who = call::Actor::client;
   accepted.where = active.client_address;
-  accepted.digest = arrival.call.content;
+  accepted.digest = arrival.call->content;
   record(active, std::move(accepted));
-  look_for_resembling(active, arrival.call);
-  attach(active, arrival.exchange, arrival.call, true);
+  look_for_resembling(active, *arrival.call);
+  attach(active, arrival.exchange, *arrival.call, true);
   begin_or_join_line(active, arrival.exchange);
 }
 
@@ -347,8 +347,8 @@ void Core::note_asked_again(Active& active, call::Happening what, const Arrival&
   call::TimelineEvent event;
   event.what = what;
   event.who = call::Actor::client;
-  event.where = arrival.call.client_address;
-  event.digest = arrival.call.content;
+  event.where = arrival.call->client_address;
+  event.digest = arrival.call->content;
   if (what == call::Happening::replayed && active.call->answer) {
     event.status = static_cast<std::uint16_t>(active.call->answer->status);
   }
@@ -358,12 +358,12 @@ void Core::note_asked_again(Active& active, call::Happening what, const Arrival&
 bool Core::refuse_stranger(const call::Digest& owner, const call::Digest& fingerprint,
                            const CallId& id, const Arrival& arrival) {
   call::ProblemSpec spec;
-  if (owner != arrival.call.owner && !HF_BUG("serve-a-stranger")) {
+  if (owner != arrival.call->owner && !HF_BUG("serve-a-stranger")) {
     spec.code = call::Code::key_owned_by_another;  // nothing of the other's call is shown
     send_problem(arrival.exchange, spec, true);
     return true;
   }
-  if (fingerprint != arrival.call.fingerprint && !HF_BUG("serve-a-changed-body")) {
+  if (fingerprint != arrival.call->fingerprint && !HF_BUG("serve-a-changed-body")) {
     spec.code = call::Code::key_reused;
     spec.call = id;
     send_problem(arrival.exchange, spec, true);
@@ -393,8 +393,8 @@ void Core::meet_active(Active& active, Arrival arrival) {
     return;
   }
   note_asked_again(active, call::Happening::joined, arrival);
-  attach(active, arrival.exchange, arrival.call, false);
-  if (call.held && exchanges_.at(arrival.exchange).async && !arrival.call.wait) {
+  attach(active, arrival.exchange, *arrival.call, false);
+  if (call.held && exchanges_.at(arrival.exchange).async && !arrival.call->wait) {
     reply_held(arrival.exchange, active);
   }
 }
@@ -405,7 +405,7 @@ void Core::meet_stored(const KeyRead& found, Arrival arrival) {
   spec.call = entry.call;
   if (entry.tombstone || !found.call) {
     HF_PROBE("met-a-tombstone");
-    if (entry.owner != arrival.call.owner) {
+    if (entry.owner != arrival.call->owner) {
       refuse_stranger(entry.owner, entry.fingerprint, entry.call, arrival);
       return;
     }
@@ -479,7 +479,7 @@ void Core::replay(const call::Call& call, const Arrival& arrival) {
     marks.call = call.id;
     marks.attempts = call.attempts;
     if (!HF_BUG("replay-unmarked")) marks.replayed_from = call.answer->at;
-    marks.wait_applied = arrival.call.wait.has_value();
+    marks.wait_applied = arrival.call->wait.has_value();
     send(arrival.exchange, call::upstream_answer(*call.answer, marks), true);
     return;
   }

@@ -59,9 +59,13 @@ const Active* Core::find_active(const CallId& id) const {
 }
 
 UpstreamState& Core::upstream_of(const Active& active) {
-  const auto found = upstreams_.find(active.call->upstream);
-  HF_CHECK(found != upstreams_.end());
-  return found->second;
+  // A call keeps its upstream, and upstreams stay where they are for as long as the core lives.
+  if (active.place == nullptr) {
+    const auto found = upstreams_.find(active.call->upstream);
+    HF_CHECK(found != upstreams_.end());
+    active.place = &found->second;
+  }
+  return *active.place;
 }
 
 UpstreamState* Core::find_upstream(const std::string& name) {

@@ -110,11 +110,14 @@ struct Shed {
   std::size_t waiting = 0;  // queue_full
 };
 
+struct UpstreamState;
+
 // A call in memory: with a client, or with an attempt, or being loaded.
 struct Active {
   std::shared_ptr<call::Call> call;  // the working copy; writes take a snapshot of it
   std::shared_ptr<const call::RouteSettings> route;
   std::shared_ptr<const call::UpstreamSettings> upstream;
+  mutable UpstreamState* place = nullptr;  // upstream_of(), once it was asked for
   Fields per_attempt;
   std::string client_address;
   bool journaled = false;
@@ -161,7 +164,7 @@ struct Active {
 
 struct Arrival {
   ExchangeId exchange{};
-  call::NewCall call;
+  std::unique_ptr<call::NewCall> call;
   CallId fresh_id;
 };
 

@@ -15,7 +15,7 @@ Engine::Engine(EngineOptions options, const call::Recovered& recovered, const No
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 
-void Engine::step(Event event, const Now& now, Effects& effects) noexcept {
+void Engine::step(Event&& event, const Now& now, Effects& effects) noexcept {
   core_->begin(now, effects);
   std::visit([this](auto&& fact) { core_->on(std::move(fact)); }, std::move(event));
   core_->run_turns();

@@ -43,7 +43,7 @@ class Engine {
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) = delete;
 
-  void step(Event event, const Now& now, Effects& effects) noexcept;
+  void step(Event&& event, const Now& now, Effects& effects) noexcept;
   // When `Woke` is wanted next; the driver arms one timer.
   [[nodiscard]] std::optional<Instant> next_wake() const;
   [[nodiscard]] const Stats& stats(const Now& now);

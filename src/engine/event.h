@@ -1,6 +1,7 @@
 // What can happen to the engine. Each is one fact from the outside; `step` judges it at one `now`.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -18,7 +19,7 @@ namespace hf::engine {
 // gets if it turns out to be a new one; drawn by the shell, because ids must not be guessable.
 struct CallArrived {
   ExchangeId exchange{};
-  call::NewCall call;
+  std::unique_ptr<call::NewCall> call;  // apart: events are moved on, and this is large
   CallId fresh_id;
 };
 

@@ -15,8 +15,8 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
   // Its client was told that there is no further attempt, and then came a crash.
   const bool cancelled =
       !revived && stored->no_more_attempts && stored->unresolved && !HF_BUG("reopen-the-cancelled");
-  if (cancelled || (!revived && !may_resume(*stored, *arrival.call.upstream))) {
-    if (cancelled || (key_over(*stored, *arrival.call.upstream) && stored->unresolved)) {
+  if (cancelled || (!revived && !may_resume(*stored, *arrival.call->upstream))) {
+    if (cancelled || (key_over(*stored, *arrival.call->upstream) && stored->unresolved)) {
       HF_PROBE("resumed-too-late");
       Active& over = activate(stored);
       over.phase = Phase::idle;
@@ -31,16 +31,16 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
     return;
   }
   Active& active = activate(std::move(stored));
-  active.route = arrival.call.route;
-  active.upstream = arrival.call.upstream;
-  active.per_attempt = std::move(arrival.call.per_attempt);
-  active.client_address = arrival.call.client_address;
-  active.importance = arrival.call.importance;
-  active.share = arrival.call.share;
+  active.route = arrival.call->route;
+  active.upstream = arrival.call->upstream;
+  active.per_attempt = std::move(arrival.call->per_attempt);
+  active.client_address = arrival.call->client_address;
+  active.importance = arrival.call->importance;
+  active.share = arrival.call->share;
   active.ready_since = now_.mono;
-  active.may_hold = arrival.call.may_hold;
+  active.may_hold = arrival.call->may_hold;
   call::Call& call = *active.call;
-  if (HF_BUG("send-the-repeat-instead")) call.request = arrival.call.request;
+  if (HF_BUG("send-the-repeat-instead")) call.request = arrival.call->request;
   // Proven not applied: the upstream cannot have begun to count the key's lifetime.
   if (!call.unresolved) call.first_sent.reset();
   if (revived) {
@@ -59,7 +59,7 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
   if (call.has_body && !call.request->body) {
     // It was retired; the fingerprint says that this one is the same.
     HF_PROBE("a-repeat-brings-the-body-back");
-    call.request = arrival.call.request;
+    call.request = arrival.call->request;
     active.body_is_new = true;
   }
   call::TimelineEvent back;
@@ -67,9 +67,9 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
   back.who = call::Actor::client;
   back.attempt = static_cast<std::uint32_t>(call.attempts);
   back.where = active.client_address;
-  back.digest = arrival.call.content;
+  back.digest = arrival.call->content;
   record(active, std::move(back));
-  attach(active, arrival.exchange, arrival.call, true);
+  attach(active, arrival.exchange, *arrival.call, true);
   begin_or_join_line(active, arrival.exchange);
 }
 

@@ -194,7 +194,8 @@ class Bench {
     live_.insert(id);
     call::NewCall call = make(ask);
     call.importance = importance;
-    step(CallArrived{id, std::move(call), CallId::make(now.wall, 0, next_call_++)});
+    step(CallArrived{id, std::make_unique<call::NewCall>(std::move(call)),
+                     CallId::make(now.wall, 0, next_call_++)});
     return id;
   }
   ExchangeId ask(call::CallAsk::What what, const CallId& id, std::string_view owner = "alice") {

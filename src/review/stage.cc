@@ -187,7 +187,7 @@ int Stage::ask(const call::IncomingHead& head, const std::string& body) {
   if (refused) tell(id, *refused, true);
   if (!taken_) return number;
   const CallId fresh = CallId::make(now_.wall, 0, static_cast<std::uint64_t>(number));
-  inbox_.push_back(engine::CallArrived{id, *taken_, fresh});
+  inbox_.push_back(engine::CallArrived{id, std::make_unique<call::NewCall>(*taken_), fresh});
   run_to(now_.mono, 0);
   return number;
 }

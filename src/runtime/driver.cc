@@ -46,7 +46,7 @@ void Driver::start(const call::Recovered& recovered) {
   run();
 }
 
-void Driver::post(engine::Event event) {
+void Driver::post(engine::Event&& event) {
   if (broken_) return;
   inbox_.push_back(std::move(event));
   run();
@@ -57,10 +57,10 @@ void Driver::run() {
   running_ = true;
   while (!inbox_.empty() && !broken_) {
     for (std::size_t i = 0; i < kBatchMax && !inbox_.empty(); ++i) {
-      engine::Event event = std::move(inbox_.front());
-      inbox_.pop_front();
+      engine::Event& event = inbox_.front();
       handling(event);
       engine_->step(std::move(event), clock_.read(), effects_);
+      inbox_.pop_front();
       handled();
     }
     settle(effects_);
@@ -294,7 +294,7 @@ void Driver::on_call(ExchangeId id, call::NewCall call, std::shared_ptr<ports::B
   if (body) streams_.emplace(id, Stream{std::move(body), false});
   const Random128 random = hooks_.random();
   const CallId fresh = ids_.next(clock_.read().wall, random.high, random.low);
-  post(engine::CallArrived{id, std::move(call), fresh});
+  post(engine::CallArrived{id, std::make_unique<call::NewCall>(std::move(call)), fresh});
 }
 
 void Driver::on_ask(ExchangeId id, call::CallAsk ask) {

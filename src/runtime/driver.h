@@ -95,7 +95,7 @@ class Driver final : public ports::ClientEvents,
     bool begun = false;
   };
 
-  void post(engine::Event event);
+  void post(engine::Event&& event);
   void handling(const engine::Event& event);
   void handled() {
     if (hooks_.handling) hooks_.handling(nullptr);

@@ -33,7 +33,7 @@ Connection::~Connection() {
 
 void Connection::enter(Phase phase) {
   phase_ = phase;
-  since_ = ServerCore::now();
+  since_ = ServerCore::lately();
 }
 
 void Connection::start(bool refuse_it) {

@@ -259,7 +259,7 @@ void Connection::write_current() {
     skip -= part;
   }
   writing_ = true;
-  write_since_ = ServerCore::now();
+  write_since_ = ServerCore::lately();
   socket_.async_write_some(buffers,
                            [self = shared_from_this()](const error_code& ec, std::size_t count) {
                              self->on_written(ec, count);

@@ -42,6 +42,12 @@ Instant ServerCore::now() {
   return Instant{std::chrono::duration_cast<std::chrono::nanoseconds>(since).count()};
 }
 
+Instant ServerCore::lately() {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+  return Instant{} + Duration::seconds(time.tv_sec) + Duration::nanos(time.tv_nsec);
+}
+
 Result<std::uint16_t> ServerCore::listen(const std::string& address, std::string name,
                                          const call::TlsListen& tls, const PassedSocket* passed) {
   HF_CHECK_MSG(events_ != nullptr, "set_events() comes before listen()");

@@ -55,6 +55,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   void remove(std::size_t slot);
 
   static Instant now();
+  // As of the last tick, a few milliseconds ago: for what is given seconds.
+  static Instant lately();
 
  private:
   struct Listener {

@@ -221,7 +221,7 @@ void UpstreamAttempt::complete_answer(bool clean) {
                                       .nothing_behind = clean,
                                       .persists = keep_alive_};
   if (policy::leaves_reusable(exchange)) {
-    core_.pool().give(link, core_.now());
+    core_.pool().give(link, *whole_at_);
   } else {
     link->close(request_sent_);
   }

@@ -39,11 +39,18 @@ bool expects_body(std::string_view method) {
 std::string target_of(const call::UpstreamSettings& settings, const call::Url& url,
                       const ReadContext& tls) {
   // A tunnel belongs to the upstream that may use the proxy, not to its name alone.
-  const std::string where = settings.proxy
-                                ? fmt::format("{}:{}:", settings.name, settings.proxy->authority())
-                                : (settings.public_only ? "public:" : "");
-  return url.tls ? fmt::format("{}tls:{}:{}:{}", where, url.port, url.host, tls.reading)
-                 : fmt::format("{}tcp:{}:{}", where, url.port, url.host);
+  std::string out;
+  if (settings.proxy) {
+    out = fmt::format("{}:{}:", settings.name, settings.proxy->authority());
+  } else if (settings.public_only) {
+    out = "public:";
+  }
+  out += url.tls ? "tls:" : "tcp:";
+  out += std::to_string(url.port);
+  out += ':';
+  out += url.host;
+  if (url.tls) out += ":" + std::to_string(tls.reading);
+  return out;
 }
 
 // Whose name the addresses stand behind.
@@ -238,7 +245,6 @@ void UpstreamAttempt::use(std::shared_ptr<UpstreamLink> link, bool reused) {
   reused_ = reused;
   if (reused) address_ = link_->address();
   taken_before_ = link_->taken();
-  last_write_ = core_.now();
   link_->listen([this](UpstreamLink::Ready ready) { on_ready(ready); });
   run_request();
   // An upstream may answer, or go, before it has the whole request.
@@ -289,11 +295,12 @@ bool UpstreamAttempt::flush() {
   while (has_output()) {
     // Before the write: the moment counts towards the lifetime of a key, so rather early than late.
     if (taken() == 0) {
-      if (too_late(core_.now())) {
+      last_write_ = core_.now();
+      if (too_late(last_write_)) {
         finish(Cause::cancelled);
         return false;
       }
-      first_byte_at_ = core_.now();
+      first_byte_at_ = last_write_;
     }
     const auto rest = std::string_view(out_).substr(out_at_);
     const auto result = link_->write(rest, body.substr(body_at_));
@@ -336,7 +343,7 @@ void UpstreamAttempt::on_write_failed() {
 
 void UpstreamAttempt::request_over() {
   request_sent_ = true;
-  sent_at_ = core_.now();
+  sent_at_ = last_write_;
 }
 
 void UpstreamAttempt::ask_body() {
@@ -443,13 +450,14 @@ void UpstreamAttempt::finish(Cause cause) {
   outcome.address = std::move(address_);
   outcome.reused = reused_;
   outcome.bytes_received = received_;
-  const Instant end = core_.now();
-  outcome.took = end - started_;
-  outcome.phases = phases(end);
+  const Now end = core_.clocks();
+  outcome.took = end.mono - started_;
+  outcome.phases = phases(end.mono);
   outcome.first_byte_at = first_byte_at_;
   sink_ = nullptr;
   const auto sign = connected_ ? sign_for(outcome, *spec_.upstream) : call::Sign::none;
-  lease_.end(sign, call::failure_of(outcome), core_.clocks());
+  const std::string why = sign == call::Sign::failed ? call::failure_of(outcome) : std::string();
+  lease_.end(sign, why, end);
   if (cause >= Cause::proxy_unreachable) core_.count_proxy(*spec_.upstream, cause);
   core_.report_done(spec_.id, std::move(outcome));
 }
