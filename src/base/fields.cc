@@ -1,6 +1,7 @@
 #include "base/fields.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 namespace hf {
@@ -10,14 +11,44 @@ char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
 
+// Its first eight bytes, or all of it and zeros.
+std::uint64_t word_of(std::string_view text) {
+  std::uint64_t out = 0;
+  if (text.size() >= sizeof out) {
+    std::memcpy(&out, text.data(), sizeof out);
+  } else {
+    for (std::size_t i = 0; i < text.size(); ++i)
+      out |= std::uint64_t{static_cast<unsigned char>(text[i])} << (8 * i);
+  }
+  return out;
+}
+
+// Whether they differ in nothing but the case of ASCII letters, byte by byte.
+bool same_words(std::uint64_t a, std::uint64_t b) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHighs = kOnes * 0x80;
+  const std::uint64_t differ = a ^ b;
+  if (differ == 0) return true;
+  constexpr std::uint64_t kCase = kOnes * 0x20;
+  if ((differ & ~kCase) != 0) return false;
+  // Of each byte of `a` in lower case, whether it is from 'a' to 'z'.
+  const std::uint64_t low = (a | kCase) & ~kHighs;
+  const std::uint64_t from_a = low + kOnes * (0x80 - 'a');
+  const std::uint64_t above_z = low + kOnes * (0x7f - 'z');
+  const std::uint64_t letters = from_a & ~above_z & ~a & kHighs;
+  return (differ & ~(letters >> 2)) == 0;
+}
+
 }  // namespace
 
 bool same_of_one_length(std::string_view a, std::string_view b) {
-  // Most are spelt alike, or differ in their first letter.
+  // Most differ in their first letter.
   if (a.empty() || lower(a.front()) != lower(b.front())) return a.empty();
-  if (std::memcmp(a.data(), b.data(), a.size()) == 0) return true;
-  return std::equal(a.begin(), a.end(), b.begin(),
-                    [](char x, char y) { return lower(x) == lower(y); });
+  for (; a.size() >= sizeof(std::uint64_t);
+       a.remove_prefix(sizeof(std::uint64_t)), b.remove_prefix(sizeof(std::uint64_t))) {
+    if (!same_words(word_of(a), word_of(b))) return false;
+  }
+  return same_words(word_of(a), word_of(b));
 }
 
 std::string lower_ascii(std::string_view text) {

@@ -17,6 +17,24 @@ TEST(FieldList, NamesIgnoreAsciiCaseOnly) {
   EXPECT_EQ(lower_ascii("A-Z\xc4"), "a-z\xc4");
 }
 
+// Every pair of bytes, in every place of names shorter and longer than a word.
+TEST(FieldList, NamesAreComparedByteByByte) {
+  const auto lower = [](int c) { return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c; };
+  for (const std::size_t size : {1U, 3U, 8U, 11U, 16U, 19U}) {
+    for (std::size_t place = 0; place < size; ++place) {
+      std::string mine(size, 'x');
+      std::string its(size, 'X');
+      for (int a = 0; a < 256; ++a) {
+        for (int b = 0; b < 256; ++b) {
+          mine[place] = static_cast<char>(a);
+          its[place] = static_cast<char>(b);
+          ASSERT_EQ(same_name(mine, its), lower(a) == lower(b)) << a << ' ' << b << ' ' << place;
+        }
+      }
+    }
+  }
+}
+
 TEST(FieldList, TrimsSpacesAndTabs) {
   EXPECT_EQ(trim_blanks(" \ta b\t "), "a b");
   EXPECT_EQ(trim_blanks(" \t "), "");

@@ -20,8 +20,14 @@ constexpr std::size_t kUpstreamDigest = 16;
 constexpr std::size_t kPostingDigest = 16;
 constexpr std::size_t kCallerDigest = 8;
 
+// Room for the longest of what follows; without it a key grows twice.
+constexpr std::size_t kKeyRoom = 1 + 16 + 8 + CallId::kSize;
+
 std::string prefixed(Prefix prefix) {
-  return {static_cast<char>(prefix)};
+  std::string out;
+  out.reserve(kKeyRoom);
+  out.push_back(static_cast<char>(prefix));
+  return out;
 }
 
 bool held_or_open(State state, bool held) {

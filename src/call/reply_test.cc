@@ -31,6 +31,20 @@ Call waiting_call() {
   return call;
 }
 
+// Each byte of ASCII in each place of a text longer than two words.
+TEST(Json, WhatIsEscapedIsFoundByteByByte) {
+  for (std::size_t place = 0; place < 19; ++place) {
+    for (int c = 0; c < 0x80; ++c) {
+      std::string text(19, '~');
+      text[place] = static_cast<char>(c);
+      const std::string alone = json_string(std::string(1, static_cast<char>(c)));
+      const std::string want = "\"" + text.substr(0, place) + alone.substr(1, alone.size() - 2) +
+                               text.substr(place + 1) + "\"";
+      ASSERT_EQ(json_string(text), want) << c << " at " << place;
+    }
+  }
+}
+
 TEST(Json, EscapesAnyBytes) {
   EXPECT_EQ(json_string("a\"b\\c\n\r\t\x01\x7F"), R"("a\"b\\c\n\r\t\u0001\u007f")");
   EXPECT_EQ(json_string("k\xC3\xA4se \xE2\x82\xAC \xF0\x9F\x98\x80"),

@@ -47,8 +47,10 @@ constexpr std::string_view kDictionary =
 constexpr std::string_view kFrameMagic = "\x28\xb5\x2f\xfd"sv;
 // Fast search, but with entropy coding, which most of the gain is: payloads have few repetitions
 // and much of JSON and hex.
-constexpr int kLevel = -3;
+constexpr int kLevel = -5;
 constexpr int kEntropyCoded = 1;
+constexpr int kNotCoded = 2;
+constexpr std::size_t kShort = 256;  // bytes of payload: what coding literals would gain is a byte
 constexpr std::size_t kRoomKept = std::size_t{1} << 20;
 // A block of 128 KiB (RFC 8878 section 3.1.1.2) takes four bytes at least.
 constexpr std::size_t kGainMax = (std::size_t{128} << 10) / 4;
@@ -67,19 +69,24 @@ struct Encoder {
   Encoder() {
     static const Owned<ZSTD_CDict> learnt{
         ZSTD_createCDict(second_dictionary().data(), second_dictionary().size(), kLevel)};
-    HF_CHECK(learnt != nullptr && context != nullptr);
-    const auto set = [&](ZSTD_cParameter what, int value) {
-      HF_CHECK(ZSTD_isError(ZSTD_CCtx_setParameter(context.get(), what, value)) == 0);
+    HF_CHECK(learnt != nullptr);
+    const auto prepare = [&](ZSTD_CCtx* context, int literals) {
+      HF_CHECK(context != nullptr);
+      const auto set = [&](ZSTD_cParameter what, int value) {
+        HF_CHECK(ZSTD_isError(ZSTD_CCtx_setParameter(context, what, value)) == 0);
+      };
+      set(ZSTD_c_contentSizeFlag, 1);
+      set(ZSTD_c_dictIDFlag, 0);
+      set(ZSTD_c_checksumFlag, 0);  // the seal is one
+      HF_CHECK(ZSTD_isError(ZSTD_CCtx_refCDict(context, learnt.get())) == 0);
+      // "literalCompressionMode". A library that does not have it packs a little worse.
+      static_cast<void>(ZSTD_CCtx_setParameter(context, ZSTD_c_experimentalParam5, literals));
     };
-    set(ZSTD_c_contentSizeFlag, 1);
-    set(ZSTD_c_dictIDFlag, 0);
-    set(ZSTD_c_checksumFlag, 0);  // the seal is one
-    HF_CHECK(ZSTD_isError(ZSTD_CCtx_refCDict(context.get(), learnt.get())) == 0);
-    // "literalCompressionMode". A library that does not have it packs a little worse.
-    static_cast<void>(
-        ZSTD_CCtx_setParameter(context.get(), ZSTD_c_experimentalParam5, kEntropyCoded));
+    prepare(for_long.get(), kEntropyCoded);
+    prepare(for_short.get(), kNotCoded);
   }
-  Owned<ZSTD_CCtx> context{ZSTD_createCCtx()};
+  Owned<ZSTD_CCtx> for_long{ZSTD_createCCtx()};
+  Owned<ZSTD_CCtx> for_short{ZSTD_createCCtx()};
   std::string room;
 };
 
@@ -143,8 +150,10 @@ std::string_view squeeze(std::string_view payload) {
   thread_local Encoder encoder;
   if (encoder.room.size() > kRoomKept) encoder.room = std::string();  // of a body that was large
   encoder.room.resize(std::max(encoder.room.size(), ZSTD_compressBound(payload.size())));
-  const std::size_t got = ZSTD_compress2(encoder.context.get(), encoder.room.data(),
-                                         encoder.room.size(), payload.data(), payload.size());
+  ZSTD_CCtx* const context =
+      payload.size() < kShort ? encoder.for_short.get() : encoder.for_long.get();
+  const std::size_t got = ZSTD_compress2(context, encoder.room.data(), encoder.room.size(),
+                                         payload.data(), payload.size());
   std::string_view out;
   if (ZSTD_isError(got) == 0 && got - kFrameMagic.size() < payload.size()) {
     out = std::string_view(encoder.room).substr(kFrameMagic.size(), got - kFrameMagic.size());

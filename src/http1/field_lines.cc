@@ -93,7 +93,9 @@ Refusal parse_field_lines(std::string_view lines, HeadLimits limits, Fields& fie
     }
     lines.remove_prefix(2);
     if (fields.size() == limits.max_fields) return Refusal::head_too_large;
-    fields.push_back({std::string(name), std::string(value)});
+    Field& field = fields.emplace_back();
+    field.name = name;
+    field.value = value;
     if (!note(name, value, notes)) return Refusal::bad_field;
   }
 }

@@ -177,11 +177,9 @@ HeadScan HeadScanner::scan(std::string_view buffer) {
   HF_CHECK(buffer.size() >= at_);
   const auto end = std::min(buffer.size(), max_bytes_);
   while (at_ < end) {
+    at_ += span_of(buffer.substr(at_, end - at_), kValueChar);
+    if (at_ == end) break;
     const char c = buffer[at_];
-    if (is_char(c, kValueChar)) {
-      ++at_;
-      continue;
-    }
     if (c == '\n') return finish(0, Refusal::bad_line_end);
     if (c != '\r') return finish(0, Refusal::bad_byte);
     if (at_ + 1 >= end) break;  // its LF may still come, or lies beyond the limit

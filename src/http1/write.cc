@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <charconv>
 #include <iterator>
 
 #include "base/check.h"
@@ -24,7 +26,9 @@ void write_field(std::string& out, std::string_view name, std::string_view value
 
 void write_framing(std::string& out, BodyFraming framing) {
   if (framing.kind == BodyFraming::Kind::length) {
-    fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", framing.length);
+    std::array<char, 20> digits;  // of 64 bits
+    const auto end = std::to_chars(digits.begin(), digits.end(), framing.length).ptr;
+    out.append("Content-Length: ").append(digits.begin(), end).append("\r\n");
   } else if (framing.kind == BodyFraming::Kind::chunked) {
     out.append("Transfer-Encoding: chunked\r\n");
   }
@@ -75,7 +79,11 @@ void write_response_head(std::string& out, const ResponseHead& head, BodyFraming
   const bool bodiless = head.status < 200 || head.status == 204;
   HF_CHECK(framing.kind == BodyFraming::Kind::none || (!bodiless && head.status != 304));
   out.reserve(out.size() + head.reason.size() + estimate(head.fields));
-  fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\n", head.status, head.reason);
+  const std::array<char, 3> digits{static_cast<char>('0' + head.status / 100),
+                                   static_cast<char>('0' + head.status / 10 % 10),
+                                   static_cast<char>('0' + head.status % 10)};
+  out.append("HTTP/1.1 ").append(digits.data(), digits.size()).append(" ");
+  out.append(head.reason).append("\r\n");
   write_fields(out, head.fields, framing, !bodiless);
 }
 

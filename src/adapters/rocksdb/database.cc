@@ -14,6 +14,7 @@
 #include <array>
 #include <atomic>
 #include <cstdarg>
+#include <cstring>
 #include <deque>
 #include <functional>
 #include <map>
@@ -206,6 +207,18 @@ std::vector<rocksdb::ColumnFamilyDescriptor> describe(const std::vector<std::str
   return out;
 }
 
+// Keys of records have what is random in their last sixteen bytes: an id's, before the number of a
+// change, or a digest's.
+struct KeyHash {
+  std::uint64_t operator()(std::string_view key) const {
+    std::array<std::uint64_t, 2> words{};
+    if (key.size() < sizeof words) return std::hash<std::string_view>{}(key);
+    std::memcpy(words.data(), key.data() + key.size() - sizeof words, sizeof words);
+    const std::uint64_t mixed = words[0] * 0x9e3779b97f4a7c15 + words[1] * 0xd6e8feb86659fd93;
+    return mixed ^ (mixed >> 32);
+  }
+};
+
 }  // namespace
 
 struct Database::Impl {
@@ -226,7 +239,7 @@ struct Database::Impl {
   };
   using Staged = std::map<std::string_view, const Op*>;
   std::deque<Op> staged_ops;
-  HashMap<std::string_view, Op*, std::hash<std::string_view>> newest;  // of each key in staged_ops
+  HashMap<std::string_view, Op*, KeyHash> newest;  // of each key in staged_ops
   std::uint64_t staged = 0;
   struct Delayed {
     Op op;

@@ -119,6 +119,9 @@ class RocksdbJournal::Impl {
   struct Answer {
     std::optional<CommitId> commit;
     CommitResult result = CommitResult::ok;
+    // What was committed goes back with the answer: memory is given back cheapest where it came
+    // from.
+    call::Batch spent;
     ReadCommand read;
     Tell tell;
   };
@@ -162,12 +165,13 @@ class RocksdbJournal::Impl {
   std::vector<Work> asked_;  // on the caller's thread, not handed over yet
 
   std::thread thread_;
-  mutable std::mutex mutex_;  // guards the six below
+  mutable std::mutex mutex_;  // guards the seven below
   std::condition_variable wake_;
   std::deque<Work> queue_;
   bool stopping_ = false;
   bool attached_anew_ = false;
   bool syncing_ = false;  // cleared by the sync thread
+  SteadyClock::time_point next_sync_;
   JournalMetrics metrics_;
 
   // The journal thread's own from open() to close(); database_ itself is set outside of that only.
@@ -176,7 +180,6 @@ class RocksdbJournal::Impl {
   std::unique_ptr<Upkeep> upkeep_;
   std::optional<SendingMarks> marks_;
   std::vector<Answer> staged_;
-  SteadyClock::time_point next_sync_;
   DueFronts fronts_;
   EpochCache epochs_;
   std::optional<WallTime> newest_;
@@ -292,7 +295,7 @@ void RocksdbJournal::Impl::close() {
 void RocksdbJournal::Impl::enqueue(Work work) {
   HF_CHECK_MSG(thread_.joinable(), "the journal is not open");
   if (const auto* command = std::get_if<Command>(&work)) {
-    if (const auto* commit = std::get_if<CommitCommand>(command)) listener_->keys.asked(*commit);
+    if (const auto* commit = std::get_if<CommitCommand>(command)) listener_->keys.asked(commit->batch);
   }
   asked_.push_back(std::move(work));
   if (asked_.size() >= kHandOver) return hand_over();
@@ -302,7 +305,8 @@ void RocksdbJournal::Impl::enqueue(Work work) {
   });
 }
 
-// During a sync, commits only gather: the thread is woken for what can be answered at once.
+// During a sync and until the next is due, commits only gather: the thread is woken for what can be
+// answered at once, and wakes by itself for the rest.
 void RocksdbJournal::Impl::hand_over() {
   if (asked_.empty()) return;
   const bool commits_only = std::all_of(asked_.begin(), asked_.end(), [](const Work& work) {
@@ -314,7 +318,8 @@ void RocksdbJournal::Impl::hand_over() {
   std::move(asked_.begin(), asked_.end(), std::back_inserter(queue_));
   asked_.clear();
   const bool many = before < kHandOver && queue_.size() >= kHandOver;
-  if (!commits_only || !syncing_ || many) wake_.notify_one();
+  const bool awaited = syncing_ || SteadyClock::now() < next_sync_;
+  if (!commits_only || !awaited || many) wake_.notify_one();
 }
 
 bool RocksdbJournal::Impl::surely_lacks(const call::Digest& identity) const {
@@ -355,10 +360,10 @@ void RocksdbJournal::Impl::wait(std::unique_lock<std::mutex>& lock) {
       upkeep_->more() ? std::chrono::nanoseconds(1'000'000) : chrono(options_.idle_every);
   while (queue_.empty() && !stopping_ && !attached_anew_) {
     auto pause = idle;
-    if (!staged_.empty() && !syncing_) {
-      pause = std::min(pause, until_push());
-      if (pause.count() == 0) return;
-    }
+    const auto due = until_push();
+    if (!staged_.empty() && !syncing_ && due.count() == 0) return;
+    // Also with nothing staged: what comes until then does not wake it.
+    if (!syncing_ && due.count() > 0) pause = std::min(pause, due);
     if (wake_.wait_for(lock, pause) == std::cv_status::timeout) return;
   }
 }
@@ -392,13 +397,13 @@ void RocksdbJournal::Impl::serve(std::deque<Work>& work) {
 
 void RocksdbJournal::Impl::serve(CommitCommand& commit) {
   const CommitResult result = stage(commit);
-  staged_.push_back({commit.id, result, {}, {}});
+  staged_.push_back({commit.id, result, std::move(commit.batch), {}, {}});
 }
 
 void RocksdbJournal::Impl::serve(ReadCommand& read, std::vector<Tell>& told) {
   Tell tell = read.ask(database_->broken() ? nullptr : reads_.get());
   if (read.shown) {
-    staged_.push_back({std::nullopt, CommitResult::ok, std::move(read), std::move(tell)});
+    staged_.push_back({std::nullopt, CommitResult::ok, {}, std::move(read), std::move(tell)});
     return;
   }
   count([](JournalMetrics& metrics) { ++metrics.reads; });
@@ -444,10 +449,10 @@ void RocksdbJournal::Impl::push_now() {
   {
     const std::lock_guard lock(mutex_);
     syncing_ = true;
+    next_sync_ = SteadyClock::now() +
+                 std::min<std::chrono::nanoseconds>(kSyncPaceMax,
+                                                    kSyncPaceEach * (staged_.size() - 1));
   }
-  const auto begun = SteadyClock::now();
-  next_sync_ = begun + std::min<std::chrono::nanoseconds>(kSyncPaceMax,
-                                                          kSyncPaceEach * (staged_.size() - 1));
   auto answers = std::make_shared<std::vector<Answer>>(std::exchange(staged_, {}));
   sync_thread_.wait();
   sync_thread_.start([this, answers = std::move(answers)] {
@@ -544,14 +549,21 @@ void RocksdbJournal::Impl::answer(std::vector<Answer> answers,
                                   std::optional<CommitResult> instead) {
   std::vector<Tell> tells;
   // Those that stand one behind the other go over as one.
-  std::vector<std::pair<CommitId, CommitResult>> commits;
+  struct Committed {
+    CommitId id{};
+    CommitResult result = CommitResult::ok;
+    call::Batch spent;
+  };
+  std::vector<Committed> commits;
   const auto tell_commits = [&] {
     if (commits.empty()) return;
-    tells.push_back([listener = listener_, commits = std::exchange(commits, {})](JournalEvents&) {
-      for (const auto& [id, result] : commits) {
+    auto told = std::make_shared<std::vector<Committed>>(std::exchange(commits, {}));
+    tells.push_back([listener = listener_, told = std::move(told)](JournalEvents&) {
+      for (Committed& one : *told) {
         if (listener->events == nullptr) return;  // whoever was told last may have closed it
-        listener->keys.told(id);
-        listener->events->on_commit(id, result);
+        listener->keys.told(one.spent);
+        listener->events->on_commit(one.id, one.result);
+        one.spent = {};
       }
     });
   };
@@ -568,7 +580,7 @@ void RocksdbJournal::Impl::answer(std::vector<Answer> answers,
       metrics.commits += result == CommitResult::ok ? 1 : 0;
       metrics.conflicts += result == CommitResult::conflict ? 1 : 0;
       metrics.failures += result == CommitResult::failed || result == CommitResult::unknown ? 1 : 0;
-      commits.emplace_back(*one.commit, result);
+      commits.push_back({*one.commit, result, std::move(one.spent)});
     }
   });
   tell_commits();
