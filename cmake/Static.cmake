@@ -29,6 +29,7 @@ target_compile_definitions(holdfast-static PRIVATE SPDLOG_COMPILED_LIB SPDLOG_FM
                                                    HOLDFAST_VERSION="${PROJECT_VERSION}")
 set_source_files_properties(packaging/static_parts.cc PROPERTIES COMPILE_OPTIONS -w)
 target_link_options(holdfast-static PRIVATE -static-libstdc++ -static-libgcc)
+target_link_libraries(holdfast-static PRIVATE hf_crc32c)
 target_link_libraries(holdfast-static PRIVATE
   -Wl,--start-group ${parts} ${archives} -Wl,--end-group Threads::Threads ${CMAKE_DL_LIBS})
 set_target_properties(holdfast-static PROPERTIES
