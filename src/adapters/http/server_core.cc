@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <boost/asio/post.hpp>
 #include <boost/asio/socket_base.hpp>
 #include <chrono>
 #include <utility>
@@ -15,6 +17,8 @@
 
 namespace hf::adapters {
 namespace {
+
+constexpr std::size_t kSweptAtOnce = 128;
 
 using boost::asio::ip::tcp;
 using boost::system::error_code;
@@ -185,25 +189,34 @@ void ServerCore::arm_sweep() {
   sweep_timer_.async_wait([weak = weak_from_this()](const error_code& ec) {
     const auto self = weak.lock();
     if (!self) return;
+    if (!ec) return self->sweep(0, false);
     self->sweeping_ = false;
-    if (!ec) self->sweep();
   });
 }
 
-void ServerCore::sweep() {
+// A stretch of them at a time: with ten thousand, a sweep in one go kept everybody waiting for
+// three milliseconds.
+void ServerCore::sweep(std::size_t from, bool needed) {
   const Instant at = now();
-  bool needed = false;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
+  const std::size_t until = std::min(slots_.size(), from + kSweptAtOnce);
+  for (std::size_t i = from; i < until; ++i) {
     const auto connection = slots_[i];
     if (!connection) continue;
     needed = true;
     connection->sweep(at);
+  }
+  if (until < slots_.size()) {
+    boost::asio::post(io_, [weak = weak_from_this(), until, needed] {
+      if (const auto self = weak.lock()) self->sweep(until, needed);
+    });
+    return;
   }
   for (const auto& listener : listeners_) {
     if (!listener->acceptor.is_open()) continue;
     needed = true;
     if (listener->waiting) accept(*listener);
   }
+  sweeping_ = false;
   if (needed) arm_sweep();
 }
 

@@ -70,7 +70,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   void accept(Listener& listener);
   void admit(Listener& listener, boost::asio::ip::tcp::socket socket);
   void arm_sweep();
-  void sweep();
+  void sweep(std::size_t from, bool needed);
 
   boost::asio::io_context& io_;
   std::shared_ptr<const call::Intake> intake_;

@@ -155,6 +155,18 @@ TEST(ServerLimits, a_connection_without_a_request_outlives_the_heads_deadline) {
   EXPECT_EQ(rig.counters().timed_out, 0U);
 }
 
+// They are looked at in stretches: none is left out, and none twice at the same time.
+TEST(ServerLimits, closes_all_idle_connections_of_many) {
+  ServerOptions options = quick();
+  options.keep_alive = Duration::millis(60);
+  Rig rig(options);
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 300; ++i)
+    clients.push_back(std::make_unique<Client>(rig.port()));
+  for (const auto& client : clients)
+    EXPECT_TRUE(client->closed());
+}
+
 TEST(ServerLimits, a_body_that_stalls_is_given_up) {
   auto options = quick();
   options.body_idle = Duration::millis(40);
