@@ -108,12 +108,11 @@ void step_live_calls(benchmark::State& state, std::string_view upstream) {
     n += 1;
     path.now.mono = path.now.mono + Duration::micros(100);
     auto taken = path.intake->on_head(head);
-    path.engine->step(
-        engine::CallArrived{
-            ExchangeId{n},
-            std::make_unique<call::NewCall>(std::get<call::Streamed>(std::move(taken)).call),
-            CallId::make(path.now.wall, n, n)},
-        path.now, effects);
+    path.engine->step(engine::CallArrived{ExchangeId{n},
+                                          std::make_unique<call::NewCall>(
+                                              std::get<call::Streamed>(std::move(taken)).call),
+                                          CallId::make(path.now.wall, n, n)},
+                      path.now, effects);
     const auto& start = std::get<engine::StartAttempt>(effects.actions.back().what);
     call::AttemptOutcome outcome;
     outcome.evidence = call::Evidence::answer_complete;

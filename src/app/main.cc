@@ -4,9 +4,9 @@
 #include "app/commands.h"
 
 // Read by jemalloc before main() (its manual page, TUNING); what MALLOC_CONF says comes after it.
-// Calls come and go in crowds, and are handled by two threads: with room for 200 of a size, which is
-// what it gives, a thread's cache ran empty and over with each crowd. A fourteenth of a held call's
-// processor time.
+// Calls come and go in crowds, and are handled by two threads: with room for 200 of a size, which
+// is what it gives, a thread's cache ran empty and over with each crowd. A fourteenth of a held
+// call's processor time.
 extern "C" {
 extern const char* malloc_conf;
 const char* malloc_conf =

@@ -157,7 +157,8 @@ Share share_of_client(const ClientAddressSettings& proxies, const IncomingHead& 
 
 NewCall new_call(const std::shared_ptr<const RouteSettings>& route,
                  const std::shared_ptr<const UpstreamSettings>& upstream, const IncomingHead& head,
-                 KnownCallers& callers, const Digest& anyone, const ClientAddressSettings& proxies) {
+                 KnownCallers& callers, const Digest& anyone,
+                 const ClientAddressSettings& proxies) {
   const KnownCallers::Caller& caller = callers.of(route->owner, *upstream, head.fields);
   NewCall call;
   call.route = route;

@@ -81,7 +81,8 @@ Fields frozen_fields(const RouteSettings& route, const UpstreamSettings& upstrea
   for (const Field& field : fields) {
     if (!ours(field.name)) out.push_back(field);
   }
-  http1::drop_hop_by_hop(out, names_some ? kept_names(route, upstream) : std::vector<std::string>{});
+  http1::drop_hop_by_hop(out,
+                         names_some ? kept_names(route, upstream) : std::vector<std::string>{});
   http1::drop_holdfast_fields(out);
   // What is to be read must not come packed.
   if (reads_bodies(upstream.classify)) {

@@ -45,7 +45,8 @@ std::string pack_first(const std::string& payload) {
 TEST(Squeeze, RefusesWhatItDidNotMake) {
   const std::string payload = payload_of_a_call();
   for (const Packing how : {Packing::first, Packing::second}) {
-    const std::string good = how == Packing::first ? pack_first(payload) : std::string(squeeze(payload));
+    const std::string good =
+        how == Packing::first ? pack_first(payload) : std::string(squeeze(payload));
     ASSERT_FALSE(good.empty());
     ASSERT_LT(good.size(), payload.size());
     ASSERT_EQ(unsqueeze(how, good, 100'000).value(), payload);

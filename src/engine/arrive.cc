@@ -12,7 +12,7 @@ namespace {
 
 call::Happening what_was_refused(const call::Digest& owner, const Arrival& arrival) {
   return owner == arrival.call->owner ? call::Happening::key_mismatch
-                                     : call::Happening::stranger_refused;
+                                      : call::Happening::stranger_refused;
 }
 
 std::shared_ptr<call::Call> make_call(const Arrival& arrival, const Now& now) {

@@ -295,7 +295,8 @@ void RocksdbJournal::Impl::close() {
 void RocksdbJournal::Impl::enqueue(Work work) {
   HF_CHECK_MSG(thread_.joinable(), "the journal is not open");
   if (const auto* command = std::get_if<Command>(&work)) {
-    if (const auto* commit = std::get_if<CommitCommand>(command)) listener_->keys.asked(commit->batch);
+    if (const auto* commit = std::get_if<CommitCommand>(command))
+      listener_->keys.asked(commit->batch);
   }
   asked_.push_back(std::move(work));
   if (asked_.size() >= kHandOver) return hand_over();
@@ -449,9 +450,8 @@ void RocksdbJournal::Impl::push_now() {
   {
     const std::lock_guard lock(mutex_);
     syncing_ = true;
-    next_sync_ = SteadyClock::now() +
-                 std::min<std::chrono::nanoseconds>(kSyncPaceMax,
-                                                    kSyncPaceEach * (staged_.size() - 1));
+    next_sync_ = SteadyClock::now() + std::min<std::chrono::nanoseconds>(
+                                          kSyncPaceMax, kSyncPaceEach * (staged_.size() - 1));
   }
   auto answers = std::make_shared<std::vector<Answer>>(std::exchange(staged_, {}));
   sync_thread_.wait();
