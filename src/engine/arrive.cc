@@ -204,12 +204,7 @@ void Core::begin_call(Arrival arrival) {
   }
   Active fresh;
   fresh.call = make_call(arrival, now_);
-  fresh.route = arrival.call->route;
-  fresh.upstream = arrival.call->upstream;
-  fresh.per_attempt = std::move(arrival.call->per_attempt);
-  fresh.client_address = arrival.call->client_address;
-  fresh.importance = arrival.call->importance;
-  fresh.share = arrival.call->share;
+  fresh.follow(*arrival.call);
   fresh.ready_since = now_.mono;
   fresh.journaled = journaled;
   fresh.may_hold = arrival.call->may_hold && journaled;

@@ -160,6 +160,16 @@ struct Active {
   bool body_is_new = false;    // the next write carries the request's body
   bool answer_is_new = false;  // the next write carries the answer's body
   std::optional<call::AttemptOutcome> last;
+
+  // From now on it goes as this request of its goes; takes what of it is for attempts alone.
+  void follow(call::NewCall& request) {
+    route = request.route;
+    upstream = request.upstream;
+    per_attempt = std::move(request.per_attempt);
+    client_address = request.client_address;
+    importance = request.importance;
+    share = request.share;
+  }
 };
 
 struct Arrival {

@@ -31,12 +31,7 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
     return;
   }
   Active& active = activate(std::move(stored));
-  active.route = arrival.call->route;
-  active.upstream = arrival.call->upstream;
-  active.per_attempt = std::move(arrival.call->per_attempt);
-  active.client_address = arrival.call->client_address;
-  active.importance = arrival.call->importance;
-  active.share = arrival.call->share;
+  active.follow(*arrival.call);
   active.ready_since = now_.mono;
   active.may_hold = arrival.call->may_hold;
   call::Call& call = *active.call;
