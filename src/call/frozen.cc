@@ -29,8 +29,13 @@ class Mixer {
     std::memcpy(&word, text.data(), text.size());
     number(word);
   }
-  // Another digest differs in any of its words.
-  void digest(const Digest& digest) { number(front_word(digest.bytes.data())); }
+  void digest(const Digest& digest) {
+    for (std::size_t i = 0; i < digest.bytes.size(); i += sizeof(std::uint64_t)) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, digest.bytes.data() + i, sizeof word);
+      number(word);
+    }
+  }
   template <typename T>
   bool there(const T& value) {
     const bool yes = static_cast<bool>(value);
