@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <boost/asio/socket_base.hpp>
 #include <chrono>
 #include <utility>
@@ -19,6 +18,7 @@ namespace hf::adapters {
 namespace {
 
 constexpr std::size_t kSweptAtOnce = 128;
+constexpr std::size_t kStretchesMax = 100;
 
 using boost::asio::ip::tcp;
 using boost::system::error_code;
@@ -182,41 +182,39 @@ void ServerCore::remove(std::size_t slot) {
   --counters_.connections;
 }
 
+// In how many stretches a sweep goes.
+std::size_t ServerCore::stretches() const {
+  return std::clamp<std::size_t>(slots_.size() / kSweptAtOnce, 1, kStretchesMax);
+}
+
 void ServerCore::arm_sweep() {
   if (sweeping_) return;
   sweeping_ = true;
-  sweep_timer_.expires_after(std::chrono::nanoseconds(options_.sweep.ns));
+  const auto pause = options_.sweep.ns / static_cast<std::int64_t>(stretches());
+  sweep_timer_.expires_after(std::chrono::nanoseconds(pause));
   sweep_timer_.async_wait([weak = weak_from_this()](const error_code& ec) {
     const auto self = weak.lock();
     if (!self) return;
-    if (!ec) return self->sweep(0, false);
     self->sweeping_ = false;
+    if (!ec) self->sweep();
   });
 }
 
-// A stretch of them at a time: with ten thousand, a sweep in one go kept everybody waiting for
-// three milliseconds.
-void ServerCore::sweep(std::size_t from, bool needed) {
+// A stretch of them at a time, all of them in `options_.sweep`: with ten thousand, a sweep in one go
+// kept everybody waiting for three milliseconds.
+void ServerCore::sweep() {
   const Instant at = now();
-  const std::size_t until = std::min(slots_.size(), from + kSweptAtOnce);
-  for (std::size_t i = from; i < until; ++i) {
-    const auto connection = slots_[i];
-    if (!connection) continue;
-    needed = true;
-    connection->sweep(at);
+  const std::size_t until = std::min(slots_.size(), swept_ + slots_.size() / stretches() + 1);
+  for (std::size_t i = swept_; i < until; ++i) {
+    if (const auto connection = slots_[i]) connection->sweep(at);
   }
-  if (until < slots_.size()) {
-    boost::asio::post(io_, [weak = weak_from_this(), until, needed] {
-      if (const auto self = weak.lock()) self->sweep(until, needed);
-    });
-    return;
-  }
+  swept_ = until < slots_.size() ? until : 0;
+  bool needed = counters_.connections > 0;
   for (const auto& listener : listeners_) {
     if (!listener->acceptor.is_open()) continue;
     needed = true;
-    if (listener->waiting) accept(*listener);
+    if (listener->waiting && swept_ == 0) accept(*listener);
   }
-  sweeping_ = false;
   if (needed) arm_sweep();
 }
 

@@ -70,7 +70,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   void accept(Listener& listener);
   void admit(Listener& listener, boost::asio::ip::tcp::socket socket);
   void arm_sweep();
-  void sweep(std::size_t from, bool needed);
+  [[nodiscard]] std::size_t stretches() const;
+  void sweep();
 
   boost::asio::io_context& io_;
   std::shared_ptr<const call::Intake> intake_;
@@ -83,6 +84,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   std::uint64_t exchanges_ = 0;
   boost::asio::steady_timer sweep_timer_;
   bool sweeping_ = false;
+  std::size_t swept_ = 0;  // slots that this sweep has been through
   bool draining_ = false;
   bool closed_ = false;
   ServerCounters counters_;
