@@ -200,8 +200,8 @@ void ServerCore::arm_sweep() {
   });
 }
 
-// A stretch of them at a time, all of them in `options_.sweep`: with ten thousand, a sweep in one go
-// kept everybody waiting for three milliseconds.
+// A stretch of them at a time, all of them in `options_.sweep`: with ten thousand, a sweep in one
+// go kept everybody waiting for three milliseconds.
 void ServerCore::sweep() {
   const Instant at = now();
   const std::size_t until = std::min(slots_.size(), swept_ + slots_.size() / stretches() + 1);
