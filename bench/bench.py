@@ -87,6 +87,12 @@ class Process:
         return self.child.pid
 
     def stop(self):
+        code = self.child.poll()
+        if code is not None:
+            self.log.seek(0)
+            said = self.log.read().decode(errors="replace")[-4000:]
+            print(f"bench: {self.name} ended by itself ({code}):\n{said}", file=sys.stderr)
+            return
         self.child.send_signal(signal.SIGTERM)
         try:
             self.child.wait(10)
@@ -98,7 +104,7 @@ class Process:
 def nginx_config(directory, port, upstream):
     if upstream is None:
         place = "location / { return 200 'ok'; }"
-        extra = ""
+        extra = "keepalive_timeout 1h;"  # the bare loop does not bear that a connection ends
     else:
         extra = f"upstream back {{ server 127.0.0.1:{upstream}; keepalive 256; }}"
         place = ("location / { proxy_pass http://back; proxy_http_version 1.1; "

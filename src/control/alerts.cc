@@ -11,8 +11,8 @@ namespace hf::control {
 namespace {
 
 constexpr std::size_t kCallsMax = 1000;  // heads read for one number
-// Reading takes at most a fiftieth of the time, whatever the size of the backlog.
-constexpr std::int64_t kReadShare = 50;
+// Reading takes at most a hundredth of the time, whatever the size of the backlog.
+constexpr std::int64_t kReadShare = 100;
 constexpr Duration kReadPauseMax = Duration::minutes(1);
 
 std::uint64_t at(const engine::UpstreamStats& stats, call::Row row) {

@@ -16,6 +16,7 @@ using Tell = std::function<void(ports::JournalEvents&)>;
 struct CommitCommand {
   CommitId id{};
   call::Batch batch;
+  bool brings_new_key = false;  // it is known already that nobody has brought it
 };
 struct ReadCommand {
   // Reads, and says how to tell; without a reader it tells that the journal is broken.

@@ -410,9 +410,8 @@ Result<std::optional<std::uint64_t>> stored_epoch(const KvView& kv, const std::s
 Result<bool> holds(const KvView& kv, const call::KvOps& ops, const KnownHeads& known) {
   if (ops.contradictory) return false;
   for (const call::Precondition& condition : ops.preconditions) {
-    const bool head = condition.key.front() == static_cast<char>(Prefix::call_head);
     if (!condition.epoch) {
-      if (head && known.absent && known.absent(condition.key)) continue;
+      if (known.absent && known.absent(condition.key)) continue;
       HF_TRY(const auto value, kv.get(condition.key));
       if (value) return false;
       continue;

@@ -59,7 +59,10 @@ constexpr std::array kFamilies{Family{'a', "answer-bodies", Asked::seldom, Order
                                Family{'x', "fields", Asked::never, Order::none}};
 // Of all else.
 constexpr Family kOthers{0, "default", Asked::seldom, Order::by_time};
+// As many tables, or runs of them, are left alone. Of keys each is asked for each call.
+constexpr int kTablesOfKeys = 6;
 constexpr int kTablesOfDigests = 8;
+constexpr unsigned kLikeSizePercent = 50;  // runs that differ by less are put together
 constexpr std::uint64_t kSyncBytes = std::uint64_t{1} << 20;
 constexpr std::size_t kMoveBytes = std::size_t{4} << 20;  // of one step of the move to families
 
@@ -158,9 +161,12 @@ rocksdb::ColumnFamilyOptions family_options(const rocksdb::Options& all,
     out.memtable_insert_with_hint_prefix_extractor.reset();
   }
   const Asked asked = family.asked;
-  // Each time that its tables are put together all of them are written anew.
-  if (family.order == Order::none && asked == Asked::never) {
-    out.level0_file_num_compaction_trigger = kTablesOfDigests;
+  // Every table spans all keys: in levels the newest few would be put together with all there are.
+  if (family.order == Order::none) {
+    out.compaction_style = rocksdb::kCompactionStyleUniversal;
+    out.compaction_options_universal.size_ratio = kLikeSizePercent;
+    out.level0_file_num_compaction_trigger =
+        asked == Asked::by_each_call ? kTablesOfKeys : kTablesOfDigests;
   }
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;

@@ -294,9 +294,11 @@ void RocksdbJournal::Impl::close() {
 // waking a thread for each would cost more than what it does.
 void RocksdbJournal::Impl::enqueue(Work work) {
   HF_CHECK_MSG(thread_.joinable(), "the journal is not open");
-  if (const auto* command = std::get_if<Command>(&work)) {
-    if (const auto* commit = std::get_if<CommitCommand>(command))
+  if (auto* command = std::get_if<Command>(&work)) {
+    if (auto* commit = std::get_if<CommitCommand>(command)) {
+      commit->brings_new_key = listener_->keys.brings_new_key(commit->batch);
       listener_->keys.asked(commit->batch);
+    }
   }
   asked_.push_back(std::move(work));
   if (asked_.size() >= kHandOver) return hand_over();
@@ -325,7 +327,9 @@ void RocksdbJournal::Impl::hand_over() {
 
 bool RocksdbJournal::Impl::surely_lacks(const call::Digest& identity) const {
   if (!database_ || listener_->keys.contain(identity)) return false;
-  return database_->surely_lacks(call::key_key(identity));
+  const bool lacks = database_->surely_lacks(call::key_key(identity));
+  if (lacks) listener_->keys.lacked(identity);
+  return lacks;
 }
 
 // --- the journal thread ---
@@ -483,7 +487,8 @@ CommitResult RocksdbJournal::Impl::stage(const CommitCommand& commit) {
     const auto id = call::call_of_key(key);
     return id.ok() ? epochs_.find(id.value()) : std::nullopt;
   };
-  known.absent = [this](std::string_view key) {
+  known.absent = [this, &commit](std::string_view key) {
+    if (key.front() == static_cast<char>(call::Prefix::key)) return commit.brings_new_key;
     const auto id = call::call_of_key(key);
     return id.ok() && epochs_.surely_new(id.value());
   };

@@ -88,6 +88,33 @@ TEST_F(RocksdbJournalTest, LacksKeysThatNobodyBrought) {
   EXPECT_FALSE(lacks(2)) << "it is on its way";
 }
 
+// Who was told that a key is lacking brings it unasked, once: whoever comes after that conflicts.
+TEST_F(RocksdbJournalTest, AKeyThatWasLackingIsBroughtOnce) {
+  const auto bring = [&](std::uint64_t commit, std::uint64_t n, std::uint64_t key) {
+    call::Call call = sample_call(n, now());
+    call.key = sample_call(key, now()).key;
+    harness.journal().commit(CommitId{commit}, one(create(call, now())));
+  };
+  const auto result = [&](std::uint64_t commit) {
+    harness.mailbox.run_until([&] { return harness.recorder->commits.count(commit) == 1; });
+    return harness.recorder->commits.at(commit);
+  };
+  for (const std::uint64_t key : {100, 200}) {
+    for (int asked = 0; asked < 2; ++asked)
+      EXPECT_TRUE(harness.journal().surely_lacks(sample_call(key, now()).key->identity));
+    bring(key + 1, key + 1, key);
+    if (key == 200) {
+      EXPECT_EQ(result(key + 1), CommitResult::ok) << "there before the next is asked for";
+    }
+    bring(key + 2, key + 2, key);
+    EXPECT_EQ(result(key + 1), CommitResult::ok);
+    EXPECT_EQ(result(key + 2), CommitResult::conflict);
+    EXPECT_FALSE(harness.journal().surely_lacks(sample_call(key, now()).key->identity));
+    bring(key + 3, key + 3, key);
+    EXPECT_EQ(result(key + 3), CommitResult::conflict);
+  }
+}
+
 // Nobody asks the store about an id that is greater than all it has: no other may pass for one.
 TEST_F(RocksdbJournalTest, ACallThatIsStoredIsNeverTakenForNew) {
   EXPECT_EQ(create_call(1), CommitResult::ok);

@@ -12,7 +12,7 @@ namespace {
 
 // Index entries that a census counts: so many a second at most, in turns no closer than this and no
 // longer than that. A millisecond of each is some 2,000 of them, in which nothing is committed.
-constexpr std::int64_t kCensusRate = 50'000;
+constexpr std::int64_t kCensusRate = 20'000;
 constexpr std::chrono::milliseconds kCensusPause{20};
 constexpr std::size_t kCensusTurnMax = 5'000;
 
