@@ -143,8 +143,8 @@ call::CallWrite made(std::uint64_t n, const Options& options, const Now& now,
     call->body_bytes = view(request->body).size();
   }
   call->request = request;
-  call->idempotency.mode = call::Mode::key;
-  call->idempotency.header = key.field;
+  call->idempotency.own().mode = call::Mode::key;
+  call->idempotency.own().header = key.field;
   call->accepted = {at, now.boot, now.mono};
   call->deadline = Duration::hours(24 * 7);
   call->attempts = 1;

@@ -44,11 +44,11 @@ bool in_line(const Call& call) {
 
 WallTime ends_at(const Call& call) {
   const WallTime deadline = call.accepted.wall + call.deadline;
-  if (call.idempotency.mode != Mode::key || !call.idempotency.lifetime || !call.first_sent) {
+  if (call.idempotency->mode != Mode::key || !call.idempotency->lifetime || !call.first_sent) {
     return deadline;
   }
   // The exact margin depends on timeouts of the day; this is its least.
-  const Duration lifetime = *call.idempotency.lifetime;
+  const Duration lifetime = *call.idempotency->lifetime;
   const Duration margin = std::max(Duration::seconds(10), lifetime / 100);
   return std::min(deadline, call.first_sent->wall + (lifetime - margin));
 }

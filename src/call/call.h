@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/fields.h"
 #include "base/ids.h"
+#include "base/shared_value.h"
 #include "base/time.h"
 #include "call/attempt.h"
 #include "call/digest.h"
@@ -161,7 +162,7 @@ struct Call {
   bool has_body = false;
 
   // Frozen at acceptance.
-  Idempotency idempotency;
+  SharedValue<Idempotency> idempotency;
   bool safe = false;  // a safe method
   bool head_is_proof = false;
   Stamp accepted;

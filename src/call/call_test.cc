@@ -76,8 +76,8 @@ TEST(Call, a_held_call_ends_with_its_deadline_or_its_key) {
   Call call;
   call.accepted.wall = WallTime{0};
   call.deadline = Duration::hours(23);
-  call.idempotency.mode = Mode::key;
-  call.idempotency.lifetime = Duration::hours(10);
+  call.idempotency.own().mode = Mode::key;
+  call.idempotency.own().lifetime = Duration::hours(10);
   EXPECT_EQ(ends_at(call), WallTime{} + Duration::hours(23));  // nothing was sent under the key
   call.first_sent = Stamp{WallTime{} + Duration::hours(1), {}, {}};
   EXPECT_EQ(ends_at(call), WallTime{} + Duration::hours(11) - Duration::minutes(6));

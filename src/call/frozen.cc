@@ -114,7 +114,7 @@ std::uint64_t frozen_hash(const Call& call) {
   }
   out.number(call.body_bytes);
   out.number((call.has_body ? 1U : 0U) | (call.safe ? 2U : 0U) | (call.head_is_proof ? 4U : 0U));
-  mix(out, call.idempotency);
+  mix(out, *call.idempotency);
   out.signed_number(call.accepted.wall.ms);
   out.number(call.accepted.boot.value);
   out.signed_number(call.accepted.mono.ns);

@@ -257,11 +257,13 @@ bool NewCall::wants_journal() const {
   return key.has_value() || may_hold || upstream->idempotency.mode == Mode::key;
 }
 
-Idempotency NewCall::frozen() const {
-  Idempotency out = upstream->idempotency;
+SharedValue<Idempotency> NewCall::frozen() const {
+  SharedValue<Idempotency> out(shared_idempotency(upstream));
   const bool can_be_asked_about =
       upstream->lookup && lookup_target(*upstream->lookup, *upstream, *request, key);
-  if (out.mode == Mode::verify && !can_be_asked_about) out.mode = Mode::none;
+  if (out->mode == Mode::verify && !can_be_asked_about) {
+    out.own().mode = Mode::none;
+  }
   return out;
 }
 

@@ -69,7 +69,7 @@ struct NewCall {
   // Its upstream's declaration as it is frozen into the call: of mode verify it is that of mode
   // none where a placeholder of the lookup has no value, because nobody could ask what became of
   // it.
-  [[nodiscard]] Idempotency frozen() const;
+  [[nodiscard]] SharedValue<Idempotency> frozen() const;
 };
 
 // A request to /.holdfast/calls/...

@@ -61,9 +61,9 @@ Call golden_call() {
       Request{"POST", "/v1/charges", {{"Content-Type", "text/plain"}}, make_body("amount=1200")});
   out.body_bytes = 11;
   out.has_body = true;
-  out.idempotency.mode = Mode::key;
-  out.idempotency.lifetime = Duration::hours(24);
-  out.idempotency.in_progress = {409};
+  out.idempotency.own().mode = Mode::key;
+  out.idempotency.own().lifetime = Duration::hours(24);
+  out.idempotency.own().in_progress = {409};
   out.accepted = {WallTime{1'799'999'999'000}, BootId{0xb007}, Instant{4'000'000'000}};
   out.deadline = Duration::hours(23);
   out.account = "main";
@@ -75,7 +75,7 @@ Call golden_call() {
   out.answer = Answer{200, {{"Request-Id", "req_1"}},  make_body("{\"id\":\"ch_1\"}"), true,
                       13,  WallTime{1'799'999'999'900}};
   out.ended = Stamp::of(kNow);
-  out.idempotency.settle = Duration::seconds(35);
+  out.idempotency.own().settle = Duration::seconds(35);
   out.key->derived = true;
   out.asked.not_before = WallTime{1'799'999'999'050};
   out.asked.deadline = true;
@@ -140,7 +140,7 @@ std::map<std::string, KvOp> written() {
   call.epoch += 1;
   call.attempts = 2;
   call.answer->body_epoch = call.epoch;
-  call.idempotency.header = "X-Key";
+  call.idempotency.own().header = "X-Key";
   later.after = std::make_shared<Call>(call);
   batch.calls.push_back(later);
   // Bodies too long to stand inside.
@@ -297,13 +297,13 @@ TEST(GoldenRecords, AChangeLiesOverTheHeadOfEveryVersion) {
       EXPECT_EQ(events->front().where, "192.0.2.1:443");
       EXPECT_EQ(opened->call->attempts, 2);
       EXPECT_EQ(opened->call->epoch, 4U);
-      EXPECT_EQ(opened->call->idempotency.header, "Idempotency-Key");
+      EXPECT_EQ(opened->call->idempotency->header, "Idempotency-Key");
       EXPECT_EQ(view(opened->call->answer->body), "{\"id\":\"ch_1\"}");
     }
   }
   for (const std::string& dir : {kThird, kDir}) {
     const Golden amended = read_golden("amended_head", dir);
-    EXPECT_EQ(codec.open_call(amended.key, amended.value).value().call->idempotency.header,
+    EXPECT_EQ(codec.open_call(amended.key, amended.value).value().call->idempotency->header,
               "X-Key");
   }
 }
@@ -334,9 +334,9 @@ TEST(GoldenRecords, WhatStandsInARecordBesidesIsTakenOut) {
 
 TEST(GoldenRecords, ACallOfVersionOneHasDefaultsForWhatItCouldNotSay) {
   const Call call = read_call(kFirst);
-  Idempotency rules = golden_call().idempotency;
+  Idempotency rules = *golden_call().idempotency;
   rules.settle = {};
-  EXPECT_EQ(call.idempotency, rules);
+  EXPECT_EQ(*call.idempotency, rules);
   EXPECT_EQ(call.asked, Asked{});
   EXPECT_EQ(call.doubt, Doubt{});
   EXPECT_TRUE(call.index.empty());

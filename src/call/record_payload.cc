@@ -177,7 +177,7 @@ void put_frozen(PayloadWriter& out, const Call& call) {
   if (callback) out.raw(call.callback_of->raw());
   put_asked(out, call.asked);
   put_index(out, call.index);
-  put_idempotency(out, call.idempotency);
+  put_idempotency(out, *call.idempotency);
   if (request) {
     out.text(call.request->method);
     out.text(call.request->target);

@@ -25,7 +25,7 @@ ResendWord may_resend(const Call& call) {
   }
   const WallTime deadline = call.accepted.wall + call.deadline;
   const bool in_doubt = call.unresolved || call.state == State::sending;
-  const Column column = column_of(call.idempotency.mode, call.safe);
+  const Column column = column_of(call.idempotency->mode, call.safe);
   if (!in_doubt || column == Column::safe) return {Resend::yes, deadline};
   if (column != Column::key || !call.key || call.key->field.empty()) return {};
   return {Resend::same_key, ends_at(call)};

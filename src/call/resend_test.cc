@@ -13,8 +13,8 @@ Call held(Mode mode, bool unresolved) {
   out.held = true;
   out.accepted.wall = kThen;
   out.deadline = Duration::hours(23);
-  out.idempotency.mode = mode;
-  out.idempotency.lifetime = Duration::hours(10);
+  out.idempotency.own().mode = mode;
+  out.idempotency.own().lifetime = Duration::hours(10);
   out.key = KeyUse{};
   out.key->field = "Idempotency-Key";
   out.unresolved = unresolved;
@@ -46,7 +46,7 @@ TEST(Resend, WhatWasBeingSentMayHaveTakenEffect) {
   Call sending = held(Mode::none, false);
   sending.state = State::sending;
   EXPECT_EQ(may_resend(sending).may, Resend::no);
-  sending.idempotency.mode = Mode::key;
+  sending.idempotency.own().mode = Mode::key;
   EXPECT_EQ(may_resend(sending).may, Resend::same_key);
   sending.key->field.clear();  // nothing of the key goes upstream
   EXPECT_EQ(may_resend(sending).may, Resend::no);

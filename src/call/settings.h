@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/fields.h"
@@ -323,6 +324,13 @@ struct ClassSettings {
   std::vector<ClassRule> match;
   bool operator==(const ClassSettings&) const = default;
 };
+
+// A part of the settings, which live as long as it is held.
+inline std::shared_ptr<const Idempotency> shared_idempotency(
+    std::shared_ptr<const UpstreamSettings> upstream) {
+  const Idempotency* const rules = &upstream->idempotency;
+  return {std::move(upstream), rules};
+}
 
 struct RouteSettings {
   std::string path = "/";            // prefix, on a segment boundary when it ends without a slash

@@ -127,7 +127,7 @@ JsonObject detail_members(const call::Call& call) {
   JsonObject out;
   out.text("owner", short_hash(call.owner)).text("account", shown_account(call.account));
   if (call.key) out.raw("key", key_json(*call.key));
-  out.text("mode", to_string(call.idempotency.mode))
+  out.text("mode", to_string(call.idempotency->mode))
       .boolean("safe", call.safe)
       .number("held_attempts", call.held_attempts)
       .text("proof", to_string(call.proof))

@@ -247,14 +247,14 @@ class Judge {
         break;
     }
     const Call& subject = call(i);
-    const auto column = call::column_of(subject.idempotency.mode, subject.safe);
+    const auto column = call::column_of(subject.idempotency->mode, subject.safe);
     if (column == call::Column::safe) {
       out.because = fmt::format("{} {}, and {}", before, how,
                                 subject.safe ? "the method is safe: it changes nothing"
                                              : "repeating is declared to cost money only");
       out.unproved = subject.safe ? kBehind : kDeclared;
     } else if (column == call::Column::key) {
-      const auto& lifetime = subject.idempotency.lifetime;
+      const auto& lifetime = subject.idempotency->lifetime;
       out.because = fmt::format(
           "{} {}, and the next one carried the same key, under which the upstream joins requests{}",
           before, how, lifetime ? " for " + format_duration(*lifetime) : std::string());

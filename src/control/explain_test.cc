@@ -267,8 +267,8 @@ TEST(Explain, WhyAnAttemptWasAllowed) {
               HasSubstr("an operator said"));
 
   Story keyed = Story().lost();
-  keyed.call->idempotency.mode = call::Mode::key;
-  keyed.call->idempotency.lifetime = Duration::hours(24);
+  keyed.call->idempotency.own().mode = call::Mode::key;
+  keyed.call->idempotency.own().lifetime = Duration::hours(24);
   EXPECT_THAT(why(keyed.answered(200)),
               HasSubstr("attempt 1 ended without an answer (reset), and the next one carried the "
                         "same key, under which the upstream joins requests for 1d"));
@@ -276,11 +276,11 @@ TEST(Explain, WhyAnAttemptWasAllowed) {
   safe.call->safe = true;
   EXPECT_THAT(why(safe.answered(200)), HasSubstr("the method is safe"));
   Story money = Story().lost();
-  money.call->idempotency.mode = call::Mode::repeatable;
+  money.call->idempotency.own().mode = call::Mode::repeatable;
   EXPECT_THAT(why(money.answered(200)), HasSubstr("declared to cost money only"));
 
   Story verified = Story().lost();
-  verified.call->idempotency.mode = call::Mode::verify;
+  verified.call->idempotency.own().mode = call::Mode::verify;
   verified.add(Happening::looked_up).rule = "absent";
   EXPECT_THAT(why(verified.answered(200)), HasSubstr("twice had nothing of it"));
 

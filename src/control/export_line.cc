@@ -128,11 +128,11 @@ void add_attempts(JsonObject& out, const call::Call& call) {
 
 std::string idempotency_json(const call::Call& call) {
   JsonObject out;
-  out.text("mode", to_string(call.idempotency.mode)).boolean("safe_method", call.safe);
-  if (call.idempotency.mode == call::Mode::key) {
-    out.text("field", call.idempotency.header);
-    if (call.idempotency.lifetime) {
-      out.number("lifetime_seconds", call.idempotency.lifetime->ceil_seconds());
+  out.text("mode", to_string(call.idempotency->mode)).boolean("safe_method", call.safe);
+  if (call.idempotency->mode == call::Mode::key) {
+    out.text("field", call.idempotency->header);
+    if (call.idempotency->lifetime) {
+      out.number("lifetime_seconds", call.idempotency->lifetime->ceil_seconds());
     }
   }
   return out.done();

@@ -45,8 +45,8 @@ ports::CallDetail held() {
   call.ended.reset();
   call.held_attempts = 1;
   call.next_attempt_at = kAt + Duration::minutes(2);
-  call.idempotency.mode = call::Mode::key;
-  call.idempotency.lifetime = Duration::hours(24);
+  call.idempotency.own().mode = call::Mode::key;
+  call.idempotency.own().lifetime = Duration::hours(24);
   call.last_status = 503;
   call.asked.not_before = kAt + Duration::seconds(5);
   call.asked.order = call::Order{digest(0x11), 3, "canary-order"};

@@ -15,7 +15,7 @@ bool Core::stays_with_its_authority(const Active& active) {
   if (!call.unresolved || active.upstream->one_key_store || HF_BUG("go-to-another-store")) {
     return false;
   }
-  return call::column_of(call.idempotency.mode, call.safe) != call::Column::safe;
+  return call::column_of(call.idempotency->mode, call.safe) != call::Column::safe;
 }
 
 std::size_t Core::take_address(Active& active) {
@@ -47,7 +47,7 @@ std::size_t Core::take_address(Active& active) {
     // A question, a GET and what costs only money lose nothing when the address fails.
     const bool harmless =
         active.looking_up ||
-        call::column_of(active.call->idempotency.mode, active.call->safe) == call::Column::safe;
+        call::column_of(active.call->idempotency->mode, active.call->safe) == call::Column::safe;
     active.ticket = book.take(now_.mono, harmless, others);
   }
   active.last_address = active.ticket->address;
@@ -60,7 +60,7 @@ bool Core::leave_address(Active& active, const call::AttemptOutcome& outcome) {
   const auto ticket = std::exchange(active.ticket, std::nullopt);
   if (!ticket) return false;
   UpstreamState& upstream = upstream_of(active);
-  const call::Sign sign = call::sign_of(outcome, active.call->idempotency);
+  const call::Sign sign = call::sign_of(outcome, *active.call->idempotency);
   const std::string why = sign == call::Sign::failed ? call::failure_of(outcome) : std::string();
   const auto verdict = upstream.addresses->give_back(*ticket, sign, why, now_.mono);
   if (verdict != policy::Verdict::none) {

@@ -75,7 +75,7 @@ void Core::on(CallArrived&& event) {
     return;
   }
   const call::Digest identity = arrival.call->key->identity;
-  KeySlot& slot = keys_[identity];
+  KeySlot& slot = keys_.insert(identity);
   if (slot.active) {
     Active* active = find_active(*slot.active);
     HF_CHECK(active != nullptr);
@@ -106,19 +106,19 @@ void Core::on(CallArrived&& event) {
 }
 
 void Core::on(KeyRead&& found) {
-  const auto slot = keys_.find(found.identity);
-  HF_CHECK(slot != keys_.end());
+  KeySlot* const slot = keys_.find(found.identity);
+  HF_CHECK(slot != nullptr);
   // What was read is old if that very call has left memory meanwhile: ask again.
-  const bool stale = found.entry && reads_.stale(slot->second.read, found.entry->call);
-  reads_.end(slot->second.read);
+  const bool stale = found.entry && reads_.stale(slot->read, found.entry->call);
+  reads_.end(slot->read);
   if (stale && !found.failed) {
     HF_PROBE("key-read-again");
-    slot->second.read = reads_.begin();
+    slot->read = reads_.begin();
     act(FindKey{found.identity}, false);
     return;
   }
-  std::vector<Arrival> waiting = std::exchange(slot->second.waiting, {});
-  if (!slot->second.active) keys_.erase(slot);
+  std::vector<Arrival> waiting = std::exchange(slot->waiting, {});
+  if (!slot->active) keys_.erase(found.identity);
   const std::size_t writes_before = out_->writes.calls.size();
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     Arrival& arrival = waiting[i];
@@ -126,7 +126,7 @@ void Core::on(KeyRead&& found) {
         !keys_.contains(found.identity)) {
       // One of them has changed the call, which is gone from memory again: the others ask anew.
       HF_PROBE("the-others-ask-for-the-key-anew");
-      KeySlot& anew = keys_[found.identity];
+      KeySlot& anew = keys_.insert(found.identity);
       anew.waiting.assign(std::make_move_iterator(waiting.begin() + static_cast<std::ptrdiff_t>(i)),
                           std::make_move_iterator(waiting.end()));
       anew.read = reads_.begin();
@@ -144,11 +144,11 @@ void Core::on(KeyRead&& found) {
       send_problem(arrival.exchange, spec, false);
       continue;
     }
-    const auto now_known = keys_.find(found.identity);
-    const bool known = now_known != keys_.end() && now_known->second.active;
+    const KeySlot* const now_known = keys_.find(found.identity);
+    const bool known = now_known != nullptr && now_known->active;
     if (known && i > 0 && HF_BUG("lose-a-twin")) continue;
     if (known) {
-      Active* active = find_active(*now_known->second.active);
+      Active* active = find_active(*now_known->active);
       HF_CHECK(active != nullptr);
       if (is_another_derived(*active->call, arrival)) {
         begin_call(std::move(arrival));
@@ -159,7 +159,7 @@ void Core::on(KeyRead&& found) {
       begin_call(std::move(arrival));
     } else if (found.entry) {
       meet_stored(found, std::move(arrival));
-    } else if (now_known == keys_.end()) {
+    } else if (now_known == nullptr) {
       begin_call(std::move(arrival));
       // The first of them may have ended at once (refused): then the next begins anew.
     }
@@ -212,8 +212,8 @@ void Core::begin_call(Arrival arrival) {
   const CallId id = fresh.call->id;
   Active& active = active_.emplace(id, std::move(fresh)).first->second;
   const bool has_value = active.call->key && !active.call->key->derived;
-  if (active.call->key) keys_[active.call->key->identity].active = id;
-  if (journaled && !has_value && active.call->idempotency.mode == call::Mode::key) {
+  if (active.call->key) keys_.insert(active.call->key->identity).active = id;
+  if (journaled && !has_value && active.call->idempotency->mode == call::Mode::key) {
     add_made_key(active);
   }
   call::TimelineEvent accepted;
@@ -296,7 +296,7 @@ void Core::add_made_key(Active& active) {
   call::Call& call = *active.call;
   call::KeyUse key;
   if (call.key) key = *call.key;  // a derived one: who repeats finds it by its identity
-  key.field = call.idempotency.header;
+  key.field = call.idempotency->header;
   key.value = "hf-" + call.id.text();
   key.made = !key.derived;
   auto request = std::make_shared<call::Request>(*call.request);

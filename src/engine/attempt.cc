@@ -151,7 +151,7 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   alarms_.disarm({AlarmKind::call, {}, call.id, {}});
   take_declared_rules(active);
   // Invariant 3, once more at the last door.
-  const call::Column column = call::column_of(call.idempotency.mode, call.safe);
+  const call::Column column = call::column_of(call.idempotency->mode, call.safe);
   HF_CHECK(!active.in_line || active.has_turn);
   HF_CHECK(!call.unresolved || column == call::Column::safe || column == call::Column::key);
   const std::size_t url = take_address(active);
@@ -213,9 +213,9 @@ std::optional<Instant> Core::too_late_from(const Active& active) const {
   if (call.asked.deadline) {
     out = now_.mono + (call.deadline - call::elapsed_at_most(call.accepted, now_));
   }
-  const bool keyed = call.idempotency.mode == call::Mode::key && call.idempotency.lifetime;
+  const bool keyed = call.idempotency->mode == call::Mode::key && call.idempotency->lifetime;
   if (keyed && call.unresolved && call.first_sent && !HF_BUG("outlive-a-key")) {
-    const Duration lifetime = *call.idempotency.lifetime;
+    const Duration lifetime = *call.idempotency->lifetime;
     const Duration margin = call::key_margin(active.upstream->timeouts, lifetime);
     out = std::min(out,
                    now_.mono + (lifetime - margin - call::elapsed_at_most(*call.first_sent, now_)));
@@ -242,7 +242,7 @@ bool Core::can_try_again_live(const Active& active, bool replayable) const {
 call::Decision Core::decide_now(const Active& active, const call::AttemptOutcome& outcome,
                                 const call::AnswerRule* rule) {
   return call::decide(
-      outcome, {&active.call->idempotency, active.call->safe, active.lane == policy::Lane::held,
+      outcome, {&*active.call->idempotency, active.call->safe, active.lane == policy::Lane::held,
                 active.call->unresolved, active.route->head_is_proof, rule});
 }
 

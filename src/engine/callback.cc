@@ -49,7 +49,7 @@ void Core::tell_end(Active& active, bool settled_by_operator) {
   made.held = true;
   made.route = call::kCallbackRoute;
   made.upstream = receiver->settings->name;
-  made.idempotency = receiver->settings->idempotency;
+  made.idempotency = SharedValue(call::shared_idempotency(receiver->settings));
   made.accepted = call::Stamp::of(now_);
   made.deadline = callback_route_->deadline;
   made.callback_of = call.id;

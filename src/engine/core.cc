@@ -141,10 +141,11 @@ void Core::drop(const CallId& id) {
   HF_CHECK(!active.attempt.has_value());
   HF_CHECK(active.exchanges.empty());
   if (active.call->key && !active.call->key->made) {
-    const auto slot = keys_.find(active.call->key->identity);
-    if (slot != keys_.end() && slot->second.active == id) {
-      slot->second.active.reset();
-      if (slot->second.waiting.empty()) keys_.erase(slot);  // else a read of it is under way
+    KeySlot* const slot = keys_.find(active.call->key->identity);
+    if (slot != nullptr && slot->active == id) {
+      slot->active.reset();
+      // Else a read of it is under way.
+      if (slot->waiting.empty()) keys_.erase(active.call->key->identity);
     }
   }
   alarms_.disarm({AlarmKind::call, {}, id, {}});

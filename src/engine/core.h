@@ -23,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "base/hash_map.h"
 #include "base/prng.h"
 #include "call/address_book.h"
 #include "call/decide.h"
@@ -477,7 +478,7 @@ class Core {
   std::map<CallId, Active> active_;
   std::map<ExchangeId, Exchange> exchanges_;
   std::map<AttemptId, CallId> attempts_;
-  std::map<call::Digest, KeySlot> keys_;
+  HashMap<call::Digest, KeySlot, call::DigestHash> keys_;
   std::map<std::string, UpstreamState> upstreams_;
   std::map<CallId, Reading> reading_;
   std::map<call::Digest, OrderLine> lines_;

@@ -288,8 +288,8 @@ void Core::pass_on(Active& active) {
 // What a client is told of a call that ends without a final answer.
 call::Reply Core::last_word(const Active& active, std::string_view rule) const {
   const call::Call& call = *active.call;
-  const bool safe = call::column_of(call.idempotency.mode, call.safe) == call::Column::safe;
-  const bool joins = call.idempotency.mode == call::Mode::key || can_verify(active);
+  const bool safe = call::column_of(call.idempotency->mode, call.safe) == call::Column::safe;
+  const bool joins = call.idempotency->mode == call::Mode::key || can_verify(active);
   const bool keyed = joins && knows_its_key(call);
   const bool settled = call.state != call::State::unknown;
   const bool may_repeat = !call.unresolved || (settled && (safe || keyed));
@@ -527,8 +527,8 @@ void Core::become_cancelled(Active& active, call::Actor who) {
 
 // No attempt starts within this margin of the key's end, counted from the first byte sent.
 bool Core::key_over(const call::Call& call, const call::UpstreamSettings& upstream) const {
-  if (call.idempotency.mode != call::Mode::key) return false;
-  if (!call.idempotency.lifetime || !call.first_sent) return false;
+  if (call.idempotency->mode != call::Mode::key) return false;
+  if (!call.idempotency->lifetime || !call.first_sent) return false;
   // After a reboot the wall clock stands behind what was journaled: nobody knows how long ago the
   // first byte was sent, so the lifetime counts as over (DESIGN section 5, Time). It stays so once
   // the clock has caught up with the journal: what it jumped over is still missing.
@@ -538,7 +538,7 @@ bool Core::key_over(const call::Call& call, const call::UpstreamSettings& upstre
     HF_PROBE("a-keys-age-is-not-known");
     return true;
   }
-  const Duration lifetime = *call.idempotency.lifetime;
+  const Duration lifetime = *call.idempotency->lifetime;
   const Duration margin = call::key_margin(upstream.timeouts, lifetime);
   const Duration age = call::elapsed_at_most(*call.first_sent, now_);
   return age >= lifetime - margin && !HF_BUG("outlive-a-key");
@@ -556,8 +556,8 @@ bool Core::past_deadline(const call::Call& call) const {
 }
 
 WallTime Core::open_until(const call::Call& call) const {
-  if (call.unresolved && call.first_sent && call.idempotency.lifetime) {
-    return call.first_sent->wall + *call.idempotency.lifetime;
+  if (call.unresolved && call.first_sent && call.idempotency->lifetime) {
+    return call.first_sent->wall + *call.idempotency->lifetime;
   }
   return now_.wall + settings_->journal.retention.keys;
 }

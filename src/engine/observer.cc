@@ -197,7 +197,7 @@ void Observer::arrived(ExchangeId id, const call::NewCall& call, std::string_vie
   Open& open = *made;
   open.route = call.route;
   open.upstream = call.upstream;
-  open.rules = call.frozen();
+  open.rules = *call.frozen();
   open.journaled = call.wants_journal();
   if (open.journaled && call.key) {
     open.key = call.key->identity;

@@ -46,7 +46,7 @@ void Core::recover(const call::Recovered& recovered) {
         HF_BUG("a-crash-sent-nothing") ? call::Evidence::nothing_sent : call::Evidence::sent;
     cut.cause = call::Cause::crash;
     const call::Decision decision =
-        call::decide(cut, {&active.call->idempotency, active.call->safe, active.call->held,
+        call::decide(cut, {&*active.call->idempotency, active.call->safe, active.call->held,
                            active.call->unresolved, active.route->head_is_proof});
     active.call->unresolved = decision.unresolved;
     active.call->proof = decision.proof;

@@ -98,7 +98,7 @@ Active& Core::activate(std::shared_ptr<const call::Call> stored) {
   const CallId id = stored->id;
   const bool named =
       stored->key && !stored->key->made && (!stored->key->derived || call::others_join(*stored));
-  if (named) keys_[stored->key->identity].active = id;
+  if (named) keys_.insert(stored->key->identity).active = id;
   if (fresh.in_line) lines_[stored->asked.order->line].here.insert(id);
   const auto [at, inserted] = active_.emplace(id, std::move(fresh));
   HF_CHECK(inserted);
@@ -108,13 +108,13 @@ Active& Core::activate(std::shared_ptr<const call::Call> stored) {
 // Section 4, "Must still match": an unresolved call may only go where its earlier copies went.
 bool Core::may_resume(const call::Call& call, const call::UpstreamSettings& upstream) const {
   if (!call.unresolved) return true;
-  if (call::column_of(call.idempotency.mode, call.safe) == call::Column::safe) return true;
-  const call::Mode mode = call.idempotency.mode;
+  if (call::column_of(call.idempotency->mode, call.safe) == call::Column::safe) return true;
+  const call::Mode mode = call.idempotency->mode;
   if (upstream.idempotency.mode != mode || !same_place(call, upstream)) return false;
   if (mode == call::Mode::verify) return upstream.lookup.has_value();  // asked before it is sent
   if (mode != call::Mode::key) return false;
   if (key_over(call, upstream) && !upstream.lookup) return false;
-  return upstream.idempotency.header == call.idempotency.header;
+  return upstream.idempotency.header == call.idempotency->header;
 }
 
 // Whether what is configured now is where the copies in doubt went.
@@ -132,11 +132,11 @@ bool Core::same_place(const call::Call& call, const call::UpstreamSettings& upst
 void Core::take_declared_rules(Active& active) {
   call::Call& call = *active.call;
   const call::Idempotency& declared = active.upstream->idempotency;
-  if (!active.journaled || call.unresolved || call.idempotency.mode != call::Mode::key) return;
-  if (declared.mode == call::Mode::key && declared.header == call.idempotency.header) return;
+  if (!active.journaled || call.unresolved || call.idempotency->mode != call::Mode::key) return;
+  if (declared.mode == call::Mode::key && declared.header == call.idempotency->header) return;
   HF_PROBE("sent-under-another-declaration");
   if (HF_BUG("keep-the-old-declaration")) return;
-  call.idempotency = declared;
+  call.idempotency = SharedValue(call::shared_idempotency(active.upstream));
   if (declared.mode != call::Mode::key || !call.key || call.key->field.empty()) return;
   auto request = std::make_shared<call::Request>(*call.request);
   std::erase_if(request->fields,

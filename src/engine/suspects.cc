@@ -27,6 +27,7 @@ std::optional<CallId> Suspects::meet(const call::Digest& likeness, const CallId&
   }
   while (turns_.size() > kSuspectsMax)
     forget_oldest();
+  latest_.expect(turns_.front().likeness);  // it goes next: it lies far from all that is in use
   return out;
 }
 

@@ -18,7 +18,7 @@ constexpr Duration kLongestPoll = Duration::minutes(5);
 bool Core::can_verify(const Active& active) const {
   const call::Call& call = *active.call;
   const bool asks =
-      call.idempotency.mode == call::Mode::verify || call.idempotency.mode == call::Mode::key;
+      call.idempotency->mode == call::Mode::verify || call.idempotency->mode == call::Mode::key;
   return asks && !call.safe && active.upstream->lookup.has_value();
 }
 
@@ -26,7 +26,7 @@ bool Core::can_verify(const Active& active) const {
 bool Core::must_verify(const Active& active) const {
   const call::Call& call = *active.call;
   if (!call.unresolved || !can_verify(active) || !same_place(call, *active.upstream)) return false;
-  return call.idempotency.mode == call::Mode::verify || key_over(call, *active.upstream);
+  return call.idempotency->mode == call::Mode::verify || key_over(call, *active.upstream);
 }
 
 // The doubt begins: `since` is the attempt's end, after a crash the recovery.
@@ -50,7 +50,7 @@ void Core::verify_at_the_end(Active& active) {
     unload_if_idle(active);
     return;
   }
-  const Duration settle = active.call->idempotency.settle;
+  const Duration settle = active.call->idempotency->settle;
   active.expiring = true;
   upstream.expiring += 1;
   active.patience_until = now_.mono + settle + settle + kLongestPoll;
@@ -143,7 +143,7 @@ Duration Core::verify_pause(const Active& active, int asked) const {
 bool Core::asked_enough(const Active& active) const {
   const call::Call& call = *active.call;
   const auto& held = active.route->retry.held;
-  Duration span = call.idempotency.settle;
+  Duration span = call.idempotency->settle;
   for (const Duration pause : held)
     span = span + std::min(pause, kLongestPoll);
   return call.doubt.lookups > static_cast<int>(held.size()) &&
@@ -300,7 +300,7 @@ void Core::record_lookup(Active& active, const call::AttemptOutcome& outcome,
 // so the time is that of the questions.
 void Core::saw_absence(Active& active) {
   call::Call& call = *active.call;
-  const Duration settle = call.idempotency.settle;
+  const Duration settle = call.idempotency->settle;
   // Over a reboot there is only the wall clock, which may have been set: it begins anew.
   const bool rebooted =
       call.doubt.absent_since && call.doubt.absent_since->boot != active.asked_at.boot;

@@ -79,7 +79,7 @@ RouteFacts gather(const call::Settings& settings, std::size_t route) {
   }
   if (!taken) return out;
   out.streamed = taken->streamed;
-  out.mode = taken->frozen().mode;
+  out.mode = taken->frozen()->mode;
   out.column = call::column_of(out.mode, taken->safe);
   out.answer_lost = rehearsal.answer_lost(out.ask);
   out.repeated = rehearsal.lost_and_repeated(out.ask, out.ask);

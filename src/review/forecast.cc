@@ -142,7 +142,7 @@ class Writer {
     out_.streamed = call_.streamed;
     out_.journaled = call_.wants_journal();
     out_.may_hold = call_.may_hold;
-    out_.mode = call_.frozen().mode;
+    out_.mode = call_.frozen()->mode;
     out_.mode_place = of_upstream("idempotency.mode");
     out_.urgency = call_.asked.urgency;
     if (call_.asked.order) out_.order = call_.asked.order->name;
@@ -284,7 +284,7 @@ class Writer {
     put("timeouts.connect", format_duration(timeouts.connect), of_upstream("timeouts.connect"));
     put("timeouts.head", format_duration(timeouts.head), of_upstream("timeouts.head"));
     put("timeouts.idle", format_duration(timeouts.idle), of_upstream("timeouts.idle"));
-    const auto lifetime = call_.frozen().lifetime;
+    const auto lifetime = call_.frozen()->lifetime;
     if (lifetime && !call_.safe) {
       put("idempotency.lifetime", format_duration(*lifetime), of_upstream("idempotency.lifetime"));
     }

@@ -83,7 +83,7 @@ bool same_ruling(const Decision& a, const Decision& b) {
 class Ruler {
  public:
   Ruler(const config::Places& places, std::size_t index, const call::NewCall& call)
-      : places_(places), index_(index), call_(call), rules_(call.frozen()) {}
+      : places_(places), index_(index), call_(call), rules_(*call.frozen()) {}
 
   [[nodiscard]] const Idempotency& rules() const { return rules_; }
 

@@ -145,8 +145,8 @@ inline call::Call sample_call(std::uint64_t n, const Now& now) {
   out.has_body = true;
   out.body_bytes = request->body->size();
   out.request = std::move(request);
-  out.idempotency.mode = call::Mode::key;
-  out.idempotency.lifetime = Duration::hours(24);
+  out.idempotency.own().mode = call::Mode::key;
+  out.idempotency.own().lifetime = Duration::hours(24);
   out.accepted = call::Stamp::of(now);
   out.deadline = Duration::hours(23);
   out.account = "main";

@@ -84,6 +84,11 @@ struct Listener {
   KeysOnTheWay keys;
 };
 
+// The journal's thread had it last: it comes into this one's cache meanwhile.
+void expect(const call::Batch& batch) {
+  if (!batch.calls.empty()) __builtin_prefetch(batch.calls.data());
+}
+
 struct Maintain {
   std::function<void()> done;
 };
@@ -566,6 +571,7 @@ void RocksdbJournal::Impl::answer(std::vector<Answer> answers,
     tells.push_back([listener = listener_, told = std::move(told)](JournalEvents&) {
       for (Committed& one : *told) {
         if (listener->events == nullptr) return;  // whoever was told last may have closed it
+        if (const auto* next = &one + 1; next != told->data() + told->size()) expect(next->spent);
         listener->keys.told(one.spent);
         listener->events->on_commit(one.id, one.result);
         one.spent = {};
