@@ -17,6 +17,10 @@ namespace hf {
 enum class ExchangeId : std::uint64_t {};
 // One try at the upstream.
 enum class AttemptId : std::uint64_t {};
+// For a HashMap: they are counted, so that each has a place of its own.
+struct AttemptIdHash {
+  std::uint64_t operator()(AttemptId id) const { return static_cast<std::uint64_t>(id); }
+};
 // A journal commit, in order of submission.
 enum class CommitId : std::uint64_t {};
 // An operator's request over the admin API.

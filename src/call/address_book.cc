@@ -90,6 +90,7 @@ AddressTicket AddressBook::take(Instant now, bool harmless,
                                 const std::vector<std::string>& prefer) {
   HF_CHECK(!order_.empty());
   if (const auto due = ejection_.due(now, harmless)) return begin(*due, true, now);
+  if (order_.size() == 1) return begin(order_.front(), false, now);
   std::vector<std::string> choices = ejection_.choices();
   const bool some = std::any_of(choices.begin(), choices.end(),
                                 [&](const auto& address) { return contains(prefer, address); });

@@ -57,19 +57,24 @@ void find_delimiters(std::string_view body, std::string_view boundary, std::vect
   }
 }
 
-// The content type as it counts; adds what of a multipart body does not.
-std::string content_type(const IncomingHead& head, bool ignored, std::string_view body,
+// The content type as it counts: these two, one behind the other.
+struct ContentType {
+  std::string_view front;
+  std::string_view back;
+};
+
+// Adds what of a multipart body does not count.
+ContentType content_type(const IncomingHead& head, bool ignored, std::string_view body,
                          std::vector<Span>& left_out) {
   const Field* field = find_field(head.fields, "Content-Type");
   if (field == nullptr) return {};
-  std::string type(trim_blanks(field->value));
-  if (!ignored) return type;
+  const std::string_view type = trim_blanks(field->value);
+  if (!ignored) return {type, {}};
   if (!media_type(head.fields).starts_with("multipart/")) return {};
-  if (const auto boundary = boundary_of(type)) {
-    find_delimiters(body, boundary->value, left_out);
-    type.erase(boundary->whole.begin, boundary->whole.end - boundary->whole.begin);
-  }
-  return type;
+  const auto boundary = boundary_of(type);
+  if (!boundary) return {type, {}};
+  find_delimiters(body, boundary->value, left_out);
+  return {type.substr(0, boundary->whole.begin), type.substr(boundary->whole.end)};
 }
 
 void leave_out(const Part& part, const IncomingHead& head, std::string_view body,
@@ -102,7 +107,7 @@ void put_body(std::string& bytes, std::string_view body, std::vector<Span> left_
 
 // The rule's own part: content type and what of the body is left out.
 struct LeftOut {
-  std::string type;
+  ContentType type;
   std::vector<Span> spans;
 };
 
@@ -120,12 +125,13 @@ LeftOut left_out_of(const std::vector<Part>& ignore, const IncomingHead& head,
 
 constexpr std::size_t kHeadRoom = 256;  // of most heads
 
-void put_head(std::string& bytes, const IncomingHead& head, std::string_view type,
+void put_head(std::string& bytes, const IncomingHead& head, const ContentType& type,
               const std::vector<std::string>& scope) {
   put_string(bytes, head.method);
   put_string(bytes, path_of(head.target));
   put_string(bytes, query_of(head.target));
-  put_string(bytes, type);
+  put_u32(bytes, static_cast<std::uint32_t>(type.front.size() + type.back.size()));
+  bytes.append(type.front).append(type.back);
   put_u32(bytes, static_cast<std::uint32_t>(scope.size()));
   for (const auto& value : scope)
     put_string(bytes, value);

@@ -1,21 +1,28 @@
 #include "call/hasher.h"
 
+#include <array>
+#include <cstring>
 #include <string>
 
 #include "base/bytes.h"
+#include "base/check.h"
 
 namespace hf::call {
 namespace {
 
 // Raised when what is hashed, or how, changes; old and new digests then never meet.
 constexpr char kVersion = 1;
+constexpr std::size_t kDomainMax = 59;
 
 }  // namespace
 
 Digest Hasher::digest(std::string_view domain, std::string_view bytes) const {
-  std::string prefix(1, kVersion);
-  put_string(prefix, domain);  // with its length, so that no domain runs into the bytes behind it
-  return mac_.of(prefix, bytes);
+  // With its length (as put_string() puts it), so that no domain runs into the bytes behind it.
+  std::array<char, 5 + kDomainMax> prefix{kVersion};
+  HF_CHECK(domain.size() <= kDomainMax);
+  prefix[1] = static_cast<char>(domain.size());
+  std::memcpy(prefix.data() + 5, domain.data(), domain.size());
+  return mac_.of({prefix.data(), 5 + domain.size()}, bytes);
 }
 
 std::string sha256(std::string_view bytes) {

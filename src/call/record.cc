@@ -322,6 +322,7 @@ constexpr std::size_t kOpsOfMost = 6;
 KvOps RecordCodec::encode(const Batch& batch, const Now& now, std::uint64_t policy) const {
   Encoding encoding{now, policy, batch.calls.size() == 1, {}, {}, {}};
   encoding.out.ops.reserve(batch.calls.size() * kOpsOfMost);
+  encoding.out.preconditions.reserve(batch.calls.size() * 2);
   for (const CallWrite& write : batch.calls)
     encode_call_write(encoding, write);
   for (const PauseWrite& write : batch.pauses)
@@ -338,7 +339,7 @@ void RecordCodec::require(Encoding& out, const CallWrite& write) const {
   if (written != out.epochs.end()) {
     if (!write.before || written->second != write.before_epoch) out.out.contradictory = true;
   } else {
-    Precondition head{call_key(Prefix::call_head, call.id), std::nullopt};
+    Precondition head{call.id, std::nullopt};
     if (write.before) head.epoch = write.before_epoch;
     out.out.preconditions.push_back(std::move(head));
   }
@@ -347,7 +348,7 @@ void RecordCodec::require(Encoding& out, const CallWrite& write) const {
   if (!out.alone && !out.keys.emplace(call.key->identity, call.id).second) {
     out.out.contradictory = true;
   }
-  out.out.preconditions.push_back({key_key(call.key->identity), std::nullopt});
+  out.out.preconditions.push_back({call.key->identity, std::nullopt});
 }
 
 // A new call is one record with what happened to it at once. Later writes leave that alone: each

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/result.h"
@@ -54,7 +55,7 @@ struct KvOp {
 };
 
 struct Precondition {
-  std::string key;                     // a key entry's, or a call head's
+  std::variant<CallId, Digest> of;     // the head of a call, or a key's entry by its identity
   std::optional<std::uint64_t> epoch;  // of the call, by its latest record; none: absent
 };
 

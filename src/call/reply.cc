@@ -11,6 +11,7 @@ namespace hf::call {
 namespace {
 
 constexpr std::string_view kOwnPrefix = "holdfast-";
+constexpr std::string_view kCallsPlace = "/.holdfast/calls/";
 
 bool is_own_field(const Field& field) {
   return field.name.size() >= kOwnPrefix.size() &&
@@ -193,7 +194,9 @@ std::string status_json(const Call& call) {
 
 Reply accepted(const Call& call, bool preference_applied) {
   std::string id = call.id.text();
-  std::string place = "/.holdfast/calls/" + id;
+  std::string place;
+  place.reserve(kCallsPlace.size() + id.size());
+  place.append(kCallsPlace).append(id);
   JsonObject object;
   add_state(object, call, id);
   add_next_attempt(object, call);

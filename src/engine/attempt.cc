@@ -171,7 +171,7 @@ void Core::launch(Active& active, policy::Lane lane, bool probe) {
   active.probe = probe;
   active.phase = Phase::attempting;
   active.hurdle = Hurdle::none;
-  attempts_.emplace(id, call.id);
+  attempts_.insert(id, call.id);
   if (active.journaled) {
     active.queued = queued_until_now(active, lane);
     call.state = call::State::sending;
@@ -248,9 +248,9 @@ call::Decision Core::decide_now(const Active& active, const call::AttemptOutcome
 
 // The head of an answer is there and its body waits: forward it, or look at it before another try.
 void Core::on(AnswerHeadSeen&& event) {
-  const auto found = attempts_.find(event.attempt);
-  if (found == attempts_.end()) return;
-  Active& active = active_.at(found->second);
+  const CallId* const found = attempts_.find(event.attempt);
+  if (found == nullptr) return;
+  Active& active = active_.at(*found);
   if (active.abandoned) return;  // its cancel is on the way
   if (active.looking_up) {
     act(CancelAttempt{event.attempt}, active.journaled);  // too large, or a stream: settles nothing
@@ -304,10 +304,10 @@ void Core::on(AnswerHeadSeen&& event) {
 }
 
 void Core::on(AttemptEnded&& event) {
-  const auto found = attempts_.find(event.attempt);
-  HF_CHECK(found != attempts_.end());
-  const CallId id = found->second;
-  attempts_.erase(found);
+  const CallId* const found = attempts_.find(event.attempt);
+  HF_CHECK(found != nullptr);
+  const CallId id = *found;
+  attempts_.erase(event.attempt);
   Active& active = active_.at(id);
   UpstreamState& upstream = upstream_of(active);
   upstream.gate->leave(active.lane);

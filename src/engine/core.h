@@ -277,7 +277,7 @@ class Core {
 
   [[nodiscard]] std::optional<Instant> next_wake() const { return alarms_.next(); }
   const Stats& refresh_stats(const Now& now);
-  [[nodiscard]] bool quiet() const { return exchanges_.empty() && attempts_.empty(); }
+  [[nodiscard]] bool quiet() const { return exchanges_.empty() && attempts_.size() == 0; }
 
  private:
   // core.cc: the small tools of every room
@@ -477,7 +477,7 @@ class Core {
 
   std::map<CallId, Active> active_;
   std::map<ExchangeId, Exchange> exchanges_;
-  std::map<AttemptId, CallId> attempts_;
+  HashMap<AttemptId, CallId, AttemptIdHash> attempts_;
   HashMap<call::Digest, KeySlot, call::DigestHash> keys_;
   std::map<std::string, UpstreamState> upstreams_;
   std::map<CallId, Reading> reading_;

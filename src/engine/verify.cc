@@ -226,7 +226,7 @@ void Core::look_up(Active& active) {
   active.asked_at = now_;
   active.phase = Phase::attempting;
   active.hurdle = Hurdle::none;
-  attempts_.emplace(id, call.id);
+  attempts_.insert(id, call.id);
   StartAttempt start;
   start.id = id;
   start.call = call.id;

@@ -38,8 +38,9 @@ bool is_protected(std::string_view name, std::span<const std::string> keep) {
 void drop_hop_by_hop(Fields& fields, std::span<const std::string> keep) {
   // Copies: the views of list_elements die with the Connection field while others are erased.
   std::vector<std::string> named;
-  for (const auto element : list_elements(fields, "connection"))
-    named.emplace_back(element);
+  for (const auto element : list_elements(fields, "connection")) {
+    if (!is_one_of(element, kHopByHop)) named.emplace_back(element);
+  }
   std::erase_if(fields, [&](const Field& field) {
     if (is_one_of(field.name, kHopByHop)) return true;
     return !named.empty() && is_one_of(field.name, named) && !is_protected(field.name, keep);

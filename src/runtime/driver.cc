@@ -8,6 +8,7 @@ namespace hf::runtime {
 namespace {
 
 constexpr std::size_t kBatchMax = 256;  // events in one commit
+constexpr std::size_t kInboxRoom = 1024;
 
 // Where the rest of an answer goes that nobody will read.
 class NullSink final : public ports::AnswerSink {
@@ -55,20 +56,28 @@ void Driver::post(engine::Event&& event) {
 void Driver::run() {
   if (running_ || broken_ || !engine_) return;
   running_ = true;
-  while (!inbox_.empty() && !broken_) {
-    for (std::size_t i = 0; i < kBatchMax && !inbox_.empty(); ++i) {
-      engine::Event& event = inbox_.front();
+  while (next_in_ < inbox_.size() && !broken_) {
+    for (std::size_t i = 0; i < kBatchMax && next_in_ < inbox_.size(); ++i) {
+      engine::Event event = std::move(inbox_[next_in_]);
+      ++next_in_;
       handling(event);
       engine_->step(std::move(event), clock_.read(), effects_);
-      inbox_.pop_front();
       handled();
     }
+    if (next_in_ == inbox_.size()) forget_inbox();
     settle(effects_);
     effects_.writes = {};
     effects_.actions.clear();
   }
   running_ = false;
   if (!broken_) timer_.wake_at(engine_->next_wake());
+}
+
+void Driver::forget_inbox() {
+  inbox_.clear();
+  // Of a crowd that has been let in.
+  if (inbox_.capacity() > kInboxRoom) inbox_ = std::vector<engine::Event>();
+  next_in_ = 0;
 }
 
 // Tells the crash slot which call is being judged, where an attempt names one.
@@ -78,10 +87,10 @@ void Driver::handling(const engine::Event& event) {
   if (const auto* ended = std::get_if<engine::AttemptEnded>(&event)) attempt = ended->attempt;
   if (const auto* seen = std::get_if<engine::AnswerHeadSeen>(&event)) attempt = seen->attempt;
   if (!attempt) return;
-  const auto found = call_of_.find(*attempt);
-  if (found == call_of_.end()) return;
-  hooks_.handling(&found->second);
-  if (std::holds_alternative<engine::AttemptEnded>(event)) call_of_.erase(found);
+  const CallId* const found = call_of_.find(*attempt);
+  if (found == nullptr) return;
+  hooks_.handling(found);
+  if (std::holds_alternative<engine::AttemptEnded>(event)) call_of_.erase(*attempt);
 }
 
 // One commit for all the writes of a batch; what depends on it (or on any before it) waits.
@@ -112,7 +121,7 @@ void Driver::release() {
 void Driver::break_off(std::string why) {
   if (broken_) return;
   broken_ = true;
-  inbox_.clear();
+  forget_inbox();
   waiting_.clear();
   timer_.wake_at(std::nullopt);
   if (hooks_.on_broken) hooks_.on_broken(std::move(why));
@@ -203,7 +212,7 @@ void Driver::perform(engine::StartAttempt& start) {
     stream_of_.emplace(start.id, *start.stream_of);
   }
   if (hooks_.handling) {
-    call_of_.emplace(start.id, start.call);
+    call_of_.insert(start.id, start.call);
     hooks_.handling(&start.call);
   }
   upstream_.start(std::move(spec));

@@ -14,7 +14,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "base/hash_map.h"
 #include "engine/engine.h"
 #include "ports/clients.h"
 #include "ports/clock.h"
@@ -101,6 +103,7 @@ class Driver final : public ports::ClientEvents,
     if (hooks_.handling) hooks_.handling(nullptr);
   }
   void run();
+  void forget_inbox();
   void settle(engine::Effects& effects);
   void release();
   void perform(engine::ActionKind& what);
@@ -119,8 +122,9 @@ class Driver final : public ports::ClientEvents,
   Hooks hooks_;
   CallIds ids_;
 
-  std::deque<engine::Event> inbox_;
-  engine::Effects effects_;  // of the batch in hand; empty between them
+  std::vector<engine::Event> inbox_;  // with the room of the turns before
+  std::size_t next_in_ = 0;           // those before it are done with
+  engine::Effects effects_;           // of the batch in hand; empty between them
   bool running_ = false;
   bool broken_ = false;
   std::uint64_t last_commit_ = 0;  // submitted
@@ -129,7 +133,7 @@ class Driver final : public ports::ClientEvents,
 
   std::map<ExchangeId, Stream> streams_;
   std::map<AttemptId, ExchangeId> stream_of_;
-  std::map<AttemptId, CallId> call_of_;  // only with hooks_.handling
+  HashMap<AttemptId, CallId, AttemptIdHash> call_of_;  // only with hooks_.handling
   std::uint64_t next_read_ = 1;
   std::map<ports::ReadId, call::Digest> key_reads_;
   std::map<ports::ReadId, CallId> call_reads_;

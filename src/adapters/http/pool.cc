@@ -5,7 +5,9 @@
 namespace hf::adapters {
 
 std::string pool_target(const std::string& target, const std::string& address) {
-  return target + "@" + address;
+  std::string out;
+  out.reserve(target.size() + 1 + address.size());
+  return out.append(target).append(1, '@').append(address);
 }
 
 bool ConnectionPool::usable(const UpstreamLink& link, bool careful, Instant now) const {

@@ -392,14 +392,13 @@ Result<std::optional<std::pair<std::string, std::string>>> last_change(const KvV
 }
 
 // The epoch of a call by its latest record.
-Result<std::optional<std::uint64_t>> stored_epoch(const KvView& kv, const std::string& head_key) {
-  HF_TRY(const CallId id, call::call_of_key(head_key));
+Result<std::optional<std::uint64_t>> stored_epoch(const KvView& kv, const CallId& id) {
   HF_TRY(const auto changed, last_change(kv, id));
   if (changed) {
     HF_TRY(const auto parsed, call::parse_change_key(changed->first));
     return std::optional(parsed.second);
   }
-  HF_TRY(const auto value, kv.get(head_key));
+  HF_TRY(const auto value, kv.get(call::call_key(Prefix::call_head, id)));
   if (!value) return std::optional<std::uint64_t>{};
   HF_TRY(const call::RecordHead head, call::Sealer::peek(*value));
   return std::optional(head.epoch);
@@ -410,16 +409,23 @@ Result<std::optional<std::uint64_t>> stored_epoch(const KvView& kv, const std::s
 Result<bool> holds(const KvView& kv, const call::KvOps& ops, const KnownHeads& known) {
   if (ops.contradictory) return false;
   for (const call::Precondition& condition : ops.preconditions) {
+    if (const auto* identity = std::get_if<call::Digest>(&condition.of)) {
+      if (known.new_key && known.new_key(*identity)) continue;
+      HF_TRY(const auto value, kv.get(call::key_key(*identity)));
+      if (value) return false;
+      continue;
+    }
+    const CallId& id = std::get<CallId>(condition.of);
     if (!condition.epoch) {
-      if (known.absent && known.absent(condition.key)) continue;
-      HF_TRY(const auto value, kv.get(condition.key));
+      if (known.new_call && known.new_call(id)) continue;
+      HF_TRY(const auto value, kv.get(call::call_key(Prefix::call_head, id)));
       if (value) return false;
       continue;
     }
     std::optional<std::uint64_t> epoch;
-    if (known.epoch) epoch = known.epoch(condition.key);
+    if (known.epoch) epoch = known.epoch(id);
     if (!epoch) {
-      HF_TRY(epoch, stored_epoch(kv, condition.key));
+      HF_TRY(epoch, stored_epoch(kv, id));
     }
     if (epoch != condition.epoch) return false;
   }

@@ -85,11 +85,11 @@ Result<std::optional<call::OpenedCall>> read_head(const KvView& kv, const call::
 Result<call::OpenedCall> complete_head(const KvView& kv, const call::RecordCodec& codec,
                                        std::string_view key, std::string_view value);
 
-// What may be known without a read, by a storage key: the epoch of a head's call, that nothing is
-// stored under it.
+// What may be known without a read: the epoch of a call, that it or a key has no entry.
 struct KnownHeads {
-  std::function<std::optional<std::uint64_t>(std::string_view head_key)> epoch;
-  std::function<bool(std::string_view key)> absent;
+  std::function<std::optional<std::uint64_t>(const CallId& call)> epoch;
+  std::function<bool(const CallId& call)> new_call;
+  std::function<bool(const call::Digest& identity)> new_key;
 };
 // Whether all of a commit's preconditions hold.
 Result<bool> holds(const KvView& kv, const call::KvOps& ops, const KnownHeads& known);

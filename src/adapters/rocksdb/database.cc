@@ -19,6 +19,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -249,9 +250,15 @@ struct Database::Impl {
   std::uint64_t staged = 0;
   struct Delayed {
     Op op;
-    bool older = false;  // of the generation that is staged next
+    mutable bool older = false;  // of the generation that is staged next
   };
-  std::map<std::string_view, std::unique_ptr<Delayed>> delayed;
+  struct ByKey {
+    using is_transparent = void;
+    static std::string_view key(const Delayed& one) { return one.op.key; }
+    static std::string_view key(std::string_view it) { return it; }
+    bool operator()(const auto& a, const auto& b) const { return key(a) < key(b); }
+  };
+  std::set<Delayed, ByKey> delayed;
   rocksdb::WriteBatch writing;  // with the room of the one before
   std::vector<const Op*> in_order;
   KvView view;
@@ -277,7 +284,7 @@ struct Database::Impl {
 
 Result<std::optional<std::string>> Database::Impl::get(std::string_view key) {
   if (Op* const* found = newest.find(key)) return (*found)->value;
-  if (const auto found = delayed.find(key); found != delayed.end()) return found->second->op.value;
+  if (const auto found = delayed.find(key); found != delayed.end()) return found->op.value;
   std::string value;
   const auto status = db->Get(rocksdb::ReadOptions(), family(key), slice(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>{};
@@ -297,8 +304,8 @@ bool Database::surely_lacks(std::string_view key) const {
 Database::Impl::Staged Database::Impl::staged_between(std::string_view from,
                                                       std::string_view until) const {
   Staged out;
-  for (auto at = delayed.lower_bound(from); at != delayed.end() && at->first < until; ++at)
-    out.emplace(at->first, &at->second->op);
+  for (auto at = delayed.lower_bound(from); at != delayed.end() && at->op.key < until; ++at)
+    out.emplace(at->op.key, &at->op);
   for (const Op& op : staged_ops) {
     if (op.last && op.key >= from && op.key < until) out.emplace(op.key, &op);
   }
@@ -548,29 +555,29 @@ void Database::stage(std::string key, std::optional<std::string> value) {
 }
 
 void Database::delay(std::string key) {
-  auto one = std::make_unique<Impl::Delayed>();
-  one->op = {std::move(key), std::string(), true};
-  const std::string_view name = one->op.key;
-  impl_->delayed.try_emplace(name, std::move(one));
+  impl_->delayed.insert({{std::move(key), std::string(), true}});
 }
 bool Database::forget_delayed(std::string_view key) {
-  return impl_->delayed.erase(key) > 0;
+  const auto found = impl_->delayed.find(key);
+  if (found == impl_->delayed.end()) return false;
+  impl_->delayed.erase(found);
+  return true;
 }
 void Database::stage_delayed() {
   for (auto at = impl_->delayed.begin(); at != impl_->delayed.end();) {
-    if (!at->second->older) {
-      at->second->older = true;
+    if (!at->older) {
+      at->older = true;
       ++at;
       continue;
     }
-    const auto one = std::move(at->second);
-    at = impl_->delayed.erase(at);
-    impl_->stage(std::move(one->op.key), std::move(one->op.value));
+    auto node = impl_->delayed.extract(at++);
+    Impl::Op& op = node.value().op;
+    impl_->stage(std::move(op.key), std::move(op.value));
   }
 }
 std::optional<std::string> Database::first_delayed() const {
   if (impl_->delayed.empty()) return std::nullopt;
-  return std::string(impl_->delayed.begin()->first);
+  return impl_->delayed.begin()->op.key;
 }
 
 Result<void> Database::write() {

@@ -43,7 +43,7 @@ constexpr std::size_t kHandOver = 32;
 // hardly notices. Who is alone does not wait.
 constexpr std::chrono::microseconds kSyncPaceEach{60};
 constexpr std::chrono::microseconds kSyncPaceMax{2000};
-constexpr std::size_t kSyncAtOnce = 64;
+constexpr std::size_t kSyncAtOnce = 80;
 constexpr std::uint64_t kRoomToOpen = std::uint64_t{1} << 20;  // manifest, options, a new log
 
 std::chrono::nanoseconds chrono(Duration duration) {
@@ -488,15 +488,9 @@ CommitResult RocksdbJournal::Impl::stage(const CommitCommand& commit) {
   if (database_->broken()) return CommitResult::failed;
   call::KvOps ops = codec_.encode(commit.batch, now_(), options_.policy);
   KnownHeads known;
-  known.epoch = [this](std::string_view key) {
-    const auto id = call::call_of_key(key);
-    return id.ok() ? epochs_.find(id.value()) : std::nullopt;
-  };
-  known.absent = [this, &commit](std::string_view key) {
-    if (key.front() == static_cast<char>(call::Prefix::key)) return commit.brings_new_key;
-    const auto id = call::call_of_key(key);
-    return id.ok() && epochs_.surely_new(id.value());
-  };
+  known.epoch = [this](const CallId& id) { return epochs_.find(id); };
+  known.new_call = [this](const CallId& id) { return epochs_.surely_new(id); };
+  known.new_key = [&commit](const call::Digest&) { return commit.brings_new_key; };
   const auto met = holds(database_->view(), ops, known);
   if (!met.ok()) {
     database_->declare_broken(met.error().context);

@@ -45,7 +45,7 @@ Result<bool> SendingMarks::complete(Database& database, const call::RecordCodec&
   return any;
 }
 
-bool SendingMarks::take(const call::KvOp& op) {
+bool SendingMarks::take(call::KvOp& op) {
   const auto kind = static_cast<Prefix>(op.key.front());
   if (kind != Prefix::call_head && kind != Prefix::sending) return false;
   const auto id = call::call_of_key(op.key);
@@ -58,7 +58,7 @@ bool SendingMarks::take(const call::KvOp& op) {
   }
   if (!op.value) return database_.forget_delayed(op.key);
   if (fresh_ != id.value() || !floor_ || id->born() < *floor_) return false;
-  database_.delay(op.key);
+  database_.delay(std::move(op.key));
   return true;
 }
 

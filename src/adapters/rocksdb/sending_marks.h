@@ -30,8 +30,8 @@ class SendingMarks {
   // True: there were some. Errors as of reading a call.
   static Result<bool> complete(Database& database, const call::RecordCodec& codec);
 
-  // Of each operation of a commit, in order. True: it is taken care of and not to be staged.
-  [[nodiscard]] bool take(const call::KvOp& op);
+  // Of each operation of a commit, in order. True: it is taken over and not to be staged.
+  [[nodiscard]] bool take(call::KvOp& op);
   // Before each write: what has waited is staged. Gives the time that no unwritten entry's call is
   // older than, where it has changed: to be written with the same write, as kMetaUnmarked.
   [[nodiscard]] std::optional<WallTime> turn(SteadyClock::time_point now);
