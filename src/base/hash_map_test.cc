@@ -25,7 +25,11 @@ TEST(HashMap, WhatIsThereStays) {
   HashMap<int, std::string, Crowded> map;
   map.insert(1, "one");
   EXPECT_EQ(map.insert(1, "another"), "one");
+  EXPECT_FALSE(map.meet(1, "a third").second);
+  EXPECT_EQ(*map.find(1), "one");
   EXPECT_EQ(map.size(), 1U);
+  EXPECT_TRUE(map.meet(2, "two").second);
+  EXPECT_EQ(*map.find(2), "two");
 }
 
 TEST(HashMap, IsClearedAndGoesOn) {

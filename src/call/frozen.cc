@@ -17,17 +17,18 @@ class Mixer {
     hash_ = mixed ^ (mixed >> 32);
   }
   void signed_number(std::int64_t value) { number(static_cast<std::uint64_t>(value)); }
+  // By words; the last one may have bytes of the one before again. Each load is of a size that the
+  // compiler knows.
   void text(std::string_view text) {
     number(text.size());
-    std::uint64_t word = 0;
-    for (; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
-      std::memcpy(&word, text.data(), sizeof word);
-      number(word);
+    if (text.size() < kWord) {
+      if (!text.empty()) number(short_word(text));
+      return;
     }
-    if (text.empty()) return;
-    word = 0;
-    std::memcpy(&word, text.data(), text.size());
-    number(word);
+    std::size_t at = 0;
+    for (; at + kWord <= text.size(); at += kWord)
+      number(load<std::uint64_t>(text, at));
+    if (at < text.size()) number(load<std::uint64_t>(text, text.size() - kWord));
   }
   void digest(const Digest& digest) {
     for (std::size_t i = 0; i < digest.bytes.size(); i += sizeof(std::uint64_t)) {
@@ -60,6 +61,25 @@ class Mixer {
   [[nodiscard]] std::uint64_t value() const { return hash_ ^ (other_ * 0xd6e8feb86659fd93); }
 
  private:
+  static constexpr std::size_t kWord = sizeof(std::uint64_t);
+  template <typename Word>
+  static Word load(std::string_view text, std::size_t at) {
+    Word out = 0;
+    std::memcpy(&out, text.data() + at, sizeof out);
+    return out;
+  }
+  // One to seven bytes; together with their number no two texts have the same.
+  static std::uint64_t short_word(std::string_view text) {
+    if (text.size() >= sizeof(std::uint32_t)) {
+      const std::uint64_t last = load<std::uint32_t>(text, text.size() - sizeof(std::uint32_t));
+      return load<std::uint32_t>(text, 0) | last << 32;
+    }
+    const auto octet = [&](std::size_t at) {
+      return std::uint64_t{static_cast<unsigned char>(text[at])};
+    };
+    return octet(0) | octet(text.size() / 2) << 8 | octet(text.size() - 1) << 16;
+  }
+
   std::uint64_t hash_ = 0x51ed270b0a1f39c1;
   std::uint64_t other_ = 0x2545f4914f6cdd1d;
 };

@@ -58,6 +58,7 @@ call::Measure waiting_clients(std::size_t waiting, const call::RouteSettings& ro
 void Core::on(CallArrived&& event) {
   Arrival arrival{event.exchange, std::move(event.call), event.fresh_id};
   stats_.requests_by_route[arrival.call->route->path] += 1;
+  if (arrival.call->likeness) suspects_.expect(*arrival.call->likeness);
   if (draining_) {
     HF_PROBE("arrived-during-a-drain");
     call::ProblemSpec spec;

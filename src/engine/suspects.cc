@@ -18,12 +18,10 @@ std::optional<CallId> Suspects::meet(const call::Digest& likeness, const CallId&
   if (key && !key->derived && !key->made) seen.key = key->identity;
   std::optional<CallId> out;
   turns_.push_back({likeness, seen.turn});
-  if (Seen* before = latest_.find(likeness)) {
+  if (const auto [before, first] = latest_.meet(likeness, seen); !first) {
     const bool one_key = seen.key && before->key == seen.key;
     if (!one_key && now - before->at <= window) out = before->call;
     *before = seen;
-  } else {
-    latest_.insert(likeness, seen);
   }
   while (turns_.size() > kSuspectsMax)
     forget_oldest();

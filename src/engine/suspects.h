@@ -25,6 +25,8 @@ class Suspects {
   // a made one of nothing.
   std::optional<CallId> meet(const call::Digest& likeness, const CallId& id,
                              const std::optional<call::KeyUse>& key, Instant now, Duration window);
+  // What is remembered of it comes into the processor's cache meanwhile.
+  void expect(const call::Digest& likeness) const { latest_.expect(likeness); }
   [[nodiscard]] std::size_t size() const { return latest_.size(); }
 
  private:

@@ -9,7 +9,9 @@
 #include <bit>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <new>
+#include <utility>
 
 #include "base/check.h"
 
@@ -52,6 +54,13 @@ std::uint64_t front_of(const Slice& key) {
   return out;
 }
 
+// Until it goes, the table that the next key is written to. A flush that somebody else began takes
+// it away on another thread.
+struct Newest {
+  std::mutex mutex;
+  class BucketTable* table = nullptr;
+};
+
 std::uint64_t front_of_internal(const Slice& key) {
   return front_of({key.data(), key.size() - kTagSize});
 }
@@ -84,15 +93,37 @@ class Room final : public MemTableRep {
 
 class BucketTable final : public MemTableRep {
  public:
-  BucketTable(const KeyComparator& compare, rocksdb::Allocator* allocator, char letter, int bits)
+  BucketTable(const KeyComparator& compare, rocksdb::Allocator* allocator, char letter, int bits,
+              std::shared_ptr<Newest> newest)
       : MemTableRep(allocator),
+        newest_(std::move(newest)),
         compare_(compare),
         room_(allocator),
         letter_(static_cast<unsigned char>(letter)),
         bits_(bits),
         count_(std::size_t{1} << bits),
         buckets_(room_.take_zeros<Bucket>(count_)),
-        used_(room_.take_zeros<Word>(count_ / kWordBits)) {}
+        used_(room_.take_zeros<Word>(count_ / kWordBits)) {
+    const std::lock_guard lock(newest_->mutex);
+    newest_->table = this;
+  }
+  ~BucketTable() override {
+    const std::lock_guard lock(newest_->mutex);
+    if (newest_->table == this) newest_->table = nullptr;
+  }
+  BucketTable(const BucketTable&) = delete;
+  BucketTable& operator=(const BucketTable&) = delete;
+
+  void expect_buckets(std::span<const std::string_view> keys) const {
+    for (const std::string_view key : keys)
+      __builtin_prefetch(&bucket(key));
+  }
+  void expect_nodes(std::span<const std::string_view> keys) const {
+    for (const std::string_view key : keys) {
+      const std::uintptr_t at = bucket(key).load(std::memory_order_relaxed);
+      __builtin_prefetch(reinterpret_cast<const void*>(at & ~kSkipList));
+    }
+  }
 
   rocksdb::KeyHandle Allocate(std::size_t len, char** buf) override;
   void Insert(rocksdb::KeyHandle handle) override;
@@ -117,6 +148,9 @@ class BucketTable final : public MemTableRep {
     const auto letter = static_cast<unsigned char>(front >> 56);
     if (letter != letter_) return letter < letter_ ? 0 : count_ - 1;
     return static_cast<std::size_t>((front << 8) >> (64 - bits_));
+  }
+  [[nodiscard]] const Bucket& bucket(std::string_view key) const {
+    return buckets_[bucket_of(front_of({key.data(), key.size()}))];
   }
   // The head of a bucket's skip list; null: it has none.
   [[nodiscard]] Node* head_of(std::size_t bucket) const {
@@ -144,6 +178,7 @@ class BucketTable final : public MemTableRep {
   void insert_in_list(std::size_t bucket, Node& node, const Slice& key);
   void make_skip_list(std::size_t bucket);
 
+  const std::shared_ptr<Newest> newest_;
   const KeyComparator& compare_;
   Room room_;
   const unsigned char letter_;
@@ -363,25 +398,34 @@ MemTableRep::Iterator* BucketTable::GetDynamicPrefixIterator(rocksdb::Arena* are
   return lent != nullptr ? lent : GetIterator(arena);
 }
 
-class BucketTables final : public rocksdb::MemTableRepFactory {
+class BucketTables final : public BucketTableFactory {
  public:
   BucketTables(char letter, int bits) : letter_(letter), bits_(bits) {}
   using MemTableRepFactory::CreateMemTableRep;
   MemTableRep* CreateMemTableRep(const MemTableRep::KeyComparator& compare,
                                  rocksdb::Allocator* allocator, const rocksdb::SliceTransform*,
                                  rocksdb::Logger*) override {
-    return new BucketTable(compare, allocator, letter_, bits_);
+    return new BucketTable(compare, allocator, letter_, bits_, newest_);
+  }
+  void expect_buckets(std::span<const std::string_view> keys) override {
+    const std::lock_guard lock(newest_->mutex);
+    if (newest_->table != nullptr) newest_->table->expect_buckets(keys);
+  }
+  void expect_nodes(std::span<const std::string_view> keys) override {
+    const std::lock_guard lock(newest_->mutex);
+    if (newest_->table != nullptr) newest_->table->expect_nodes(keys);
   }
   [[nodiscard]] const char* Name() const override { return "holdfast.BucketTable"; }
 
  private:
   const char letter_;
   const int bits_;
+  const std::shared_ptr<Newest> newest_ = std::make_shared<Newest>();
 };
 
 }  // namespace
 
-std::shared_ptr<rocksdb::MemTableRepFactory> bucket_tables(char letter, std::size_t write_buffer) {
+std::shared_ptr<BucketTableFactory> bucket_tables(char letter, std::size_t write_buffer) {
   const int bits = static_cast<int>(std::bit_width(write_buffer / kBytesABucket)) - 1;
   return std::make_shared<BucketTables>(letter, std::clamp(bits, kBucketBitsMin, kBucketBitsMax));
 }

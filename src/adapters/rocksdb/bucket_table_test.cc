@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
 
+#include <array>
 #include <atomic>
 #include <map>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -24,7 +27,7 @@ class BucketTableTest : public ::testing::TestWithParam<std::uint64_t> {
     rocksdb::Options options;
     options.create_if_missing = true;
     options.allow_concurrent_memtable_write = false;
-    options.memtable_factory = bucket_tables('k', std::size_t{1} << 20);
+    options.memtable_factory = tables;
     rocksdb::DB* raw = nullptr;
     const auto opened = rocksdb::DB::Open(options, dir.path() + "/db", &raw);
     EXPECT_TRUE(opened.ok()) << opened.ToString();
@@ -45,6 +48,11 @@ class BucketTableTest : public ::testing::TestWithParam<std::uint64_t> {
   }
   void change() {
     const std::string key = draw_key();
+    if (prng.chance(1, 2)) {
+      const std::array<std::string_view, 2> keys{key, "k of no bucket that is known"};
+      tables->expect_buckets(keys);
+      tables->expect_nodes(keys);
+    }
     if (prng.chance(1, 4)) {
       EXPECT_TRUE(db->Delete({}, key).ok());
       model.erase(key);
@@ -95,6 +103,7 @@ class BucketTableTest : public ::testing::TestWithParam<std::uint64_t> {
   }
 
   testing::ScratchDir dir{"bucket-table"};
+  std::shared_ptr<BucketTableFactory> tables = bucket_tables('k', std::size_t{1} << 20);
   std::unique_ptr<rocksdb::DB> db;
   Prng prng{GetParam()};
   Model model;
@@ -130,6 +139,24 @@ TEST_P(BucketTableTest, BecomesATableFileInOrder) {
   for (int i = 0; i < 300; ++i)
     change();
   expect_same(model);
+}
+
+// Somebody else's flush takes the table away while its writer looks at it.
+TEST_P(BucketTableTest, GoesWhileItIsExpected) {
+  std::atomic<bool> over{false};
+  std::thread flusher([&] {
+    for (int i = 0; i < 30; ++i)
+      EXPECT_TRUE(db->Flush({}).ok());
+    over = true;
+  });
+  for (int i = 0; i < 200 || !over; ++i)
+    change();
+  flusher.join();
+  expect_same(model);
+  db.reset();
+  const std::array<std::string_view, 1> none_there{"k"};
+  tables->expect_buckets(none_there);
+  tables->expect_nodes(none_there);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, BucketTableTest, ::testing::Range<std::uint64_t>(1, 6));

@@ -152,13 +152,22 @@ void write_tables_past_the_cache(rocksdb::Options& out, const std::string& path)
   }
 }
 
+// Of the families that have such tables, by the first byte of their keys.
+struct BucketFamily {
+  std::shared_ptr<BucketTableFactory> tables;
+  std::vector<std::string_view> keys;  // of the write that is being made ready
+};
+using Buckets = std::map<char, BucketFamily>;
+
 // Most keys that are asked for are not there: that a call's key is new, above all.
 rocksdb::ColumnFamilyOptions family_options(const rocksdb::Options& all,
                                             const std::shared_ptr<rocksdb::Cache>& cache,
-                                            const Family& family) {
+                                            const Family& family, Buckets& buckets) {
   rocksdb::ColumnFamilyOptions out = all;
   if (family.order == Order::none) {
-    out.memtable_factory = bucket_tables(family.letter, all.write_buffer_size);
+    const auto tables = bucket_tables(family.letter, all.write_buffer_size);
+    buckets[family.letter].tables = tables;
+    out.memtable_factory = tables;
     out.memtable_insert_with_hint_prefix_extractor.reset();
   }
   const Asked asked = family.asked;
@@ -204,13 +213,14 @@ const Family& family_of(std::string_view name) {
 }
 
 std::vector<rocksdb::ColumnFamilyDescriptor> describe(const std::vector<std::string>& names,
-                                                      const rocksdb::Options& all) {
+                                                      const rocksdb::Options& all,
+                                                      Buckets& buckets) {
   // Few shards: a block larger than its shard is never kept.
   const auto cache = rocksdb::NewLRUCache(kBlockCache, kBlockCacheShardBits);
   std::vector<rocksdb::ColumnFamilyDescriptor> out;
   out.reserve(names.size());
   for (const std::string& name : names)
-    out.emplace_back(name, family_options(all, cache, family_of(name)));
+    out.emplace_back(name, family_options(all, cache, family_of(name), buckets));
   return out;
 }
 
@@ -261,6 +271,7 @@ struct Database::Impl {
   std::set<Delayed, ByKey> delayed;
   rocksdb::WriteBatch writing;  // with the room of the one before
   std::vector<const Op*> in_order;
+  Buckets buckets;
   KvView view;
   std::thread reclaimer;
   std::atomic<bool> reclaiming{false};
@@ -274,6 +285,7 @@ struct Database::Impl {
   [[nodiscard]] Staged staged_between(std::string_view from, std::string_view until) const;
   void stage(std::string key, std::optional<std::string> value);
   void forget_staged();
+  void expect_buckets();
   Result<void> write();
   Result<void> move_to_families();
   Result<void> move(std::string_view from, std::string_view until, rocksdb::ColumnFamilyHandle* to);
@@ -363,6 +375,20 @@ void Database::Impl::stage(std::string key, std::optional<std::string> value) {
   newest_of = &op;
 }
 
+// While the batch is put together, the buckets that it will look at come from memory.
+void Database::Impl::expect_buckets() {
+  for (auto& [letter, family] : buckets) {
+    const auto below = [](const Op* op, char front) {
+      return op->key < std::string_view(&front, 1);
+    };
+    family.keys.clear();
+    for (auto at = std::lower_bound(in_order.begin(), in_order.end(), letter, below);
+         at != in_order.end() && (*at)->key.front() == letter; ++at)
+      family.keys.push_back((*at)->key);
+    family.tables->expect_buckets(family.keys);
+  }
+}
+
 // In the order of their keys, of each key the last: that is how a table in memory takes them
 // fastest.
 Result<void> Database::Impl::write() {
@@ -373,6 +399,7 @@ Result<void> Database::Impl::write() {
   }
   std::sort(in_order.begin(), in_order.end(),
             [](const Op* a, const Op* b) { return a->key < b->key; });
+  expect_buckets();
   rocksdb::Status status;
   for (const Op* op : in_order) {
     rocksdb::ColumnFamilyHandle* to = family(op->key);
@@ -380,6 +407,8 @@ Result<void> Database::Impl::write() {
                        : writing.Delete(to, slice(op->key));
     if (!status.ok()) break;
   }
+  for (auto& [letter, family] : buckets)
+    family.tables->expect_nodes(family.keys);  // while the log is written
   forget_staged();
   if (status.ok()) status = db->Write(rocksdb::WriteOptions(), &writing);
   if (status.ok()) return {};
@@ -471,8 +500,8 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path,
   std::vector<std::string> names{rocksdb::kDefaultColumnFamilyName};
   for (const Family& family : kFamilies)
     names.emplace_back(family.name);
-  const auto status =
-      rocksdb::DB::Open(options, path, describe(names, options), &impl->handles, &raw);
+  const auto status = rocksdb::DB::Open(options, path, describe(names, options, impl->buckets),
+                                        &impl->handles, &raw);
   if (!status.ok()) {
     const std::string said = status.ToString();
     if (status.IsIOError() && said.find("lock") != std::string::npos) {
@@ -510,8 +539,8 @@ Result<std::unique_ptr<Database>> Database::open_to_read(const std::string& path
   auto status = rocksdb::DB::ListColumnFamilies(options, path, &names);
   if (!status.ok()) return to_error(status, "open the journal in " + path);
   rocksdb::DB* raw = nullptr;
-  status =
-      rocksdb::DB::OpenForReadOnly(options, path, describe(names, options), &impl->handles, &raw);
+  status = rocksdb::DB::OpenForReadOnly(options, path, describe(names, options, impl->buckets),
+                                        &impl->handles, &raw);
   if (!status.ok()) return to_error(status, "open the journal in " + path);
   impl->db.reset(raw);
   impl->by_letter.fill(impl->db->DefaultColumnFamily());
