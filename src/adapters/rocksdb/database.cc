@@ -61,9 +61,12 @@ constexpr std::array kFamilies{Family{'a', "answer-bodies", Asked::seldom, Order
 // Of all else.
 constexpr Family kOthers{0, "default", Asked::seldom, Order::by_time};
 // As many tables, or runs of them, are left alone. Of keys each is asked for each call.
-constexpr int kTablesOfKeys = 6;
-constexpr int kTablesOfDigests = 8;
+constexpr int kTablesOfKeys = 12;
+constexpr int kTablesOfDigests = 24;
 constexpr unsigned kLikeSizePercent = 50;  // runs that differ by less are put together
+// All newer ones may be so much of the oldest before everything is written anew: what was removed
+// takes room until then.
+constexpr unsigned kNewerPercent = 400;
 constexpr std::uint64_t kSyncBytes = std::uint64_t{1} << 20;
 constexpr std::size_t kMoveBytes = std::size_t{4} << 20;  // of one step of the move to families
 
@@ -175,6 +178,7 @@ rocksdb::ColumnFamilyOptions family_options(const rocksdb::Options& all,
   if (family.order == Order::none) {
     out.compaction_style = rocksdb::kCompactionStyleUniversal;
     out.compaction_options_universal.size_ratio = kLikeSizePercent;
+    out.compaction_options_universal.max_size_amplification_percent = kNewerPercent;
     out.level0_file_num_compaction_trigger =
         asked == Asked::by_each_call ? kTablesOfKeys : kTablesOfDigests;
   }
