@@ -248,9 +248,9 @@ def measure_held(server, health, seconds, turn, port=None):
 
 
 class Written:
-    """Bytes a call of all that a server was asked for, from now on. A table that is written, or put
-    together with others, is of the calls of many turns and falls into one of them: a median of turns
-    would tell of chance."""
+    """Bytes a call of all that a server was asked for, from now on. A table that is written, or
+    put together with others, is of the calls of many turns and falls into one of them: a median
+    of turns would tell of chance."""
 
     def __init__(self, server, health):
         self.server, self.health = server, health
