@@ -247,24 +247,6 @@ def measure_held(server, health, seconds, turn, port=None):
     }
 
 
-class Written:
-    """Bytes a call of all that a server was asked for, from now on. A table that is written, or
-    put together with others, is of the calls of many turns and falls into one of them: a median
-    of turns would tell of chance."""
-
-    def __init__(self, server, health):
-        self.server, self.health = server, health
-        self.bytes, self.calls = self.read()
-
-    def read(self):
-        return (proc_field(self.server.pid, "io", "write_bytes"),
-                metric(self.health, "holdfast_upstream_answered_total"))
-
-    def a_call(self):
-        now, calls = self.read()
-        return (now - self.bytes) / max(1, calls - self.calls)
-
-
 def summary(samples):
     return {key: statistics.median(sample[key] for sample in samples) for key in samples[0]}
 
@@ -361,8 +343,6 @@ def main():
                                    f"{directory}/bare-data"], port, None)
         samples = {process.name: [] for process in passing + [keyed, bare, held]}
         heard = {process.name: [] for process in (bare, held)}
-        written = {process.name: Written(process, told)
-                   for process, told in ((bare, bare.port), (held, health))}
         for turn in range(args.rounds):
             for process in passing:
                 samples[process.name].append(measure(process, args.seconds, 64))
@@ -378,8 +358,6 @@ def main():
                 until_quiet(process.pid)
             print(f"round {turn + 1} of {args.rounds}", file=sys.stderr, flush=True)
         figures = {name: summary(rows) for name, rows in samples.items()}
-        for name, whole in written.items():
-            figures[name]["bytes"] = whole.a_call()
         heard = {name: summary(rows) for name, rows in heard.items()}
         active = {}
         for kind, process in (("past", passing[-1]), ("held", held)):

@@ -43,7 +43,7 @@ constexpr std::size_t kHandOver = 32;
 // hardly notices. Who is alone does not wait.
 constexpr std::chrono::microseconds kSyncPaceEach{60};
 constexpr std::chrono::microseconds kSyncPaceMax{2000};
-constexpr std::size_t kSyncAtOnce = 80;
+constexpr std::size_t kSyncAtOnce = 64;
 constexpr std::uint64_t kRoomToOpen = std::uint64_t{1} << 20;  // manifest, options, a new log
 
 std::chrono::nanoseconds chrono(Duration duration) {
