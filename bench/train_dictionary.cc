@@ -289,8 +289,10 @@ int train() {
       const auto id = CallId::make(path.now.wall, of.number(~0ULL), of.number(~0ULL));
       for (const call::CallWrite& write :
            path.hold_and_deliver(id, head, body, invent_answer(of))) {
-        take(write.before ? call::encode_change(*write.after, write.events, call::BodyPlace::inside)
-                          : call::encode_call(*write.after, write.events, call::BodyPlace::inside));
+        constexpr auto kInside = call::BodyPlace::inside;
+        take(write.before ? call::encode_change(*write.after, write.events, kInside)
+                          : call::encode_call(*write.after, call::Implied(path.hasher),
+                                              write.events, kInside));
       }
     }
   }

@@ -29,6 +29,11 @@ const RecordCodec& codec() {
   return kCodec;
 }
 
+const Implied& implied() {
+  static const Implied kImplied{Hasher(sealer().hash_secret())};
+  return kImplied;
+}
+
 void check_envelope(std::string_view bytes) {
   const auto head = Sealer::peek(bytes);
   const auto opened = sealer().open("mmade", bytes);
@@ -65,15 +70,16 @@ hf::Result<CallHead> decode_head(std::string_view bytes) {
   if (bytes.size() > hf::CallId::kSize && bytes.front() < 3) {
     HF_TRY(id, hf::CallId::from_bytes(bytes.substr(1, hf::CallId::kSize)));
   }
-  return decode_call(id, bytes);
+  return decode_call(id, bytes, implied());
 }
 std::string encode_head(const CallHead& head) {
   const bool inside = head.call.request && head.call.request->body;
-  return encode_call(head.call, head.events, inside ? BodyPlace::inside : BodyPlace::apart);
+  return encode_call(head.call, implied(), head.events,
+                     inside ? BodyPlace::inside : BodyPlace::apart);
 }
 hf::Result<CallHead> decode_change_alone(std::string_view bytes) {
   CallHead out;
-  HF_TRY(out.events, decode_change(bytes, out.call));
+  HF_TRY(out.events, decode_change(bytes, out.call, implied()));
   return out;
 }
 std::string encode_change_alone(const CallHead& read) {

@@ -31,6 +31,7 @@ struct PauseWrite {
 struct Batch {
   std::vector<CallWrite> calls;
   std::vector<PauseWrite> pauses;
+  bool awaited = true;  // something is done only once it is stored: a journal hurries for it
   [[nodiscard]] bool empty() const { return calls.empty() && pauses.empty(); }
 };
 

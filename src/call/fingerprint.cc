@@ -170,8 +170,4 @@ Digest likeness_of(const RouteSettings& route, const IncomingHead& head, std::st
   return hasher.digest("likeness", bytes);
 }
 
-Digest content_of(std::string_view body, const Hasher& hasher) {
-  return hasher.digest("content", body);
-}
-
 }  // namespace hf::call

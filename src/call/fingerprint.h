@@ -24,13 +24,10 @@ Digest fingerprint_of(const RouteSettings& route, const IncomingHead& head, std:
 
 // What two calls have in common that are one intent sent twice under two keys: owner, route,
 // method, path, query, content type, `scope` values and body, without the parts that the route's
-// fingerprint or its suspect rule leaves out. `content` is content_of(body). Of no use but
+// fingerprint or its suspect rule leaves out. `content` is content_of(body)'s. Of no use but
 // comparing.
 Digest likeness_of(const RouteSettings& route, const IncomingHead& head, std::string_view body,
                    const std::vector<std::string>& scope, const Digest& owner,
                    const Digest& content, const Hasher& hasher);
-
-// Of the bytes of a body alone; the timeline shows it.
-Digest content_of(std::string_view body, const Hasher& hasher);
 
 }  // namespace hf::call

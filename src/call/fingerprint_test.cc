@@ -125,8 +125,8 @@ Digest likeness(const Alike& alike) {
   head.fields = {{"Content-Type", "application/json"}, {"Idempotency-Key", alike.key}};
   Digest owner;
   owner.bytes.fill(alike.owner);
-  return likeness_of(route, head, alike.body, {}, owner, content_of(alike.body, hasher()),
-                     hasher());
+  return likeness_of(route, head, alike.body, {}, owner,
+                     content_of(make_body(alike.body), hasher()).digest(), hasher());
 }
 
 TEST(Likeness, IsOfOwnerRouteAndContentWhateverTheKey) {

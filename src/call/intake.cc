@@ -321,10 +321,10 @@ CallVerdict Intake::on_request(const IncomingHead& head, Body body) const {
   }
   if (derived) call.key = derived_key(*route, *upstream, call.owner, call.fingerprint, hasher_);
   call.index = index_of(*route, head.fields, view(body), hasher_);
-  call.content = content_of(view(body), hasher_);
+  call.content = content_of(body, hasher_);
   if (route->suspect.action != OnSuspect::off) {
-    call.likeness =
-        likeness_of(*route, head, view(body), found.scope, call.owner, *call.content, hasher_);
+    call.likeness = likeness_of(*route, head, view(body), found.scope, call.owner,
+                                call.content->digest(), hasher_);
   }
   freeze(call, head, std::move(body));
   call.may_hold = holdable(*route, *upstream, head) && hold_is_safe(call);

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/fields.h"
 #include "call/asked.h"
+#include "call/content.h"
 #include "call/hasher.h"
 #include "call/importance.h"
 #include "call/owner.h"
@@ -50,7 +51,7 @@ struct NewCall {
   std::optional<AskedTime> deadline;
   std::vector<IndexValue> index;
   std::optional<Digest> likeness;  // of buffered calls on routes that look for suspects
-  std::optional<Digest> content;   // of the body
+  std::optional<Content> content;  // of buffered calls
   std::string account;             // label or hex hash of the credential
   std::string limit_key;
   CallClass importance = CallClass::normal;

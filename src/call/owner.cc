@@ -134,10 +134,9 @@ std::string account_of(const UpstreamSettings& upstream, const Fields& fields,
   return to_hex(hasher.digest("account", account_bytes(upstream, fields)).raw());
 }
 
-std::string limit_key_of(const UpstreamSettings& upstream, const Digest& owner,
-                         const Hasher& hasher) {
+std::string limit_key_of(std::string_view upstream, const Digest& owner, const Hasher& hasher) {
   std::string bytes;
-  put_string(bytes, upstream.name);
+  put_string(bytes, upstream);
   bytes += owner.raw();
   return to_hex(hasher.digest("limit", bytes).raw());
 }
@@ -164,7 +163,7 @@ const KnownCallers::Caller& KnownCallers::of(const OwnerRule& rule,
   if (!place.taken || place.name != name) {
     place.caller.owner = owner_of(rule, fields, hasher_);
     place.caller.account = account_of(upstream, fields, hasher_);
-    place.caller.limit_key = limit_key_of(upstream, place.caller.owner, hasher_);
+    place.caller.limit_key = limit_key_of(upstream.name, place.caller.owner, hasher_);
     place.name = name;
     place.taken = true;
   }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fields.h"
@@ -35,9 +36,8 @@ std::vector<Digest> owners_of(const Settings& settings, const Fields& fields, co
 std::string account_of(const UpstreamSettings& upstream, const Fields& fields,
                        const Hasher& hasher);
 
-// Upstream and owner, as hex (DESIGN section 4, Pauses).
-std::string limit_key_of(const UpstreamSettings& upstream, const Digest& owner,
-                         const Hasher& hasher);
+// The upstream's name and the owner, as hex (DESIGN section 4, Pauses).
+std::string limit_key_of(std::string_view upstream, const Digest& owner, const Hasher& hasher);
 
 // Those three of a request, worked out once for who asks again and again: they are three of its
 // eight digests. What it remembers is known by a keyed hash, so that no credential stays in memory

@@ -136,7 +136,7 @@ TEST(KnownCallers, SayWhatTheRulesSay) {
     const auto& known = callers.of(rule, upstream, fields);
     ASSERT_EQ(known.owner, owner_of(rule, fields, hasher()));
     ASSERT_EQ(known.account, account_of(upstream, fields, hasher()));
-    ASSERT_EQ(known.limit_key, limit_key_of(upstream, known.owner, hasher()));
+    ASSERT_EQ(known.limit_key, limit_key_of(upstream.name, known.owner, hasher()));
   }
 }
 
@@ -147,9 +147,9 @@ TEST(LimitKey, UpstreamAndOwner) {
   other.name = "other";
   const Digest ann = owner_of({}, {{"Authorization", "Bearer a"}}, hasher());
   const Digest bob = owner_of({}, {{"Authorization", "Bearer b"}}, hasher());
-  EXPECT_EQ(limit_key_of(stripe, ann, hasher()), limit_key_of(stripe, ann, hasher()));
-  EXPECT_NE(limit_key_of(stripe, ann, hasher()), limit_key_of(stripe, bob, hasher()));
-  EXPECT_NE(limit_key_of(stripe, ann, hasher()), limit_key_of(other, ann, hasher()));
+  EXPECT_EQ(limit_key_of(stripe.name, ann, hasher()), limit_key_of(stripe.name, ann, hasher()));
+  EXPECT_NE(limit_key_of(stripe.name, ann, hasher()), limit_key_of(stripe.name, bob, hasher()));
+  EXPECT_NE(limit_key_of(stripe.name, ann, hasher()), limit_key_of(other.name, ann, hasher()));
 }
 
 }  // namespace

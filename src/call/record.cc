@@ -372,12 +372,13 @@ void RecordCodec::put_call(Encoding& out, const CallWrite& write, const Indexed&
   const BodyPlace answer_at = place_of(answer, !fresh && told);
   if (fresh) {
     put(RecordKind::call_head, call_key(Prefix::call_head, call.id),
-        encode_call(call, write.events, request_at));
+        encode_call(call, implied_, write.events, request_at));
   } else {
     put(RecordKind::change, change_key(call.id, call.epoch),
         encode_change(call, write.events, answer_at));
     if (write.before->frozen != after.frozen) {
-      put(RecordKind::amended_head, call_key(Prefix::amended_head, call.id), encode_call(call));
+      put(RecordKind::amended_head, call_key(Prefix::amended_head, call.id),
+          encode_call(call, implied_));
     }
   }
   for (const TimelineEvent& event : write.events)
@@ -530,7 +531,7 @@ Result<OpenedCall> RecordCodec::open_call(std::string_view key, std::string_view
   HF_TRY(const CallId id, call_of_key(key));
   auto payload = open(amended ? RecordKind::amended_head : RecordKind::call_head, key, value);
   if (!payload.ok()) return about(key, payload.take_error());
-  auto head = decode_call(id, *payload);
+  auto head = decode_call(id, *payload, implied_);
   if (!head.ok()) return about(key, head.take_error());
   HF_TRY(const RecordHead clear, Sealer::peek(value));
   return OpenedCall{std::make_shared<Call>(std::move(head->call)), std::move(head->events),
@@ -542,7 +543,7 @@ Result<std::vector<TimelineEvent>> RecordCodec::open_change(std::string_view key
                                                             OpenedCall& opened) const {
   auto payload = open(RecordKind::change, key, value);
   if (!payload.ok()) return std::move(payload.take_error()).in("call " + opened.call->id.text());
-  auto events = decode_change(*payload, *opened.call);
+  auto events = decode_change(*payload, *opened.call, implied_);
   if (!events.ok()) return std::move(events.take_error()).in("call " + opened.call->id.text());
   HF_TRY(const RecordHead clear, Sealer::peek(value));
   opened.written = clear.at;
@@ -553,7 +554,7 @@ Result<std::vector<TimelineEvent>> RecordCodec::open_events(std::string_view key
                                                             std::string_view value) const {
   HF_TRY(const std::string payload, open(RecordKind::change, key, value));
   Call unused;
-  return decode_change(payload, unused);
+  return decode_change(payload, unused, implied_);
 }
 
 Result<std::optional<KvOp>> RecordCodec::stripped(std::string_view key, std::string_view value,
@@ -564,12 +565,12 @@ Result<std::optional<KvOp>> RecordCodec::stripped(std::string_view key, std::str
   bool any = false;
   if (record.head.kind == static_cast<std::uint8_t>(RecordKind::call_head)) {
     HF_TRY(const CallId id, call_of_key(key));
-    HF_TRY(const CallHead head, decode_call(id, record.payload));
+    HF_TRY(const CallHead head, decode_call(id, record.payload, implied_));
     any = (head.call.request && head.call.request->body) || (all && !head.events.empty());
-    payload = encode_call(head.call, all ? std::vector<TimelineEvent>{} : head.events);
+    payload = encode_call(head.call, implied_, all ? std::vector<TimelineEvent>{} : head.events);
   } else if (record.head.kind == static_cast<std::uint8_t>(RecordKind::change)) {
     Call call;
-    HF_TRY(const auto events, decode_change(record.payload, call));
+    HF_TRY(const auto events, decode_change(record.payload, call, implied_));
     any = (call.answer && call.answer->body) || (all && !events.empty());
     payload = encode_change(call, all ? std::vector<TimelineEvent>{} : events);
   }

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "call/batch.h"
+#include "call/implied.h"
 #include "call/record_seal.h"
 
 namespace hf::call {
@@ -144,7 +145,10 @@ class RecordCodec {
  public:
   // Bodies up to `body_inside_max` stand in the record of their call; reading needs no such word.
   explicit RecordCodec(Sealer sealer, std::size_t body_inside_max = kBodyInsideMax)
-      : sealer_(std::move(sealer)), body_inside_max_(body_inside_max), serial_(next_serial()) {}
+      : sealer_(std::move(sealer)),
+        implied_(Hasher(sealer_.hash_secret())),
+        body_inside_max_(body_inside_max),
+        serial_(next_serial()) {}
   [[nodiscard]] const Sealer& sealer() const { return sealer_; }
 
   // `policy`: a hash of the policy in force, for people who look at a record later; 0 when not
@@ -206,6 +210,7 @@ class RecordCodec {
   static std::uint64_t next_serial();
 
   Sealer sealer_;
+  Implied implied_;
   std::size_t body_inside_max_;
   std::uint64_t serial_;  // of all codecs of this process
 };

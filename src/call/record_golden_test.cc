@@ -2,7 +2,8 @@
 // the same bytes; a change of what this version writes is a change of the format, with a folder of
 // its own: golden/journal-v1 (payload version 1), golden/journal-v2 (call heads and events 2),
 // golden/journal-v3 (envelope version 2, call heads and changes 3, living keys not sealed),
-// golden/journal-v4 (payloads packed with Zstandard).
+// golden/journal-v4 (payloads packed with Zstandard), golden/journal-v5 (call heads and changes 4,
+// which leave out what the rest implies).
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +12,7 @@
 #include <sstream>
 
 #include "base/bytes.h"
+#include "call/owner.h"
 #include "call/record.h"
 
 namespace hf::call {
@@ -24,7 +26,8 @@ struct Golden {
 const std::string kFirst = std::string(HF_SOURCE_DIR) + "/golden/journal-v1/";
 const std::string kSecond = std::string(HF_SOURCE_DIR) + "/golden/journal-v2/";
 const std::string kThird = std::string(HF_SOURCE_DIR) + "/golden/journal-v3/";
-const std::string kDir = std::string(HF_SOURCE_DIR) + "/golden/journal-v4/";
+const std::string kFourth = std::string(HF_SOURCE_DIR) + "/golden/journal-v4/";
+const std::string kDir = std::string(HF_SOURCE_DIR) + "/golden/journal-v5/";
 const std::string kLargeBody(kBodyInsideMax + 1, 'x');
 
 // Key bytes 00 01 .. 1f; the nth nonce is n in its first byte and zeros.
@@ -37,6 +40,9 @@ RecordCodec golden_codec() {
     nonce[0] = static_cast<unsigned char>(++n);
     return nonce;
   }));
+}
+Hasher golden_hasher() {
+  return Hasher(golden_codec().sealer().hash_secret());
 }
 
 constexpr Now kNow{Instant{5'000'000'000}, WallTime{1'800'000'000'000}, BootId{0xb007}};
@@ -67,7 +73,7 @@ Call golden_call() {
   out.accepted = {WallTime{1'799'999'999'000}, BootId{0xb007}, Instant{4'000'000'000}};
   out.deadline = Duration::hours(23);
   out.account = "main";
-  out.limit_key = "stripe/main";
+  out.limit_key = limit_key_of(out.upstream, out.owner, golden_hasher());
   out.attempts = 1;
   out.first_sent = Stamp{WallTime{1'799'999'999'100}, BootId{0xb007}, Instant{4'100'000'000}};
   out.first_sent_authority = "api.stripe.com";
@@ -112,7 +118,7 @@ Batch golden_batch() {
   event.rule = "final";
   event.phases = {Duration::micros(1), Duration::micros(2), Duration::micros(3),
                   Duration::micros(4), Duration::micros(5), Duration::micros(6)};
-  event.digest = filled(0xa5);
+  event.tell(content_of(write.after->request->body, golden_hasher()));
   write.events.push_back(event);
   Batch out;
   out.calls.push_back(write);
@@ -142,6 +148,7 @@ std::map<std::string, KvOp> written() {
   call.answer->body_epoch = call.epoch;
   call.idempotency.own().header = "X-Key";
   later.after = std::make_shared<Call>(call);
+  later.events.front().tell(content_of(call.answer->body, golden_hasher()));
   batch.calls.push_back(later);
   // Bodies too long to stand inside.
   Batch large = golden_batch();
@@ -150,11 +157,13 @@ std::map<std::string, KvOp> written() {
   request->body = make_body(kLargeBody);
   with_large.request = std::move(request);
   with_large.answer->body = make_body(kLargeBody);
+  with_large.limit_key = "stripe/main";
   large.calls.front().after = std::make_shared<Call>(with_large);
   Batch apart;
   apart.calls = large.calls;
   for (const KvOp& op : codec.encode(apart, kNow).ops) {
     if (op.key[0] == 'a' || op.key[0] == 'b') out[names.at(op.key[0])] = op;
+    if (op.key[0] == 'c') out["call_head_apart"] = op;  // and nothing is left out
   }
   take(batch);
   const KeyEntry entry{golden_call().id, filled(0x0a), {}, true, Effect::applied};
@@ -201,7 +210,7 @@ TEST(GoldenRecords, DISABLED_WriteMissing) {
   for (const auto& [name, op] : written()) {
     if (!read_golden(name).key.empty()) continue;
     std::ofstream(kDir + name + ".txt")
-        << fmt::format("# {}, of format 4; seal key 00 01 .. 1f\nkey\n{}value\n{}", name,
+        << fmt::format("# {}, of format 5; seal key 00 01 .. 1f\nkey\n{}value\n{}", name,
                        hex_lines(op.key), hex_lines(*op.value));
   }
 }
@@ -209,16 +218,17 @@ TEST(GoldenRecords, DISABLED_WriteMissing) {
 // Seeds of fuzz/record_fuzz.cc, whose first byte picks the decoder.
 TEST(GoldenRecords, DISABLED_WriteFuzzSeeds) {
   const std::string corpus = std::string(HF_SOURCE_DIR) + "/fuzz/corpus/record/";
-  const std::map<std::string, char> picks{{"call_head", 0}, {"request_body", 1}, {"answer_body", 1},
-                                          {"tombstone", 2}, {"pause", 4},        {"meta_made", 5},
-                                          {"change", 8},    {"amended_head", 0}};
+  const std::map<std::string, char> picks{
+      {"call_head", 0}, {"request_body", 1}, {"answer_body", 1},
+      {"tombstone", 2}, {"pause", 4},        {"meta_made", 5},
+      {"change", 8},    {"amended_head", 0}, {"call_head_apart", 0}};
   const RecordCodec codec = golden_codec();
   for (const auto& [name, pick] : picks) {
     const Golden golden = read_golden(name);
     const auto opened = codec.sealer().open(golden.key, golden.value);
     ASSERT_TRUE(opened.ok()) << name;
-    std::ofstream(corpus + "v4_" + name, std::ios::binary) << pick << opened.value().payload;
-    std::ofstream(corpus + "v4_sealed_" + name, std::ios::binary) << '\6' << golden.value;
+    std::ofstream(corpus + "v5_" + name, std::ios::binary) << pick << opened.value().payload;
+    std::ofstream(corpus + "v5_sealed_" + name, std::ios::binary) << '\6' << golden.value;
   }
   std::ofstream(corpus + "retire_key", std::ios::binary)
       << '\7' << retire_key(Retire::tombstone, WallTime{-5}, golden_call().id);
@@ -257,8 +267,8 @@ Call read_call(const std::string& dir) {
 
 TEST(GoldenRecords, AreReadForEver) {
   const RecordCodec codec = golden_codec();
-  for (const std::string& dir : {kFirst, kSecond, kThird, kDir}) {
-    const bool large = dir == kThird || dir == kDir;
+  for (const std::string& dir : {kFirst, kSecond, kThird, kFourth, kDir}) {
+    const bool large = dir != kFirst && dir != kSecond;
     Golden record = read_golden("request_body", dir);
     EXPECT_EQ(view(codec.open_body(record.key, record.value).value()),
               large ? kLargeBody : "amount=1200");
@@ -285,9 +295,9 @@ TEST(GoldenRecords, AreReadForEver) {
 
 TEST(GoldenRecords, AChangeLiesOverTheHeadOfEveryVersion) {
   const RecordCodec codec = golden_codec();
-  for (const std::string& later : {kThird, kDir}) {
+  for (const std::string& later : {kThird, kFourth, kDir}) {
     const Golden change = read_golden("change", later);
-    for (const std::string& dir : {kFirst, kSecond, kThird, kDir}) {
+    for (const std::string& dir : {kFirst, kSecond, kThird, kFourth, kDir}) {
       const Golden head = read_golden("call_head", dir);
       auto opened = codec.open_call(head.key, head.value);
       ASSERT_TRUE(opened.ok());
@@ -301,7 +311,7 @@ TEST(GoldenRecords, AChangeLiesOverTheHeadOfEveryVersion) {
       EXPECT_EQ(view(opened->call->answer->body), "{\"id\":\"ch_1\"}");
     }
   }
-  for (const std::string& dir : {kThird, kDir}) {
+  for (const std::string& dir : {kThird, kFourth, kDir}) {
     const Golden amended = read_golden("amended_head", dir);
     EXPECT_EQ(codec.open_call(amended.key, amended.value).value().call->idempotency->header,
               "X-Key");
@@ -343,7 +353,7 @@ TEST(GoldenRecords, ACallOfVersionOneHasDefaultsForWhatItCouldNotSay) {
 }
 
 TEST(GoldenRecords, ACallOfALaterVersionSaysAllOfIt) {
-  for (const std::string& dir : {kSecond, kThird, kDir}) {
+  for (const std::string& dir : {kSecond, kThird, kFourth, kDir}) {
     const Call call = read_call(dir);
     EXPECT_EQ(call.idempotency, golden_call().idempotency);
     EXPECT_EQ(call.asked, golden_call().asked);
@@ -357,6 +367,27 @@ TEST(GoldenRecords, ACallOfALaterVersionSaysAllOfIt) {
     EXPECT_TRUE(call.answer->by_lookup);
     EXPECT_TRUE(call.key->derived);
   }
+}
+
+TEST(GoldenRecords, WhatARecordLeavesOutIsThereWhenItIsRead) {
+  const RecordCodec codec = golden_codec();
+  const auto digest = [](const Body& body) { return content_of(body, golden_hasher()).digest(); };
+  Golden head = read_golden("call_head");
+  auto opened = codec.open_call(head.key, head.value);
+  EXPECT_EQ(opened->call->limit_key, golden_call().limit_key);
+  EXPECT_EQ(opened->events.front().digest, digest(golden_call().request->body));
+  const Golden change = read_golden("change");
+  EXPECT_EQ(codec.open_change(change.key, change.value, *opened)->front().digest,
+            digest(golden_call().answer->body));
+  head = read_golden("call_head_apart");
+  opened = codec.open_call(head.key, head.value);
+  EXPECT_EQ(opened->call->limit_key, "stripe/main");
+  EXPECT_EQ(opened->events.front().digest, digest(golden_call().request->body));
+  // As earlier versions wrote them out.
+  head = read_golden("call_head", kFourth);
+  opened = codec.open_call(head.key, head.value);
+  EXPECT_EQ(opened->call->limit_key, "stripe/main");
+  EXPECT_EQ(opened->events.front().digest, filled(0xa5));
 }
 
 // The bytes of the page's worked example are those of the fixture.

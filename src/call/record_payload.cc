@@ -14,15 +14,15 @@
 namespace hf::call {
 namespace {
 
-constexpr std::uint8_t kCallVersion = 3;
-constexpr std::uint8_t kChangeVersion = 3;  // as calls
+constexpr std::uint8_t kCallVersion = 4;
+constexpr std::uint8_t kChangeVersion = 4;  // as calls
 constexpr std::uint8_t kBodyVersion = 1;
 constexpr std::uint8_t kKeyEntryVersion = 2;
 constexpr std::uint8_t kEarlyEventVersion = 2;
 constexpr std::uint8_t kPauseVersion = 1;
-// 2: as 1. A start reads one of these, so that a program which cannot read the records of this
-// journal (packed in a way that it does not know) says so then.
-constexpr std::uint8_t kMetaVersion = 2;
+// 2 and 3: as 1. A start reads one of these, so that a program which cannot read the records of
+// this journal (packed in a way that it does not know, or heads that leave more out) says so then.
+constexpr std::uint8_t kMetaVersion = 3;
 constexpr std::size_t kEventLeast = 4;  // bytes of one
 
 void put_idempotency(PayloadWriter& out, const Idempotency& rules) {
@@ -152,7 +152,7 @@ std::vector<IndexValue> get_index(PayloadReader& in) {
 }
 
 // The call as it was accepted.
-void put_frozen(PayloadWriter& out, const Call& call) {
+void put_frozen(PayloadWriter& out, const Call& call, const Implied& implied) {
   BitsWriter bits;
   const bool key = bits.add(call.key.has_value());
   const bool request = bits.add(call.request != nullptr);
@@ -162,6 +162,7 @@ void put_frozen(PayloadWriter& out, const Call& call) {
   const bool likeness = bits.add(call.likeness.has_value());
   const bool resembles = bits.add(call.resembles.has_value());
   const bool callback = bits.add(call.callback_of.has_value());
+  const bool limit_key = bits.add(call.limit_key != implied.limit_key(call.upstream, call.owner));
   out.bits(bits);
   out.stamp(call.accepted);
   out.signed_number(call.deadline.ns);
@@ -171,7 +172,7 @@ void put_frozen(PayloadWriter& out, const Call& call) {
   if (key) put_key_use(out, *call.key);
   out.raw(call.fingerprint.raw());
   out.label(call.account);
-  out.label(call.limit_key);
+  if (limit_key) out.label(call.limit_key);
   if (likeness) out.raw(call.likeness->raw());
   if (resembles) out.raw(call.resembles->raw());
   if (callback) out.raw(call.callback_of->raw());
@@ -186,7 +187,8 @@ void put_frozen(PayloadWriter& out, const Call& call) {
   out.number(call.body_bytes);
 }
 
-void get_frozen(PayloadReader& in, Call& call) {
+// Gives the call's request, if it has one, for the body that may follow.
+std::shared_ptr<Request> get_frozen(PayloadReader& in, Call& call, const Implied& implied) {
   BitsReader bits = in.bits();
   const bool key = bits.next();
   const bool request = bits.next();
@@ -196,6 +198,7 @@ void get_frozen(PayloadReader& in, Call& call) {
   const bool likeness = bits.next();
   const bool resembles = bits.next();
   const bool callback = bits.next();
+  const bool limit_key = in.before(4) || bits.next();
   in.no_more(bits);
   call.accepted = in.stamp();
   call.deadline.ns = in.signed_number();
@@ -205,21 +208,25 @@ void get_frozen(PayloadReader& in, Call& call) {
   if (key) call.key = get_key_use(in);
   call.fingerprint = in.digest();
   call.account = in.label();
-  call.limit_key = in.label();
+  const std::string& usual = implied.limit_key(call.upstream, call.owner);
+  call.limit_key = limit_key ? in.label() : usual;
+  in.require(in.before(4) || !limit_key || call.limit_key != usual);
   if (likeness) call.likeness = in.digest();
   if (resembles) call.resembles = in.call_id();
   if (callback) call.callback_of = in.call_id();
   call.asked = get_asked(in);
   call.index = get_index(in);
   call.idempotency = get_idempotency(in);
+  std::shared_ptr<Request> read;
   if (request) {
-    auto read = std::make_shared<Request>();
+    read = std::make_shared<Request>();
     read->method = in.text();
     read->target = in.text();
     read->fields = in.fields();
-    call.request = std::move(read);
   }
+  call.request = read;
   call.body_bytes = in.number();
+  return read;
 }
 
 void put_answer(PayloadWriter& out, const Answer& answer) {
@@ -348,7 +355,10 @@ void visit_texts(Event& event, Visit visit) {
     visit(*text);
 }
 
-void put_event(PayloadWriter& out, const TimelineEvent& event) {
+// `inside`: the body that stands in the same record.
+void put_event(PayloadWriter& out, const TimelineEvent& event, const Body& inside) {
+  // The same body, not only an equal one: nothing is compared.
+  const bool implied = event.digest && inside && event.digested == inside;
   out.choice(event.what);
   BitsWriter bits;
   bits.add(event.reused);
@@ -356,17 +366,18 @@ void put_event(PayloadWriter& out, const TimelineEvent& event) {
   bits.add(event.evidence != Evidence::nothing_sent);
   bits.add(event.proof != Proof::none);
   bits.add(event.cause != Cause::none);
-  bits.add(event.digest.has_value());
+  const bool digest = bits.add(event.digest && !implied);
   visit_numbers(event, [&](auto number) { bits.add(number != 0); });
   visit_phases(event, [&](Duration phase) { bits.add(micros_of(phase) != 0); });
   visit_texts(event, [&](const std::string& text) { bits.add(!text.empty()); });
+  bits.add(implied);
   out.bits(bits);
   out.wall(event.at);
   if (event.who != Actor::holdfast) out.choice(event.who);
   if (event.evidence != Evidence::nothing_sent) out.choice(event.evidence);
   if (event.proof != Proof::none) out.choice(event.proof);
   if (event.cause != Cause::none) out.choice(event.cause);
-  if (event.digest) out.raw(event.digest->raw());
+  if (digest) out.raw(event.digest->raw());
   visit_numbers(event, [&](auto number) {
     if (number != 0) out.number(number);
   });
@@ -386,7 +397,8 @@ void get_number(PayloadReader& in, Number& number) {
   in.require(value != 0 && std::uint64_t{number} == value);
 }
 
-TimelineEvent get_event(PayloadReader& in) {
+// `inside`: where the body that stands in the same record will be.
+TimelineEvent get_event(PayloadReader& in, const Body& inside) {
   TimelineEvent out;
   out.what = in.choice(Happening::accepted, Happening::callback_made);
   BitsReader bits = in.bits();
@@ -416,49 +428,61 @@ TimelineEvent get_event(PayloadReader& in) {
     text = in.text();
     in.require(!text.empty());
   });
+  if (in.since(4) && bits.next()) out.digested = inside;
+  in.require(!digest || !out.digested);
   in.no_more(bits);
   return out;
 }
 
-void put_events(PayloadWriter& out, const std::vector<TimelineEvent>& events) {
+// The events of a write, and at the end whether a body is there, and all of it.
+void put_told(PayloadWriter& out, const std::vector<TimelineEvent>& events, const Body& body) {
   out.number(events.size());
   for (const TimelineEvent& event : events)
-    put_event(out, event);
-}
-
-std::vector<TimelineEvent> get_events(PayloadReader& in) {
-  std::vector<TimelineEvent> out(in.how_many(in.number(), kEventLeast));
-  for (TimelineEvent& event : out)
-    event = get_event(in);
-  return out;
-}
-
-// At the end: whether a body is there, and all of it.
-void put_body(PayloadWriter& out, const Body& body) {
+    put_event(out, event, body);
   out.u8(body ? 1 : 0);
   if (body) out.raw(*body);
 }
 
-Body get_body(PayloadReader& in) {
-  if (in.choice<std::uint8_t>(0, 1) == 0) return nullptr;
-  return make_body(std::string(in.rest()));
+struct Told {
+  std::vector<TimelineEvent> events;
+  Body body;
+};
+Told get_told(PayloadReader& in, const Implied& implied) {
+  const auto body = std::make_shared<std::string>();
+  Told out{std::vector<TimelineEvent>(in.how_many(in.number(), kEventLeast)), body};
+  bool asked_for = false;
+  for (TimelineEvent& event : out.events) {
+    event = get_event(in, out.body);
+    asked_for = asked_for || event.digested;
+  }
+  if (in.choice<std::uint8_t>(0, 1) == 1) {
+    *body = in.rest();
+  } else {
+    in.require(!asked_for);
+    out.body = nullptr;
+  }
+  if (!asked_for) return out;
+  const Content content = content_of(body, implied.hasher());
+  for (TimelineEvent& event : out.events) {
+    if (event.digested) event.tell(content);
+  }
+  return out;
 }
 
 }  // namespace
 
-std::string encode_call(const Call& call, const std::vector<TimelineEvent>& events,
-                        BodyPlace request_body) {
+std::string encode_call(const Call& call, const Implied& implied,
+                        const std::vector<TimelineEvent>& events, BodyPlace request_body) {
   const bool inside = request_body == BodyPlace::inside && call.request;
   const Body body = inside ? call.request->body : nullptr;
   PayloadWriter out(kCallVersion, 768 + view(body).size());
-  put_frozen(out, call);
+  put_frozen(out, call, implied);
   put_progress(out, call);
-  put_events(out, events);
-  put_body(out, body);
+  put_told(out, events, body);
   return out.finish();
 }
 
-Result<CallHead> decode_call(const CallId& id, std::string_view payload) {
+Result<CallHead> decode_call(const CallId& id, std::string_view payload, const Implied& implied) {
   PayloadReader in(payload, "call");
   CallHead out;
   out.call.id = id;
@@ -467,16 +491,12 @@ Result<CallHead> decode_call(const CallId& id, std::string_view payload) {
       out.call = read_early_call(in);
       in.require(out.call.id == id);
     } else {
-      get_frozen(in, out.call);
+      const auto request = get_frozen(in, out.call, implied);
       get_progress(in, out.call);
-      out.events = get_events(in);
-      Body body = get_body(in);
-      in.require(!body || out.call.request);
-      if (body && out.call.request) {
-        auto request = std::make_shared<Request>(*out.call.request);
-        request->body = std::move(body);
-        out.call.request = std::move(request);
-      }
+      Told told = get_told(in, implied);
+      out.events = std::move(told.events);
+      in.require(!told.body || request);
+      if (request) request->body = std::move(told.body);
     }
   }
   return in.finish(std::move(out));
@@ -488,23 +508,22 @@ std::string encode_change(const Call& call, const std::vector<TimelineEvent>& ev
   const Body body = inside ? call.answer->body : nullptr;
   PayloadWriter out(kChangeVersion, 384 + view(body).size());
   put_progress(out, call);
-  put_events(out, events);
-  put_body(out, body);
+  put_told(out, events, body);
   return out.finish();
 }
 
-Result<std::vector<TimelineEvent>> decode_change(std::string_view payload, Call& call) {
+Result<std::vector<TimelineEvent>> decode_change(std::string_view payload, Call& call,
+                                                 const Implied& implied) {
   PayloadReader in(payload, "a call's change");
-  std::vector<TimelineEvent> events;
+  Told told;
   if (in.version(kChangeVersion)) {
     in.require(!in.before(3));
     get_progress(in, call);
-    events = get_events(in);
-    Body body = get_body(in);
-    in.require(!body || call.answer);
-    if (body && call.answer) call.answer->body = std::move(body);
+    told = get_told(in, implied);
+    in.require(!told.body || call.answer);
+    if (told.body && call.answer) call.answer->body = std::move(told.body);
   }
-  return in.finish(std::move(events));
+  return in.finish(std::move(told.events));
 }
 
 std::string encode_body(std::string_view body) {

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "call/batch.h"
 #include "call/call.h"
+#include "call/implied.h"
 #include "call/timeline.h"
 
 namespace hf::call {
@@ -24,16 +25,18 @@ struct CallHead {
   Call call;
   std::vector<TimelineEvent> events;
 };
-std::string encode_call(const Call& call, const std::vector<TimelineEvent>& events = {},
+std::string encode_call(const Call& call, const Implied& implied,
+                        const std::vector<TimelineEvent>& events = {},
                         BodyPlace request_body = BodyPlace::apart);
 // `id` is the one of its storage key. request->body is there where it was inside.
-Result<CallHead> decode_call(const CallId& id, std::string_view payload);
+Result<CallHead> decode_call(const CallId& id, std::string_view payload, const Implied& implied);
 
 // What a later write has changed, and its events.
 std::string encode_change(const Call& call, const std::vector<TimelineEvent>& events,
                           BodyPlace answer_body = BodyPlace::apart);
 // Puts it over `call`; answer->body is there where it was inside.
-Result<std::vector<TimelineEvent>> decode_change(std::string_view payload, Call& call);
+Result<std::vector<TimelineEvent>> decode_change(std::string_view payload, Call& call,
+                                                 const Implied& implied);
 
 std::string encode_body(std::string_view body);
 Result<std::string> decode_body(std::string_view payload);

@@ -29,6 +29,21 @@ Digest digest_of(unsigned char fill) {
 
 constexpr Now kNow{Instant{77}, WallTime{1'800'000'000'123}, BootId{9}};
 
+const Implied& implied() {
+  static const Implied kImplied{Hasher(test_key())};
+  return kImplied;
+}
+std::string encode_call(const Call& call, const std::vector<TimelineEvent>& events = {},
+                        BodyPlace request_body = BodyPlace::apart) {
+  return encode_call(call, implied(), events, request_body);
+}
+Result<CallHead> decode_call(const CallId& id, std::string_view payload) {
+  return decode_call(id, payload, implied());
+}
+Result<std::vector<TimelineEvent>> decode_change(std::string_view payload, Call& call) {
+  return decode_change(payload, call, implied());
+}
+
 RecordHead some_head() {
   return {static_cast<std::uint8_t>(RecordKind::meta), 300, kNow.wall, 0x1122334455667788};
 }

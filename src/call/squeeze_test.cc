@@ -25,7 +25,7 @@ std::string payload_of_a_call() {
               make_body(R"({"amount":1200,"currency":"eur","customer":"cus_1","note":"hello"})")});
   call.body_bytes = call.request->body->size();
   call.has_body = true;
-  return encode_call(call, {}, BodyPlace::inside);
+  return encode_call(call, Implied(Hasher({})), {}, BodyPlace::inside);
 }
 
 // As records were packed until the second packing.

@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "call/attempt.h"
+#include "call/content.h"
 #include "call/digest.h"
 
 namespace hf::call {
@@ -61,9 +62,16 @@ struct TimelineEvent {
   Phases phases;
   std::optional<Digest> digest;  // of the request (accepted) or of the answer (attempt ended,
                                  // looked up): equal ones show equal content, and nothing else
+  Body digested;                 // the body that the digest is of, where it is at hand
   std::string where;             // address dialled, or the client's
   std::string rule;              // the rule that decided, in the words of docs/decisions.md
   std::string detail;            // a person's reason; never a body, key or credential
+
+  void tell(const std::optional<Content>& content) {
+    if (!content) return;
+    digest = content->digest();
+    digested = content->body();
+  }
 };
 
 std::string_view to_string(Happening what);

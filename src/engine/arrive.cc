@@ -221,7 +221,7 @@ void Core::begin_call(Arrival arrival) {
   accepted.what = call::Happening::accepted;
   accepted.who = call::Actor::client;
   accepted.where = active.client_address;
-  accepted.digest = arrival.call->content;
+  accepted.tell(arrival.call->content);
   record(active, std::move(accepted));
   look_for_resembling(active, *arrival.call);
   attach(active, arrival.exchange, *arrival.call, true);
@@ -344,7 +344,7 @@ void Core::note_asked_again(Active& active, call::Happening what, const Arrival&
   event.what = what;
   event.who = call::Actor::client;
   event.where = arrival.call->client_address;
-  event.digest = arrival.call->content;
+  event.tell(arrival.call->content);
   if (what == call::Happening::replayed && active.call->answer) {
     event.status = static_cast<std::uint16_t>(active.call->answer->status);
   }

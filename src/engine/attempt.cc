@@ -346,11 +346,11 @@ void Core::on(AttemptEnded&& event) {
   pump(upstream);
 }
 
-// Of a whole answer's body: equal ones show equal content, and nothing else.
-std::optional<call::Digest> Core::content_of(const call::AttemptOutcome& outcome) const {
+// Of a whole answer's body.
+std::optional<call::Content> Core::content_of(const call::AttemptOutcome& outcome) const {
   const bool whole = outcome.evidence == call::Evidence::answer_complete && outcome.body;
   if (!whole || !hasher_) return std::nullopt;
-  return hasher_->digest("content", view(outcome.body));
+  return call::content_of(outcome.body, *hasher_);
 }
 
 void Core::record_end(Active& active, const call::AttemptOutcome& outcome,
@@ -369,7 +369,7 @@ void Core::record_end(Active& active, const call::AttemptOutcome& outcome,
   ended.took_ms = static_cast<std::uint32_t>(outcome.took.ms());
   ended.phases = outcome.phases;
   ended.phases.queued = active.queued;
-  ended.digest = content_of(outcome);
+  ended.tell(content_of(outcome));
   ended.where = outcome.address;
   ended.rule = std::string(decision.rule);
   record(active, std::move(ended));

@@ -342,7 +342,7 @@ class Core {
   void pump(UpstreamState& upstream);
   std::optional<Instant> too_late_from(const Active& active) const;
   Duration queued_until_now(const Active& active, policy::Lane lane) const;
-  std::optional<call::Digest> content_of(const call::AttemptOutcome& outcome) const;
+  std::optional<call::Content> content_of(const call::AttemptOutcome& outcome) const;
   void record_end(Active& active, const call::AttemptOutcome& outcome,
                   const call::Decision& decision);
   void take_evidence(Active& active, call::AttemptOutcome& outcome);

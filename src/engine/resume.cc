@@ -62,7 +62,7 @@ void Core::resume(std::shared_ptr<const call::Call> stored, Arrival arrival) {
   back.who = call::Actor::client;
   back.attempt = static_cast<std::uint32_t>(call.attempts);
   back.where = active.client_address;
-  back.digest = arrival.call->content;
+  back.tell(arrival.call->content);
   record(active, std::move(back));
   attach(active, arrival.exchange, *arrival.call, true);
   begin_or_join_line(active, arrival.exchange);

@@ -288,7 +288,7 @@ void Core::record_lookup(Active& active, const call::AttemptOutcome& outcome,
   event.bytes_received = outcome.bytes_received;
   event.took_ms = static_cast<std::uint32_t>(outcome.took.ms());
   event.phases = outcome.phases;
-  event.digest = content_of(outcome);
+  event.tell(content_of(outcome));
   event.where = outcome.address;
   event.rule = std::string(call::to_string(verdict.looked));
   event.detail = verdict.detail;

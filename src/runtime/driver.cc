@@ -98,6 +98,9 @@ void Driver::settle(engine::Effects& effects) {
   if (!effects.writes.empty()) {
     HF_CHECK(journal_ != nullptr);
     last_commit_ += 1;
+    effects.writes.awaited =
+        std::any_of(effects.actions.begin(), effects.actions.end(),
+                    [](const engine::Action& action) { return action.after_writes; });
     journal_->commit(CommitId{last_commit_}, std::move(effects.writes));
   }
   for (engine::Action& action : effects.actions) {

@@ -174,6 +174,20 @@ TEST_F(DriverTest, intent_is_synced_before_the_attempt_and_the_answer_before_the
   EXPECT_EQ(clients.replies[0].second, 200);
 }
 
+TEST_F(DriverTest, a_commit_says_whether_anything_waits_for_it) {
+  call::NewCall held = make("a");
+  held.may_hold = true;
+  route->hold = call::Hold::always;
+  driver->on_call(ExchangeId{1}, std::move(held), nullptr);
+  driver->on_key(journal.keys.back().first, ports::KeyFound{});
+  sync(0);
+  ASSERT_EQ(clients.replies.size(), 1U);
+  upstream.done(upstream.started.at(0).id);
+  ASSERT_EQ(journal.commits.size(), 2U);
+  EXPECT_TRUE(journal.commits[0].second.awaited) << "the reply and the attempt";
+  EXPECT_FALSE(journal.commits[1].second.awaited) << "nobody hears of a held call's end";
+}
+
 TEST_F(DriverTest, an_action_waits_for_its_own_commit_not_for_an_earlier_one) {
   arrive(1, "a");
   arrive(2, "b");

@@ -39,7 +39,7 @@ constexpr std::size_t kGroupCommandsMax = 4096;
 // them done while the caller's thread brings more.
 constexpr std::size_t kHandOver = 32;
 // Under load the next sync begins a while after the last one began, the longer the more the last
-// one was for, unless so many wait for it: half as many syncs cost half as much, and who waits
+// one was for, unless so many are waited for: half as many syncs cost half as much, and who waits
 // hardly notices. Who is alone does not wait.
 constexpr std::chrono::microseconds kSyncPaceEach{60};
 constexpr std::chrono::microseconds kSyncPaceMax{2000};
@@ -150,6 +150,7 @@ class RocksdbJournal::Impl {
   void push();
   void push_now();
   void push_all();
+  std::vector<Answer> take_staged();
   [[nodiscard]] std::chrono::nanoseconds until_push() const;
   void wait_for_sync();
   CommitResult stage(const CommitCommand& commit);
@@ -185,6 +186,7 @@ class RocksdbJournal::Impl {
   std::unique_ptr<Upkeep> upkeep_;
   std::optional<SendingMarks> marks_;
   std::vector<Answer> staged_;
+  std::size_t awaited_ = 0;  // of staged_
   DueFronts fronts_;
   EpochCache epochs_;
   std::optional<WallTime> newest_;
@@ -407,12 +409,14 @@ void RocksdbJournal::Impl::serve(std::deque<Work>& work) {
 
 void RocksdbJournal::Impl::serve(CommitCommand& commit) {
   const CommitResult result = stage(commit);
+  awaited_ += commit.batch.awaited ? 1 : 0;
   staged_.push_back({commit.id, result, std::move(commit.batch), {}, {}});
 }
 
 void RocksdbJournal::Impl::serve(ReadCommand& read, std::vector<Tell>& told) {
   Tell tell = read.ask(database_->broken() ? nullptr : reads_.get());
   if (read.shown) {
+    ++awaited_;
     staged_.push_back({std::nullopt, CommitResult::ok, {}, std::move(read), std::move(tell)});
     return;
   }
@@ -420,9 +424,14 @@ void RocksdbJournal::Impl::serve(ReadCommand& read, std::vector<Tell>& told) {
   told.push_back(std::move(tell));
 }
 
+std::vector<RocksdbJournal::Impl::Answer> RocksdbJournal::Impl::take_staged() {
+  awaited_ = 0;
+  return std::exchange(staged_, {});
+}
+
 // 0: nothing is to be waited for but a sync that is under way.
 std::chrono::nanoseconds RocksdbJournal::Impl::until_push() const {
-  if (staged_.size() >= kSyncAtOnce) return {};
+  if (awaited_ >= kSyncAtOnce) return {};
   return std::max(std::chrono::nanoseconds{},
                   std::chrono::nanoseconds(next_sync_ - SteadyClock::now()));
 }
@@ -443,7 +452,7 @@ void RocksdbJournal::Impl::push_now() {
     return one.commit && one.result == CommitResult::ok;
   });
   if (!commits) {
-    answer(std::exchange(staged_, {}), std::nullopt);
+    answer(take_staged(), std::nullopt);
     return;
   }
   const Now now = now_();
@@ -453,7 +462,7 @@ void RocksdbJournal::Impl::push_now() {
   }
   const bool tried = !database_->broken();
   if (!write().ok()) {
-    answer(std::exchange(staged_, {}), tried ? CommitResult::unknown : CommitResult::failed);
+    answer(take_staged(), tried ? CommitResult::unknown : CommitResult::failed);
     return;
   }
   {
@@ -462,7 +471,7 @@ void RocksdbJournal::Impl::push_now() {
     next_sync_ = SteadyClock::now() + std::min<std::chrono::nanoseconds>(
                                           kSyncPaceMax, kSyncPaceEach * (staged_.size() - 1));
   }
-  auto answers = std::make_shared<std::vector<Answer>>(std::exchange(staged_, {}));
+  auto answers = std::make_shared<std::vector<Answer>>(take_staged());
   sync_thread_.wait();
   sync_thread_.start([this, answers = std::move(answers)] {
     const bool synced = sync().ok();

@@ -1,0 +1,28 @@
+// What a record leaves out because the rest of it implies it (docs/formats/journal.md, Payloads).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "call/digest.h"
+#include "call/hasher.h"
+
+namespace hf::call {
+
+class Implied {
+ public:
+  // Of records whose digests `hasher` makes.
+  explicit Implied(Hasher hasher);
+
+  // call::limit_key_of(). Most callers come again and again, so they are remembered. Lasts until
+  // this thread's next question. Any thread.
+  [[nodiscard]] const std::string& limit_key(std::string_view upstream, const Digest& owner) const;
+  [[nodiscard]] const Hasher& hasher() const { return hasher_; }
+
+ private:
+  Hasher hasher_;
+  std::uint64_t serial_;  // of all of this process
+};
+
+}  // namespace hf::call
