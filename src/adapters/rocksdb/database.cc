@@ -61,7 +61,7 @@ constexpr std::array kFamilies{Family{'a', "answer-bodies", Asked::seldom, Order
 // Of all else.
 constexpr Family kOthers{0, "default", Asked::seldom, Order::by_time};
 // As many tables, or runs of them, are left alone. Of keys each is asked for each call.
-constexpr int kTablesOfKeys = 12;
+constexpr int kTablesOfKeys = 6;
 constexpr int kTablesOfDigests = 24;
 constexpr unsigned kLikeSizePercent = 50;  // runs that differ by less are put together
 // All newer ones may be so much of the oldest before everything is written anew: what was removed
