@@ -119,6 +119,14 @@ void SimClients::note_sent(const std::string& body) {
   }
 }
 
+void SimClients::wall_set() {
+  const WallTime wall = true_now().wall;
+  for (Order& order : orders_) {
+    if (order.first_asked && !order.acknowledged)
+      order.least_wall = std::min(order.least_wall, wall);
+  }
+}
+
 void SimClients::ask(std::size_t index) {
   if (orders_[index].done) return;
   if (events_ == nullptr) {  // nobody listens: connection refused

@@ -121,6 +121,8 @@ class SimClients final : public ports::Clients {
   // The process died: every open connection breaks.
   void cut_all();
   void stop_leaving() { leaving_ = false; }
+  // The wall clock was set: what is on its way comes by the new one.
+  void wall_set();
   // What callers may ask is left out of their requests, for tests of the oracles.
   void forget_to_ask() { asks_ = false; }
   // With calls retired after minutes, the answer to "which call?" may be gone.

@@ -102,6 +102,7 @@ void World::step_wall() {
                       : wall_offset_ + Duration::millis(prng_.between(1, 1'200'000));
   wall_stepped_ = true;
   trace(fmt::format("the wall clock is set, and off by {} ms", wall_offset_.ms()));
+  clients_->wall_set();
 }
 
 // A start with the configuration that is wanted now. Once all is well, with what was declared.
@@ -207,6 +208,7 @@ void World::step_clock() {
     wall_offset_ = wall_offset_ + Duration::millis(prng_.between(1, 1'200'000));
   }
   trace(fmt::format("boot of the machine, the wall clock is off by {} ms", wall_offset_.ms()));
+  clients_->wall_set();
 }
 
 // In the midst of what it does: buried when the action is over, and nobody hears of the rest.

@@ -171,5 +171,11 @@ TEST(World, Seed876ACallThatOnlyAskedAtTheGateLeavesReadsGood) {
   EXPECT_LT(verdict.events, 50'000U);  // it was half a million
 }
 
+// The clock was set back while a request that asks for a time was on its way: its oracle had
+// reckoned from the clock of its asking.
+TEST(World, Seed94558895077897WhatIsOnItsWayComesByTheClockThatWasSet) {
+  EXPECT_THAT(World({.seed = 94558895077897}).run().violations, testing::IsEmpty());
+}
+
 }  // namespace
 }  // namespace hf::sim
