@@ -19,10 +19,12 @@ class Implied {
   // this thread's next question. Any thread.
   [[nodiscard]] const std::string& limit_key(std::string_view upstream, const Digest& owner) const;
   [[nodiscard]] const Hasher& hasher() const { return hasher_; }
+  // One of its own among all of this process, for what a thread remembers. Copies share it.
+  [[nodiscard]] std::uint64_t serial() const { return serial_; }
 
  private:
   Hasher hasher_;
-  std::uint64_t serial_;  // of all of this process
+  std::uint64_t serial_;
 };
 
 }  // namespace hf::call

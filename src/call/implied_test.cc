@@ -121,6 +121,18 @@ TEST(Implied, AnAnswersDigestToo) {
   }
 }
 
+TEST(Implied, EveryCutBeforeTheBodyIsCorrupt) {
+  const Call call = usual_call();
+  const TimelineEvent event = about(call.request->body);
+  const std::string whole = encode_call(call, implied(), {event}, BodyPlace::inside);
+  const std::size_t before = whole.size() - call.request->body->size();
+  for (std::size_t size = 0; size < before; ++size) {
+    const auto cut = decode_call({}, std::string_view(whole).substr(0, size), implied());
+    ASSERT_FALSE(cut.ok()) << size;
+    EXPECT_EQ(cut.error().kind, ErrorKind::corrupt) << size;
+  }
+}
+
 TEST(Implied, ADigestOfABodyThatIsNotThereIsNobodysRecord) {
   const Call call = usual_call();
   TimelineEvent event = about(call.request->body);

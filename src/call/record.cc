@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <utility>
 
@@ -254,11 +253,6 @@ std::string RecordCodec::field_prefix(std::string_view name, std::string_view va
   return out;
 }
 
-std::uint64_t RecordCodec::next_serial() {
-  static std::atomic<std::uint64_t> last = 0;
-  return ++last;
-}
-
 // Most calls come from the caller of the one before. Lasts until the thread's next use of it.
 std::string_view RecordCodec::caller_of(const Call& call) const {
   struct Last {
@@ -268,11 +262,11 @@ std::string_view RecordCodec::caller_of(const Call& call) const {
     Digest caller;
   };
   thread_local Last last;
-  if (last.codec != serial_ || last.route != call.route || last.owner != call.owner) {
+  if (last.codec != implied_.serial() || last.route != call.route || last.owner != call.owner) {
     std::string text;
     put_string(text, call.route);
     text.append(call.owner.raw());
-    last = {serial_, call.route, call.owner, sealer_.index_digest("caller", text)};
+    last = {implied_.serial(), call.route, call.owner, sealer_.index_digest("caller", text)};
   }
   return last.caller.raw().substr(0, kCallerDigest);
 }
@@ -519,6 +513,13 @@ Result<std::string> RecordCodec::open(RecordKind kind, std::string_view key,
 
 namespace {
 
+// A timeline is read in pages: the bodies that its digests were of are not to stay with it.
+std::vector<TimelineEvent> alone(std::vector<TimelineEvent> events) {
+  for (TimelineEvent& event : events)
+    event.digested = nullptr;
+  return events;
+}
+
 Error about(std::string_view key, Error error) {
   const auto id = call_of_key(key);
   return std::move(error).in(id.ok() ? "call " + id.value().text() : std::string("record"));
@@ -534,7 +535,7 @@ Result<OpenedCall> RecordCodec::open_call(std::string_view key, std::string_view
   auto head = decode_call(id, *payload, implied_);
   if (!head.ok()) return about(key, head.take_error());
   HF_TRY(const RecordHead clear, Sealer::peek(value));
-  return OpenedCall{std::make_shared<Call>(std::move(head->call)), std::move(head->events),
+  return OpenedCall{std::make_shared<Call>(std::move(head->call)), alone(std::move(head->events)),
                     clear.at, clear.epoch};
 }
 
@@ -547,14 +548,15 @@ Result<std::vector<TimelineEvent>> RecordCodec::open_change(std::string_view key
   if (!events.ok()) return std::move(events.take_error()).in("call " + opened.call->id.text());
   HF_TRY(const RecordHead clear, Sealer::peek(value));
   opened.written = clear.at;
-  return events;
+  return alone(*std::move(events));
 }
 
 Result<std::vector<TimelineEvent>> RecordCodec::open_events(std::string_view key,
                                                             std::string_view value) const {
   HF_TRY(const std::string payload, open(RecordKind::change, key, value));
   Call unused;
-  return decode_change(payload, unused, implied_);
+  HF_TRY(auto events, decode_change(payload, unused, implied_));
+  return alone(std::move(events));
 }
 
 Result<std::optional<KvOp>> RecordCodec::stripped(std::string_view key, std::string_view value,

@@ -147,8 +147,7 @@ class RecordCodec {
   explicit RecordCodec(Sealer sealer, std::size_t body_inside_max = kBodyInsideMax)
       : sealer_(std::move(sealer)),
         implied_(Hasher(sealer_.hash_secret())),
-        body_inside_max_(body_inside_max),
-        serial_(next_serial()) {}
+        body_inside_max_(body_inside_max) {}
   [[nodiscard]] const Sealer& sealer() const { return sealer_; }
 
   // `policy`: a hash of the policy in force, for people who look at a record later; 0 when not
@@ -207,12 +206,10 @@ class RecordCodec {
                                          std::string_view value) const;
 
   [[nodiscard]] std::string_view caller_of(const Call& call) const;
-  static std::uint64_t next_serial();
 
   Sealer sealer_;
   Implied implied_;
   std::size_t body_inside_max_;
-  std::uint64_t serial_;  // of all codecs of this process
 };
 
 // Whether a client can ask for this call by key: a key that Holdfast made has no entry.

@@ -376,9 +376,14 @@ TEST(GoldenRecords, WhatARecordLeavesOutIsThereWhenItIsRead) {
   auto opened = codec.open_call(head.key, head.value);
   EXPECT_EQ(opened->call->limit_key, golden_call().limit_key);
   EXPECT_EQ(opened->events.front().digest, digest(golden_call().request->body));
+  EXPECT_EQ(opened->events.front().digested, nullptr) << "a timeline keeps no bodies";
   const Golden change = read_golden("change");
-  EXPECT_EQ(codec.open_change(change.key, change.value, *opened)->front().digest,
-            digest(golden_call().answer->body));
+  for (const auto& events : {codec.open_change(change.key, change.value, *opened),
+                             codec.open_events(change.key, change.value)}) {
+    ASSERT_TRUE(events.ok());
+    EXPECT_EQ(events->front().digest, digest(golden_call().answer->body));
+    EXPECT_EQ(events->front().digested, nullptr);
+  }
   head = read_golden("call_head_apart");
   opened = codec.open_call(head.key, head.value);
   EXPECT_EQ(opened->call->limit_key, "stripe/main");

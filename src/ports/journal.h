@@ -170,6 +170,7 @@ class Journal {
   virtual Result<call::Recovered> open() = 0;
   // After open(): where answers go. `events` outlives the journal's last call to it.
   virtual void attach(JournalEvents& events) = 0;
+  // One that is not `awaited` may be put off for a few milliseconds, to go with others.
   virtual void commit(CommitId id, call::Batch batch) = 0;
   virtual void find_key(ReadId id, const call::Digest& identity) = 0;
   // At once, from memory: true where no commit that was asked for so far can have brought this key,

@@ -98,6 +98,7 @@ void Driver::settle(engine::Effects& effects) {
   if (!effects.writes.empty()) {
     HF_CHECK(journal_ != nullptr);
     last_commit_ += 1;
+    // What comes to wait for it later waits at most as long as the journal lets unhurried ones.
     effects.writes.awaited =
         std::any_of(effects.actions.begin(), effects.actions.end(),
                     [](const engine::Action& action) { return action.after_writes; });

@@ -18,6 +18,7 @@
 #include "adapters/rocksdb/epoch_cache.h"
 #include "adapters/rocksdb/keys_on_the_way.h"
 #include "adapters/rocksdb/sending_marks.h"
+#include "adapters/rocksdb/sync_pace.h"
 #include "adapters/rocksdb/sync_thread.h"
 #include "adapters/rocksdb/upkeep.h"
 #include "adapters/seal/key_file.h"
@@ -38,12 +39,6 @@ constexpr std::size_t kGroupCommandsMax = 4096;
 // So many commands are handed over at once, or wake the thread during a sync: it has its part of
 // them done while the caller's thread brings more.
 constexpr std::size_t kHandOver = 32;
-// Under load the next sync begins a while after the last one began, the longer the more the last
-// one was for, unless so many are waited for: half as many syncs cost half as much, and who waits
-// hardly notices. Who is alone does not wait.
-constexpr std::chrono::microseconds kSyncPaceEach{60};
-constexpr std::chrono::microseconds kSyncPaceMax{2000};
-constexpr std::size_t kSyncAtOnce = 64;
 constexpr std::uint64_t kRoomToOpen = std::uint64_t{1} << 20;  // manifest, options, a new log
 
 std::chrono::nanoseconds chrono(Duration duration) {
@@ -431,9 +426,7 @@ std::vector<RocksdbJournal::Impl::Answer> RocksdbJournal::Impl::take_staged() {
 
 // 0: nothing is to be waited for but a sync that is under way.
 std::chrono::nanoseconds RocksdbJournal::Impl::until_push() const {
-  if (awaited_ >= kSyncAtOnce) return {};
-  return std::max(std::chrono::nanoseconds{},
-                  std::chrono::nanoseconds(next_sync_ - SteadyClock::now()));
+  return left_to_wait(awaited_, next_sync_ - SteadyClock::now());
 }
 
 // Writes what is staged, unless a sync is under way or comes soon: then it gathers.
@@ -468,8 +461,7 @@ void RocksdbJournal::Impl::push_now() {
   {
     const std::lock_guard lock(mutex_);
     syncing_ = true;
-    next_sync_ = SteadyClock::now() + std::min<std::chrono::nanoseconds>(
-                                          kSyncPaceMax, kSyncPaceEach * (staged_.size() - 1));
+    next_sync_ = SteadyClock::now() + pace_after(staged_.size());
   }
   auto answers = std::make_shared<std::vector<Answer>>(take_staged());
   sync_thread_.wait();
